@@ -1,0 +1,110 @@
+/**
+ * The file operations that writing goes through, by path, so that no handle outlives a call. Tests put a faulty or a
+ * recording implementation in their place.
+ */
+import { constants } from "node:fs";
+import { link, lstat, mkdir, open, readdir, rename, rmdir, unlink, utimes } from "node:fs/promises";
+
+/** What a directory entry is, without following links. */
+export interface FileFacts {
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  readonly isDirectory: boolean;
+}
+
+/** File operations. All reject with the system's error, except where said. */
+export interface Files {
+  /** Creates a file that must not exist, whole. */
+  create(path: string, bytes: Uint8Array): Promise<void>;
+  /** Adds bytes at the end of a file, which is created when absent. */
+  append(path: string, bytes: Uint8Array): Promise<void>;
+  /** Exactly `length` bytes from `offset`, or up to the end without a range; rejects when the file is shorter. */
+  read(path: string, range?: { offset: number; length: number }): Promise<Uint8Array>;
+  /** Makes the content of a file durable. */
+  sync(path: string): Promise<void>;
+  /** Makes the entries of a directory durable: what was created, renamed or removed in it. */
+  syncDirectory(path: string): Promise<void>;
+  /** Renames, replacing a file at `to` in one step. */
+  rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name; rejects with EEXIST when `to` exists. */
+  link(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Creates a directory and its missing parents; gives the first one it created, undefined when all existed. */
+  makeDirectory(path: string): Promise<string | undefined>;
+  /** Removes a directory; rejects when it is not empty. */
+  removeDirectory(path: string): Promise<void>;
+  /** Names in a directory. */
+  list(path: string): Promise<string[]>;
+  /** Facts about an entry; undefined when it is absent. */
+  find(path: string): Promise<FileFacts | undefined>;
+  /** Sets the time of last change, ms since 1970. */
+  touch(path: string, modifiedMs: number): Promise<void>;
+}
+
+/** The file operations of this machine. */
+export const realFiles: Files = {
+  create: (path, bytes) => writeWith(path, "wx", bytes),
+  append: (path, bytes) => writeWith(path, "a", bytes),
+  read: readRange,
+  sync: (path) => syncWith(path, constants.O_RDONLY),
+  syncDirectory: (path) => syncWith(path, constants.O_RDONLY | constants.O_DIRECTORY),
+  rename,
+  link,
+  remove: unlink,
+  makeDirectory: (path) => mkdir(path, { recursive: true }),
+  removeDirectory: rmdir,
+  list: (path) => readdir(path),
+  find: findFacts,
+  touch: (path, modifiedMs) => utimes(path, modifiedMs / 1000, modifiedMs / 1000),
+};
+
+/** Tells whether a failure is the system's error of that code, `ENOENT` for instance. */
+export function isSystemError(cause: unknown, code: string): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === code;
+}
+
+async function writeWith(path: string, flags: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    for (let written = 0; written < bytes.length;) {
+      written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function readRange(path: string, range?: { offset: number; length: number }): Promise<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    if (range === undefined) return await file.readFile();
+    const bytes = new Uint8Array(range.length);
+    for (let done = 0; done < bytes.length;) {
+      const { bytesRead } = await file.read(bytes, done, bytes.length - done, range.offset + done);
+      if (bytesRead === 0) throw new Error(`${path} ends before byte ${range.offset + range.length}`);
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncWith(path: string, flags: number): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function findFacts(path: string): Promise<FileFacts | undefined> {
+  try {
+    const facts = await lstat(path);
+    return { bytes: facts.size, modifiedMs: facts.mtimeMs, isDirectory: facts.isDirectory() };
+  } catch (cause) {
+    if (isSystemError(cause, "ENOENT")) return undefined;
+    throw cause;
+  }
+}

@@ -1,0 +1,31 @@
+/** Limits that are not configuration: reaching one is an error that names it. */
+export const limits = {
+  /** Shards of one call, and tables of one worker. */
+  shardsMax: 100_000,
+  /** Columns of one table. */
+  columnsMax: 10_000,
+  /** Characters of a column name. */
+  columnNameMax: 1_024,
+  /** Values of one `in` list. */
+  inListMax: 1_000_000,
+  /** Terms of one where list. */
+  termsMax: 1_000,
+  /** Keys of one query. */
+  keysMax: 32,
+  /** Measures of one query. */
+  measuresMax: 1_000,
+  /** Bytes of a message header. */
+  headerBytesMax: 64 * 1024 * 1024,
+  /** Bytes of one frame. */
+  frameBytesMax: 1024 * 1024 * 1024,
+  /** Frames of one message. */
+  framesMax: 4_096,
+  /** Bytes waiting in the outbox of one peer before it counts as stuck. */
+  outboxBytesMax: 1024 * 1024 * 1024,
+  /** Bytes of one chunk of a column before compression. */
+  chunkBytesMax: 1024 * 1024 * 1024,
+  /** Distinct values of a dictionary. */
+  dictionaryValuesMax: 1 << 20,
+  /** Bytes of a dictionary's values. */
+  dictionaryBytesMax: 64 * 1024 * 1024,
+} as const;

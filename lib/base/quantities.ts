@@ -1,0 +1,33 @@
+/** Counts, sizes and durations as people read them. */
+
+const byteUnits = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
+
+/** A count with commas between thousands: `3,000,000`. */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString("en-US");
+}
+
+/** A size in the largest decimal unit that leaves at least 1, with three digits: `1.23 MB`, `999 B`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < byteUnits.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${value.toFixed(digits)} ${byteUnits[unit]}`;
+}
+
+/** A duration given in seconds: `0.42 s`, `12.3 s`, `3 min 05 s`, `2 h 05 min`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${twoDigits(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${twoDigits(Math.floor((whole % 3600) / 60))} min`;
+}
+
+function twoDigits(count: number): string {
+  return String(count).padStart(2, "0");
+}

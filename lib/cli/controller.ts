@@ -1,0 +1,19 @@
+/** `bqueryd controller`: takes calls and gives their tasks to workers. */
+import type { Command } from "commander";
+import { startController } from "../cluster/controller/node.js";
+import { runDaemon } from "./daemon.js";
+
+/** Adds `controller` to the program. */
+export function addControllerCommand(program: Command): void {
+  program
+    .command("controller")
+    .description("take calls and give their tasks to workers, until SIGTERM or Ctrl-C")
+    .action(runController);
+}
+
+async function runController(_flags: unknown, command: Command): Promise<void> {
+  await runDaemon("controller", command, async (setup) => {
+    const controller = await startController(setup);
+    return { daemon: controller, facts: { address: controller.address } };
+  });
+}

@@ -1,0 +1,61 @@
+/** The flags that commands share: the configuration keys, --config, --print-config and -v. */
+import { Option, type Command } from "commander";
+import { configKeys, logLevels } from "../base/config-keys.js";
+import { flagOf, formatSettings, listSettings, loadConfig, type Config, type ConfigSources } from "../base/config.js";
+import { reportWarning } from "./report.js";
+
+/** Adds --config, --print-config, -v and a flag for every configuration key to a command. */
+export function addConfigOptions(command: Command): Command {
+  command.option("--config <FILE>", "read a configuration file, over /etc/bqueryd.cfg");
+  command.option("--print-config", "print the configuration in force and where each value comes from, and exit");
+  command.option("-v, --verbose", "log one level more; -vv, -vvv: two, three", (_, before: number) => before + 1, 0);
+  for (const key of Object.values(configKeys)) {
+    command.option(`${flagOf(key.name)} <${key.placeholder}>`, `${key.description} (default: ${key.defaultText})`);
+  }
+  // Taken, so that its error says what to do instead of "unknown option".
+  return command.addOption(new Option("--redis-url <URL>").hideHelp());
+}
+
+/**
+ * The configuration that the flags of a command, its --config file and the environment make; undefined when
+ * --print-config asked to see it, and it has been printed. CONFIG as `loadConfig`.
+ */
+export function readConfig(command: Command): Config | undefined {
+  const options: Readonly<Record<string, unknown>> = command.optsWithGlobals();
+  const sources = raiseLevel(configSources(options), Number(options["verbose"] ?? 0));
+  if (options["printConfig"] !== true) return loadConfig(sources);
+  process.stdout.write(formatSettings(listSettings(sources)));
+  return undefined;
+}
+
+/** The arguments with hyphens for the underscores in names of flags: `--data_dir=x` becomes `--data-dir=x`. */
+export function hyphenateFlags(argv: readonly string[]): string[] {
+  const end = argv.indexOf("--");
+  return argv.map((argument, index) => {
+    if (end !== -1 && index >= end) return argument;
+    const name = /^--[a-z][a-z_]*(?==|$)/.exec(argument)?.[0];
+    return name === undefined ? argument : name.replaceAll("_", "-") + argument.slice(name.length);
+  });
+}
+
+function configSources(options: Readonly<Record<string, unknown>>): ConfigSources {
+  const names = [...Object.values(configKeys).map((key) => key.name), "redis_url"];
+  const flags = names.map((name) => [name, textOf(options[memberOf(name)])] as const);
+  return { flags: Object.fromEntries(flags), file: textOf(options["config"]), onWarning: reportWarning };
+}
+
+/** How commander names the value of a flag. */
+function memberOf(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The sources with the log level that -v makes of the one they say. */
+function raiseLevel(sources: ConfigSources, steps: number): ConfigSources {
+  if (steps === 0) return sources;
+  const said = logLevels.indexOf(loadConfig({ flags: sources.flags, file: sources.file }).logLevel);
+  return { ...sources, flags: { ...sources.flags, log_level: logLevels[Math.min(said + steps, logLevels.length - 1)] } };
+}

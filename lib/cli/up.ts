@@ -1,0 +1,186 @@
+/** `bqueryd up`: a controller and workers on this machine, kept running until told to end. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Command } from "commander";
+import { monotonicMs } from "../base/clock.js";
+import { configFlags, type Config } from "../base/config.js";
+import { BquerydError } from "../base/errors.js";
+import { formatCount } from "../base/quantities.js";
+import { connectWith } from "../client/connect.js";
+import { openRegistry } from "../registry/open.js";
+import { readConfig } from "./options.js";
+import { startSupervisor, type SupervisedSlot, type Supervisor } from "./supervisor.js";
+
+/** A cluster of child processes. */
+export interface Up {
+  /** Of the controller: `tcp://127.0.0.1:14300`. */
+  readonly address: string;
+  readonly workers: number;
+  /** What the cluster served when all were ready. */
+  readonly tables: readonly ServedTable[];
+  /** Why the cluster ended, when no process of it is left. */
+  readonly stopped: Promise<string>;
+  /** Ends all processes and waits for them; a second call while the first waits kills them. */
+  stop(reason: string): Promise<void>;
+}
+
+/** A table or set that a cluster serves. */
+export interface ServedTable {
+  readonly table: string;
+  readonly shards: number;
+  readonly rows: number;
+}
+
+const readyWithinMs = 30_000;
+const pollMs = 25;
+
+/** Adds `up` to the program. */
+export function addUpCommand(program: Command): void {
+  program
+    .command("up")
+    .description("run a controller and workers on this machine until Ctrl-C")
+    .action(runUp);
+}
+
+/**
+ * Starts a controller and `config.workers` workers as child processes and waits until all serve. A process that dies
+ * later is started again. Rejects with the error of a process that could not start, after ending the others.
+ */
+export async function startUp(config: Config): Promise<Up> {
+  return whenServing(startProcesses(config), config);
+}
+
+/** One line about a ready cluster, and how to ask it. */
+export function formatReady({ address, workers, tables }: Up): string {
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  const shards = tables.reduce((sum, table) => sum + table.shards, 0);
+  const served = `${count(tables.length, "table")} (${count(shards, "shard")}, ${count(rows, "row")})`;
+  return `ready: ${address}, ${count(workers, "worker")}, ${served}; ask with: bqueryd ${address}`;
+}
+
+async function runUp(_flags: unknown, command: Command): Promise<void> {
+  const config = readConfig(command);
+  if (config === undefined) return;
+  const processes = startProcesses(config);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const stop = (name: string): void => { processes.supervisor.stop(name); };
+  for (const name of signals) process.on(name, stop);
+  try {
+    const up = await whenServing(processes, config);
+    process.stdout.write(`${formatReady(up)}\n`);
+    process.stdout.write(`stopped: ${await up.stopped}\n`);
+  } finally {
+    for (const name of signals) process.removeListener(name, stop);
+  }
+}
+
+interface Processes {
+  readonly supervisor: Supervisor;
+  /** A controller that is started again listens where the first one did: people and programs know that address. */
+  keepAddress(address: string): void;
+}
+
+function startProcesses(config: Config): Processes {
+  let { port } = config;
+  const slot = (id: string, role: SupervisedSlot["role"]): SupervisedSlot => {
+    return { id, role, args: () => [role, ...configFlags({ ...config, port })] };
+  };
+  const workers = Array.from({ length: config.workers }, (_, index) => slot(`worker ${index + 1}`, "worker"));
+  return {
+    supervisor: startSupervisor([slot("controller", "controller"), ...workers]),
+    keepAddress(address) { port = Number(new URL(address).port); },
+  };
+}
+
+async function whenServing({ supervisor, keepAddress }: Processes, config: Config): Promise<Up> {
+  const { finished } = supervisor;
+  const over = new AbortController();
+  const started = waitUntilServing(supervisor, config, over.signal);
+  try {
+    const { address, tables } = await Promise.race([started, finished.then(failInterrupted)]);
+    keepAddress(address);
+    supervisor.markReady();
+    const stop = async (reason: string): Promise<void> => {
+      supervisor.stop(reason);
+      await finished;
+    };
+    return { address, workers: config.workers, tables, stopped: finished, stop };
+  } catch (error) {
+    over.abort();
+    supervisor.stop("start failed");
+    // How the others end adds nothing to the error that is thrown.
+    await Promise.allSettled([finished, started]);
+    throw error;
+  }
+}
+
+function failInterrupted(reason: string): never {
+  throw new BquerydError("CANCELLED", `starting was interrupted by ${reason}`);
+}
+
+interface Serving {
+  readonly address: string;
+  readonly tables: ServedTable[];
+}
+
+async function waitUntilServing(supervisor: Supervisor, config: Config, over: AbortSignal): Promise<Serving> {
+  const patience = { deadlineMs: monotonicMs() + readyWithinMs, over };
+  const address = await findController(supervisor, config, patience);
+  const rpc = await connectWith({ ...config, controllers: [address] });
+  try {
+    await until("the workers", patience, async () => countOwn(supervisor, await rpc.info({ signal: over })) === config.workers);
+    return { address, tables: decodeTables(await rpc.files({ signal: over })) };
+  } finally {
+    await rpc.close();
+  }
+}
+
+/** The address under which the controller among our children announced itself. */
+async function findController(supervisor: Supervisor, config: Config, patience: Patience): Promise<string> {
+  const registry = await openRegistry(config);
+  try {
+    let address: string | undefined;
+    await until("the controller", patience, async () => {
+      const pids = supervisor.pids();
+      address = (await registry.controllers()).find(({ pid, node }) => node === config.node && pids.has(pid))?.address;
+      return address !== undefined;
+    });
+    return address!;
+  } finally {
+    await registry.close();
+  }
+}
+
+interface Patience {
+  readonly deadlineMs: number;
+  readonly over: AbortSignal;
+}
+
+async function until(what: string, { deadlineMs, over }: Patience, isReached: () => Promise<boolean>): Promise<void> {
+  while (!(await isReached())) {
+    if (monotonicMs() > deadlineMs) {
+      throw new BquerydError("DEADLINE", `${what} did not start within ${readyWithinMs / 1_000} s; see the log lines above, and try again with -v`);
+    }
+    await delay(pollMs, undefined, { signal: over });
+  }
+}
+
+/** How many of the workers in `info()` are our children. */
+function countOwn(supervisor: Supervisor, info: unknown): number {
+  const pids = supervisor.pids();
+  const workers = memberOf(info, "workers");
+  return Array.isArray(workers) ? workers.filter((worker) => pids.has(Number(memberOf(worker, "pid")))).length : 0;
+}
+
+function decodeTables(files: unknown): ServedTable[] {
+  return Array.isArray(files) ? files.map((file) => {
+    return { table: String(memberOf(file, "table")), shards: Number(memberOf(file, "shards")), rows: Number(memberOf(file, "rows")) };
+  }) : [];
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function count(number: number, noun: string): string {
+  return `${formatCount(number)} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,19 @@
+/** `bqueryd worker`: serves the tables of one data directory. */
+import type { Command } from "commander";
+import { startWorker } from "../cluster/worker/node.js";
+import { runDaemon } from "./daemon.js";
+
+/** Adds `worker` to the program. */
+export function addWorkerCommand(program: Command): void {
+  program
+    .command("worker")
+    .description("serve the tables of data_dir until SIGTERM or Ctrl-C")
+    .action(runWorker);
+}
+
+async function runWorker(_flags: unknown, command: Command): Promise<void> {
+  await runDaemon("worker", command, async (setup) => {
+    const worker = await startWorker(setup);
+    return { daemon: worker, facts: { worker: worker.id, dataDir: setup.config.dataDir } };
+  });
+}

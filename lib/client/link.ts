@@ -1,0 +1,90 @@
+/** A connection to one controller that knows when it is dead: heartbeats both ways, silence and disconnection. */
+import { monotonicMs } from "../base/clock.js";
+import type { BquerydError } from "../base/errors.js";
+import { version } from "../base/version.js";
+import { connectDealer } from "../wire/dealer.js";
+import type { ClientMessage, ClientReply } from "../wire/messages.js";
+
+/** A live connection to a controller. */
+export interface Link {
+  readonly address: string;
+  send(header: ClientMessage, body?: readonly Uint8Array[]): void;
+  /** Says goodbye and closes; onLost is not called. */
+  close(): Promise<void>;
+}
+
+/** Whom a link tells. */
+export interface LinkOptions {
+  readonly address: string;
+  readonly clientId: string;
+  readonly messageBytesMax: number;
+  /** Silence beyond which the controller counts as lost, until its welcome says otherwise. */
+  readonly expiryMs: number;
+  onReply(header: ClientReply, body: Uint8Array[]): void;
+  onMalformed(error: BquerydError): void;
+  /** The controller is silent or gone; called once, after which the link is closed. */
+  onLost(reason: string): void;
+}
+
+const drainMs = 50;
+
+/** Opens a link; it counts as lost when the controller does not answer within the expiry time. */
+export function openLink(options: LinkOptions): Link {
+  let { expiryMs } = options;
+  let heardMs = monotonicMs();
+  let isOpen = true;
+  let ending: NodeJS.Timeout | undefined;
+  const dealer = connectDealer({
+    address: options.address,
+    channel: "client",
+    messageBytesMax: options.messageBytesMax,
+    onMessage(header, body) {
+      heardMs = monotonicMs();
+      if (header.type === "welcome") adopt(header.heartbeatMs, header.expiryMs);
+      options.onReply(header, body);
+    },
+    onMalformed: options.onMalformed,
+    onDisconnected: () => {
+      // What came before the end may still be on its way to onMessage: the answer to killall does.
+      ending = setTimeout(() => { lose("the connection to it ended"); }, drainMs);
+    },
+  });
+  let timer = startTimer(Math.min(1_000, expiryMs / 4));
+  dealer.send({ type: "hello", clientId: options.clientId, version });
+
+  function startTimer(everyMs: number): NodeJS.Timeout {
+    return setInterval(() => {
+      if (monotonicMs() - heardMs > expiryMs) lose(`it was silent for ${Math.round(expiryMs / 100) / 10} s`);
+      else dealer.send({ type: "heartbeat" });
+    }, everyMs);
+  }
+
+  function adopt(heartbeatMs: number, welcomedExpiryMs: number): void {
+    expiryMs = welcomedExpiryMs;
+    clearInterval(timer);
+    timer = startTimer(heartbeatMs);
+  }
+
+  function shut(): Promise<void> {
+    isOpen = false;
+    clearInterval(timer);
+    clearTimeout(ending);
+    return dealer.close();
+  }
+
+  function lose(reason: string): void {
+    if (!isOpen) return;
+    void shut();
+    options.onLost(reason);
+  }
+
+  return {
+    address: options.address,
+    send: (header, body) => { dealer.send(header, body); },
+    async close() {
+      if (!isOpen) return;
+      dealer.send({ type: "bye" });
+      await shut();
+    },
+  };
+}

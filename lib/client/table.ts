@@ -1,0 +1,100 @@
+/** The result of a query: columns as typed arrays, rows as objects, and what answering took. */
+import { BquerydError } from "../base/errors.js";
+import { suggestion } from "../base/nearest.js";
+import { formatTable } from "../base/text-table.js";
+import type { Dtype } from "../columns/dtypes.js";
+import type { ResultColumn } from "../engine/finish.js";
+import type { Summary } from "./summary.js";
+import { cellReader, formatCell, type Cell } from "./cells.js";
+
+/** A row by column name; it has no prototype, so any name is safe. */
+export type Row = Record<string, Cell>;
+
+/** One column of a result. */
+export interface Column {
+  readonly dtype: Dtype;
+  /**
+   * One entry a row; a null row's entry means nothing. Uint8Array for bool, BigInt64Array for int64 and for timestamp (ns
+   * since 1970 UTC), Float64Array for float64, string[] for string.
+   */
+  readonly values: Uint8Array | BigInt64Array | Float64Array | readonly string[];
+  isNull(row: number): boolean;
+  /** The value as in a row object. */
+  get(row: number): Cell;
+}
+
+const printedRowsMax = 60;
+
+/** A finished result. Iterating yields row objects. */
+export class Table implements Iterable<Row> {
+  readonly columns: readonly { readonly name: string; readonly dtype: Dtype }[];
+  readonly numRows: number;
+  readonly summary: Summary;
+  readonly #columns: ReadonlyMap<string, Column>;
+
+  constructor(columns: readonly ResultColumn[], numRows: number, summary: Summary) {
+    this.columns = columns.map(({ name, values }) => ({ name, dtype: values.dtype }));
+    this.numRows = numRows;
+    this.summary = summary;
+    this.#columns = new Map(columns.map((column) => [column.name, openColumn(column, numRows)]));
+  }
+
+  /** The column of a name; throws UNKNOWN_COLUMN naming the nearest. */
+  column(name: string): Column {
+    const column = this.#columns.get(name);
+    if (column !== undefined) return column;
+    const names = [...this.#columns.keys()];
+    throw new BquerydError("UNKNOWN_COLUMN", `the result has no column '${name}'${suggestion(name, names, `it has ${names.join(", ")}`)}`, { details: { column: name } });
+  }
+
+  *[Symbol.iterator](): Iterator<Row> {
+    for (let row = 0; row < this.numRows; row++) yield this.#row(row);
+  }
+
+  /** All rows as objects. */
+  rows(): Row[] {
+    return [...this];
+  }
+
+  /** The result as an aligned table; of a long one the first and last rows. */
+  toString(): string {
+    const shown = shownRows(this.numRows);
+    const columns = [...this.#columns.values()];
+    const rows = shown.map((row) => columns.map((column) => (row === undefined ? "..." : formatCell(column.get(row)))));
+    const text = formatTable([...this.#columns.keys()], rows, { align: columns.map((column) => (isNumeric(column.dtype) ? "right" : "left")) });
+    return shown.length < this.numRows ? `${text}\n(${this.numRows} rows)` : text;
+  }
+
+  #row(row: number): Row {
+    const cells = Object.create(null) as Row;
+    for (const [name, column] of this.#columns) cells[name] = column.get(row);
+    return cells;
+  }
+}
+
+function openColumn({ values, isNull }: ResultColumn, rows: number): Column {
+  const read = cellReader(values);
+  const isNullRow = (row: number): boolean => isNull !== null && isNull[row] === 1;
+  let texts: string[] | undefined;
+  return {
+    dtype: values.dtype,
+    get values() {
+      if (values.dtype !== "string") return values.array;
+      return (texts ??= Array.from({ length: rows }, (_, row) => String(read(row))));
+    },
+    isNull: isNullRow,
+    get: (row) => (isNullRow(row) ? null : read(row)),
+  };
+}
+
+/** Rows to print; undefined stands for those left out. */
+function shownRows(rows: number): (number | undefined)[] {
+  if (rows <= printedRowsMax) return Array.from({ length: rows }, (_, row) => row);
+  const half = printedRowsMax / 2;
+  const head = Array.from({ length: half }, (_, row) => row);
+  return [...head, undefined, ...head.map((row) => rows - half + row)];
+}
+
+function isNumeric(dtype: Dtype): boolean {
+  return dtype === "int64" || dtype === "float64";
+}

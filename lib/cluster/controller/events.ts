@@ -1,0 +1,84 @@
+/**
+ * What the scheduling core is told and what it asks for. Workers and clients are named by the ids they made for
+ * themselves, never by their sockets; bodies are passed through unopened.
+ */
+import { unreachable, type Retry } from "../../base/errors.js";
+import type { Block, ClientMessage, ClientReply, Cost, Holding, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+
+/** Raw frames that only the two ends of a message open. */
+export type Body = readonly Uint8Array[];
+
+/** Columns a worker now holds decoded, by shard; an empty list means none any more. */
+export interface CacheChange {
+  readonly shard: string;
+  readonly columns: readonly string[];
+}
+
+/** Something that happened to the cluster. Every event of a worker counts as a sign of life. */
+export type Event =
+  /** A worker that is new, or whose connection is: all it holds. */
+  | { readonly kind: "registered"; readonly workerId: string; readonly node: string; readonly holdings: readonly Holding[] }
+  | { readonly kind: "holdings"; readonly workerId: string; readonly added: readonly Holding[]; readonly removed: readonly string[] }
+  /** The worker is idle and takes one task that names this nonce. */
+  | { readonly kind: "ready"; readonly workerId: string; readonly nonce: string; readonly cached: readonly CacheChange[] }
+  | { readonly kind: "heartbeat"; readonly workerId: string }
+  | { readonly kind: "called"; readonly clientId: string; readonly call: ClientMessage & { type: "call" }; readonly body: Body }
+  | { readonly kind: "partial"; readonly workerId: string; readonly taskId: string; readonly block: Block; readonly body: Body }
+  | { readonly kind: "done"; readonly workerId: string; readonly taskId: string; readonly cost: Cost }
+  | TaskFailed
+  /** The worker did not start the task, or hands it back. */
+  | { readonly kind: "declined"; readonly workerId: string; readonly taskId: string; readonly reason: string }
+  /** `id` is the one the client gave its call. */
+  | { readonly kind: "cancelled"; readonly clientId: string; readonly id: string }
+  | { readonly kind: "clientLost"; readonly clientId: string }
+  /** News of a call is too large to be sent to its client. */
+  | { readonly kind: "unsendable"; readonly clientId: string; readonly id: string; readonly message: string }
+  | { readonly kind: "workerLost"; readonly workerId: string; readonly reason: string }
+  /** No more calls are taken; those running may finish, or are failed at once. */
+  | { readonly kind: "stopping"; readonly finish: boolean }
+  /** Time has passed: sent at the latest when `wakeAt` asked for it. */
+  | { readonly kind: "tick" };
+
+/** A worker could not do its task. `shard` is the one that failed, where one did. */
+export interface TaskFailed {
+  readonly kind: "failed";
+  readonly workerId: string;
+  readonly taskId: string;
+  readonly code: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly retry: Retry;
+  readonly shard: string | null;
+}
+
+/** Something to be done, in the order given. */
+export type Action =
+  | { readonly kind: "assign"; readonly workerId: string; readonly header: WorkerReply & { type: "task" }; readonly body: Body }
+  | { readonly kind: "cancelTask"; readonly workerId: string; readonly taskId: string }
+  /** News of a call that goes on. */
+  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" }; readonly body: Body }
+  /** The one final answer of a call that was taken. */
+  | { readonly kind: "answer"; readonly clientId: string; readonly header: ClientReply & { type: "result" | "error" } }
+  /** The one final answer of a call that was not. */
+  | { readonly kind: "refuse"; readonly clientId: string; readonly header: ClientReply & { type: "error" } }
+  /** The next tick is wanted at this time, in place of the later one asked for before. */
+  | { readonly kind: "wakeAt"; readonly atMs: number }
+  | { readonly kind: "log"; readonly level: "info" | "warn"; readonly event: string; readonly facts: Readonly<Record<string, unknown>> };
+
+/** What a message of a registered worker is to the core. */
+export function eventOfMessage(workerId: string, header: Exclude<WorkerMessage, { type: "register" }>, body: Body): Event {
+  switch (header.type) {
+    case "holdings": return { kind: "holdings", workerId, added: header.added, removed: header.removed };
+    case "ready": return { kind: "ready", workerId, nonce: header.nonce, cached: header.cached };
+    case "heartbeat": return { kind: "heartbeat", workerId };
+    case "partial": return { kind: "partial", workerId, taskId: header.taskId, block: header.block, body };
+    case "done": return { kind: "done", workerId, taskId: header.taskId, cost: header.cost };
+    case "failed": {
+      const { taskId, code, message, details, retry, shard } = header;
+      return { kind: "failed", workerId, taskId, code, message, details, retry, shard };
+    }
+    case "declined": return { kind: "declined", workerId, taskId: header.taskId, reason: header.reason };
+    case "bye": return { kind: "workerLost", workerId, reason: header.reason };
+    default: return unreachable(header);
+  }
+}

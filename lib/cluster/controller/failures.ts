@@ -1,0 +1,112 @@
+/** Failures as the core carries them: an error code and its facts, not an exception. */
+import { BquerydError, isErrorCode, type ErrorCode, type ErrorDetails } from "../../base/errors.js";
+import type { ClientReply, ShardRef } from "../../wire/messages.js";
+import type { TaskFailed } from "./events.js";
+import { ordinalStates, type Call, type Task, type Worker } from "./state.js";
+
+/** Why a call or a task failed. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+  /** The process that failed, for people. */
+  readonly origin: string;
+}
+
+/** Names listed in an error; the count says how many there are. */
+const namesMax = 5;
+
+/** The header that gives a client its failure. */
+export function errorHeader(id: string, { code, message, details, origin }: Failure): ClientReply & { type: "error" } {
+  return { type: "error", id, code, message, details: { ...details }, origin };
+}
+
+/** A failure as another part of this process threw it. */
+export function failureFrom({ code, message, details }: BquerydError, origin: string): Failure {
+  return { code, message, details, origin };
+}
+
+/** A failure as a worker told it; a code outside the list becomes INTERNAL. */
+export function failureOfTask(failed: TaskFailed, worker: Worker): Failure {
+  const { message, details } = failed;
+  return { code: isErrorCode(failed.code) ? failed.code : "INTERNAL", message, details, origin: describeWorker(worker) };
+}
+
+/** WORKER_LOST: a worker went away with shards unanswered. */
+export function workerLost(call: Call, task: Task, worker: Worker, reason: string, origin: string): Failure {
+  const shards = namesOf(call, task.open);
+  const message = `${describeWorker(worker)} was lost (${reason}) while it read ${list(shards)}; ask again, and see the log of its node`;
+  return { code: "WORKER_LOST", message, details: { worker: worker.id, node: worker.node, shards: shards.slice(0, namesMax), reason }, origin };
+}
+
+/** INTERNAL: a worker said it was done with shards it never answered. */
+export function unanswered(call: Call, task: Task, worker: Worker): Failure {
+  const shards = namesOf(call, task.open);
+  const message = `${describeWorker(worker)} ended its task without an answer for ${list(shards)}; report this as a bug`;
+  return { code: "INTERNAL", message, details: { worker: worker.id, shards: shards.slice(0, namesMax) }, origin: describeWorker(worker) };
+}
+
+/** SHARD_UNAVAILABLE: nobody is left who holds a shard. */
+export function shardUnavailable({ name }: ShardRef, origin: string): Failure {
+  const message = `no live worker holds ${name} any more; start a worker whose data_dir has it, or ask again`;
+  return { code: "SHARD_UNAVAILABLE", message, details: { shard: name }, origin };
+}
+
+/** SHARD_UNAVAILABLE: a call came before any worker. */
+export function noWorkers(origin: string): Failure {
+  const message = "no worker is connected, so no table can be read; start one with `bqueryd worker --data-dir DIR`";
+  return { code: "SHARD_UNAVAILABLE", message, details: { workers: 0 }, origin };
+}
+
+/** GENERATION_GONE: the table was replaced under a call, and there is no way to restart it. */
+export function generationGone(name: string, origin: string): Failure {
+  const message = `the generation of ${name} that the query had begun to read is gone and cannot be replaced by a newer one; ask again`;
+  return { code: "GENERATION_GONE", message, details: { table: name }, origin };
+}
+
+/** DEADLINE: the time of a call has run out, naming what was outstanding. */
+export function deadlinePassed(call: Call, workers: readonly string[], origin: string): Failure {
+  const outstanding = call.shards.length - call.answeredCount;
+  const shards = call.shards.filter(({ ordinal }) => call.ordinals[ordinal] !== ordinalStates.answered).map(({ name }) => name);
+  const where = workers.length === 0 ? "no worker had taken them" : `workers at it: ${list(workers)}`;
+  const message = `time ran out with ${outstanding} of ${call.shards.length} shards outstanding, ${list(shards)} (${where}); give the call a longer timeout`;
+  return {
+    code: "DEADLINE", message, origin,
+    details: { outstanding, asked: call.shards.length, shards: shards.slice(0, namesMax), workers: workers.slice(0, namesMax) },
+  };
+}
+
+/** CANCELLED: the client asked for it. */
+export function cancelledByClient(origin: string): Failure {
+  return { code: "CANCELLED", message: "the call was cancelled by its client", details: {}, origin };
+}
+
+/** BUSY: the queue is full. */
+export function queueFull(facts: { queued: number; retryAfterMs: number }, origin: string): Failure {
+  const message = `the controller has ${facts.queued} calls to answer and takes no more; ask again in ${facts.retryAfterMs} ms`;
+  return { code: "BUSY", message, details: facts, origin };
+}
+
+/** CONNECTION_LOST: the controller is on its way out. */
+export function controllerStopping(origin: string): Failure {
+  return { code: "CONNECTION_LOST", message: "the controller is stopping; ask another controller", details: {}, origin };
+}
+
+/** BAD_QUERY: the call cannot be for any table. */
+export function badCall(message: string, origin: string): Failure {
+  return { code: "BAD_QUERY", message, details: {}, origin };
+}
+
+/** A worker as people find it: its id as far as it is telling, and its node. */
+export function describeWorker({ id, node }: Pick<Worker, "id" | "node">): string {
+  return `worker ${id.slice(0, 8)} on ${node}`;
+}
+
+function namesOf(call: Call, ordinals: Iterable<number>): string[] {
+  return Array.from(ordinals, (ordinal) => call.shards[ordinal]!.name);
+}
+
+function list(names: readonly string[]): string {
+  const more = names.length - namesMax;
+  return names.slice(0, namesMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}

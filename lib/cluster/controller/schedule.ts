@@ -1,0 +1,150 @@
+/**
+ * Who does what next. An idle worker gets, of the most urgent call, shards whose columns it has cached; else shards it
+ * is the preferred reader of; else, after a short wait that leaves those to their own readers, any it can read.
+ */
+import type { ShardRef } from "../../wire/messages.js";
+import { chooseBatch } from "./batches.js";
+import { preferredReader, readersOf } from "./catalog.js";
+import { dequeue, inTurn, rotate } from "./queues.js";
+import { ordinalStates, requestWake, type Call, type ControllerState, type Step, type Task, type Worker } from "./state.js";
+
+/** A batch is at most this much work, so that a slow worker holds up little and a deadline is noticed. */
+const batchMsMax = 10;
+/** A batch is not cut below this much work, where sending messages would cost more than sharing saves. */
+const batchMsMin = 1;
+/** Shards of a batch while nothing is known of what they cost. */
+const probeShardsMax = 16;
+/** Waiting for the preferred reader: never longer than this, and not at all where tasks are shorter than the other. */
+const waitMsMax = 250;
+const waitFromTaskMs = 5;
+
+type Reach = "near" | "any";
+
+/** Hands work to one idle worker, from whichever call comes first in turn. */
+export function scheduleWorker(step: Step, worker: Worker): void {
+  for (const call of callsInTurn(step.state)) {
+    if (worker.nonce === undefined) return;
+    if (isResting(step, call)) continue;
+    if (!assignReach(step, call, worker, "near")) assignReach(step, call, worker, "any");
+  }
+}
+
+/** Hands the waiting shards of one call to idle workers, to each what it is nearest to first. */
+export function scheduleCall(step: Step, call: Call): void {
+  const { state } = step;
+  if (!state.calls.has(call.queryId) || isResting(step, call)) return;
+  for (const reach of ["near", "any"] as const) {
+    for (const workerId of state.idle) {
+      if (call.waitingCount === 0) return;
+      assignReach(step, call, state.workers.get(workerId)!, reach);
+    }
+  }
+}
+
+/** Hands whatever waits to whoever is idle. */
+export function scheduleAll(step: Step): void {
+  for (const call of callsInTurn(step.state)) {
+    if (step.state.idle.size === 0) return;
+    scheduleCall(step, call);
+  }
+}
+
+/** Live: a call that is rotated while it is served comes again, and each time it is served an idle worker fewer is left. */
+function* callsInTurn(state: ControllerState): Generator<Call> {
+  for (const queryId of inTurn(state.queues)) yield state.calls.get(queryId)!;
+}
+
+function isResting(step: Step, call: Call): boolean {
+  if (step.nowMs >= call.restUntilMs) return false;
+  requestWake(step, call.restUntilMs);
+  return true;
+}
+
+/** Gives a worker a batch of a call if it has any within reach; tells whether it did. */
+function assignReach(step: Step, call: Call, worker: Worker, reach: Reach): boolean {
+  const size = batchSize(step.state, call);
+  const { cached, preferred, others } = findWaiting(step.state, call, worker, 4 * size);
+  const near = cached.length > 0 ? cached : preferred;
+  const candidates = reach === "near" ? near : others;
+  if (candidates.length === 0) return false;
+  if (reach === "any" && isWaitingForReaders(step, call, worker)) return false;
+  assign(step, call, worker, chooseBatch(candidates, size));
+  return true;
+}
+
+function assign(step: Step, call: Call, worker: Worker, ordinals: readonly number[]): void {
+  const { state, nowMs } = step;
+  const nonce = worker.nonce!;
+  const task: Task = {
+    id: state.options.makeId(), queryId: call.queryId, workerId: worker.id, open: new Set(ordinals),
+    shardCount: ordinals.length, assignedMs: nowMs,
+  };
+  state.tasks.set(task.id, task);
+  call.tasks.add(task.id);
+  for (const ordinal of ordinals) call.ordinals[ordinal] = ordinalStates.running;
+  call.waitingCount -= ordinals.length;
+  call.firstAssignedMs ??= nowMs;
+  if (call.waitingCount === 0) dequeue(state.queues, call.affinity, call.queryId);
+  else rotate(state.queues, call.affinity, call.queryId);
+  Object.assign(worker, { taskId: task.id, nonce: undefined, spentNonce: nonce });
+  state.idle.delete(worker.id);
+  step.actions.push({
+    kind: "assign", workerId: worker.id, body: call.body,
+    header: {
+      type: "task", taskId: task.id, attempt: call.attempt, kind: "groupby", queryId: call.queryId, nonce,
+      shards: ordinals.map((ordinal) => call.shards[ordinal]!), remainingMs: Math.max(0, call.deadlineMs - nowMs),
+    },
+  });
+}
+
+/** Waiting ordinals a worker can read, ascending, by how near they are to it. */
+interface Waiting {
+  readonly cached: number[];
+  readonly preferred: number[];
+  readonly others: number[];
+}
+
+/** Looks no further than until `enough` are cached; of the others it keeps no more than that. */
+function findWaiting(state: ControllerState, call: Call, worker: Worker, enough: number): Waiting {
+  const found: Waiting = { cached: [], preferred: [], others: [] };
+  skipAssigned(call);
+  for (let ordinal = call.firstWaiting; ordinal < call.shards.length && found.cached.length < enough; ordinal++) {
+    if (call.ordinals[ordinal] !== ordinalStates.waiting) continue;
+    const shard = call.shards[ordinal]!;
+    if (!readersOf(state.catalog, shard).has(worker.id) || call.excluded.get(ordinal)?.has(worker.id) === true) continue;
+    const ordinals = found[nearness(state, call, worker, shard)];
+    if (ordinals.length < enough) ordinals.push(ordinal);
+  }
+  return found;
+}
+
+function skipAssigned(call: Call): void {
+  while (call.firstWaiting < call.shards.length && call.ordinals[call.firstWaiting] !== ordinalStates.waiting) call.firstWaiting++;
+}
+
+function nearness(state: ControllerState, call: Call, worker: Worker, shard: ShardRef): keyof Waiting {
+  const columns = worker.cached.get(shard.name);
+  if (columns !== undefined && call.columns.length > 0 && call.columns.every((column) => columns.has(column))) return "cached";
+  return preferredReader(state.catalog, shard) === worker.id ? "preferred" : "others";
+}
+
+/** Shards of the next batch: a share of what waits, within the bounds of time as far as the cost of a shard is known. */
+function batchSize(state: ControllerState, call: Call): number {
+  const share = Math.ceil(call.waitingCount / (2 * Math.max(1, state.workers.size)));
+  if (call.shardMs.value !== undefined) {
+    const shardMs = Math.max(call.shardMs.value, 0.001);
+    return Math.max(1, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), batchMsMax / shardMs)));
+  }
+  const known = Math.max(state.shardMs.value ?? 0, 0.001);
+  return Math.max(1, Math.floor(Math.min(share, batchMsMax / known, probeShardsMax)));
+}
+
+/** Tells whether a worker is still to leave shards to their preferred readers, and asks for a tick when it is not. */
+function isWaitingForReaders(step: Step, call: Call, worker: Worker): boolean {
+  const taskMs = step.state.taskMs.value ?? 0;
+  if (taskMs < waitFromTaskMs) return false;
+  const untilMs = Math.max(worker.idleSinceMs, call.arrivedMs) + Math.min(taskMs, waitMsMax);
+  if (step.nowMs >= untilMs) return false;
+  requestWake(step, untilMs);
+  return true;
+}

@@ -1,0 +1,140 @@
+/** The state of the scheduling core: plain data, updated in place by one event at a time. */
+import type { Cost, ShardRef } from "../../wire/messages.js";
+import { createCatalog, type Catalog, type GoneGeneration } from "./catalog.js";
+import type { Action, Body } from "./events.js";
+import type { Failure } from "./failures.js";
+import { createQueues, type FairQueues } from "./queues.js";
+import { createMean, type RunningMean } from "./running-mean.js";
+
+/** What a core is given once. */
+export interface CoreOptions {
+  /** Names this controller in errors, for people. */
+  readonly origin: string;
+  /** Silence after which a worker counts as lost. */
+  readonly expiryMs: number;
+  /** Times a shard of a call is tried before the call fails. */
+  readonly attemptsMax: number;
+  /** Calls that may be unanswered at a time; one more is BUSY. */
+  readonly queueTasksMax: number;
+  /** Bytes of all their bodies together. */
+  readonly queueBytesMax: number;
+  /** Gives ids of 32 hexadecimal digits, each once. */
+  readonly makeId: () => string;
+}
+
+/** Workers of one controller; another one is not taken. */
+export const workersMax = 10_000;
+
+/** A live worker. It runs one task at a time and takes one only against the nonce it offered last. */
+export interface Worker {
+  readonly id: string;
+  readonly node: string;
+  /** Names of the shards it holds; the catalog has the rest. */
+  readonly shards: Set<string>;
+  /** Columns it holds decoded, by shard; never of a shard it does not hold. */
+  readonly cached: Map<string, ReadonlySet<string>>;
+  /** The offer that stands; undefined while it works. */
+  nonce: string | undefined;
+  /** The offer last taken, so that a repeated one is not taken again. */
+  spentNonce: string | undefined;
+  idleSinceMs: number;
+  taskId: string | undefined;
+  lastHeardMs: number;
+}
+
+/** A piece of a call given to one worker. */
+export interface Task {
+  readonly id: string;
+  readonly queryId: string;
+  readonly workerId: string;
+  /** Ordinals not answered yet. */
+  readonly open: Set<number>;
+  readonly shardCount: number;
+  readonly assignedMs: number;
+}
+
+/** Where an ordinal of a call stands. */
+export const ordinalStates = { waiting: 0, running: 1, answered: 2 } as const;
+
+/** A call from its acceptance to its one final answer. */
+export interface Call {
+  readonly queryId: string;
+  readonly clientId: string;
+  /** The id the client gave it. */
+  readonly id: string;
+  readonly tables: readonly string[];
+  readonly columns: readonly string[];
+  readonly affinity: string;
+  readonly body: Body;
+  readonly bodyBytes: number;
+  readonly arrivedMs: number;
+  readonly deadlineMs: number;
+  /** Counts from 1; a new one voids the partials of the earlier. */
+  attempt: number;
+  /** Replaced, with everything that follows, when the call is restarted. */
+  shards: readonly ShardRef[];
+  ordinals: Uint8Array;
+  /** Failed tries of each ordinal. */
+  tries: Uint8Array;
+  waitingCount: number;
+  answeredCount: number;
+  /** Every ordinal before this one is running or answered. */
+  firstWaiting: number;
+  /** Workers that failed an ordinal in a way that another may not. */
+  readonly excluded: Map<number, Set<string>>;
+  readonly gone: GoneGeneration[];
+  /** The last failure of a task, told when nothing is left to try. */
+  failure: Failure | undefined;
+  /** After a failure that a pause may heal, nothing is handed out before this time. */
+  restUntilMs: number;
+  readonly tasks: Set<string>;
+  readonly workers: Set<string>;
+  readonly shardMs: RunningMean;
+  firstAssignedMs: number | undefined;
+  cost: Cost;
+  retries: number;
+}
+
+/** Everything a controller knows about its cluster. */
+export interface ControllerState {
+  readonly options: CoreOptions;
+  readonly catalog: Catalog;
+  readonly workers: Map<string, Worker>;
+  /** Ids of workers whose offer stands, the longest idle first. */
+  readonly idle: Set<string>;
+  /** By query id. */
+  readonly calls: Map<string, Call>;
+  /** Query ids by client, then by the id the client gave; no entry for a client without calls. */
+  readonly clients: Map<string, Map<string, string>>;
+  readonly tasks: Map<string, Task>;
+  readonly queues: FairQueues;
+  bodyBytes: number;
+  readonly taskMs: RunningMean;
+  readonly shardMs: RunningMean;
+  stopping: boolean;
+  /** The earliest tick asked for that has not come. */
+  wakeAtMs: number;
+}
+
+/** One event being worked on: the state, the time, and the actions so far. */
+export interface Step {
+  readonly state: ControllerState;
+  readonly nowMs: number;
+  readonly actions: Action[];
+}
+
+/** A controller that knows nobody. */
+export function createState(options: CoreOptions): ControllerState {
+  return {
+    options, catalog: createCatalog(), workers: new Map(), idle: new Set(), calls: new Map(), clients: new Map(),
+    tasks: new Map(), queues: createQueues(), bodyBytes: 0, taskMs: createMean(), shardMs: createMean(),
+    stopping: false, wakeAtMs: Infinity,
+  };
+}
+
+/** Asks for a tick at the given time, unless an earlier one is due anyway. */
+export function requestWake(step: Step, atMs: number): void {
+  if (atMs >= step.state.wakeAtMs) return;
+  step.state.wakeAtMs = atMs;
+  step.actions.push({ kind: "wakeAt", atMs });
+}

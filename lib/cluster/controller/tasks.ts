@@ -1,0 +1,192 @@
+/** Tasks: what their workers say about them, and what becomes of the shards they leave unanswered. */
+import type { Block, Cost, ShardRef } from "../../wire/messages.js";
+import { isAligned } from "./batches.js";
+import { failCall, finishIfWhole, releaseTask, restartCall } from "./calls.js";
+import { isHeldByOther, readersOf } from "./catalog.js";
+import type { Body, TaskFailed } from "./events.js";
+import * as failures from "./failures.js";
+import type { Failure } from "./failures.js";
+import { enqueue } from "./queues.js";
+import { observe } from "./running-mean.js";
+import { ordinalStates, type Call, type ControllerState, type Step, type Task, type Worker } from "./state.js";
+
+/** How long a call rests after a failure that a pause may heal. */
+const restMs = 100;
+
+/** A task with its call and worker. */
+interface Assignment {
+  readonly task: Task;
+  readonly call: Call;
+  readonly worker: Worker;
+}
+
+/** Hands a partial on to the client and marks its shards answered. One that is late, repeated or out of place is dropped. */
+export function onPartial(step: Step, worker: Worker, { taskId, block, body }: { taskId: string; block: Block; body: Body }): void {
+  const assignment = findAssignment(step.state, worker, taskId);
+  if (assignment === undefined) return;
+  const { task, call } = assignment;
+  const ordinals = openOrdinals(task, call, block);
+  if (ordinals === undefined) return;
+  for (const ordinal of ordinals) {
+    task.open.delete(ordinal);
+    call.ordinals[ordinal] = ordinalStates.answered;
+  }
+  call.answeredCount += ordinals.length;
+  call.workers.add(worker.id);
+  step.actions.push({ kind: "forward", clientId: call.clientId, header: { type: "partial", id: call.id, attempt: call.attempt, block }, body });
+}
+
+/** Ends a task that went well, and its call when nothing else is outstanding. */
+export function onDone(step: Step, worker: Worker, { taskId, cost }: { taskId: string; cost: Cost }): Call | undefined {
+  const assignment = findAssignment(step.state, worker, taskId);
+  if (assignment === undefined) return undefined;
+  const { task, call } = assignment;
+  call.cost = addCosts(call.cost, cost);
+  if (task.open.size > 0) {
+    return giveBack(step, assignment, { failure: failures.unanswered(call, task, worker), charged: task.open, exclude: true });
+  }
+  const tookMs = step.nowMs - task.assignedMs;
+  observe(step.state.taskMs, tookMs);
+  observe(step.state.shardMs, tookMs / task.shardCount);
+  observe(call.shardMs, tookMs / task.shardCount);
+  releaseTask(step.state, task);
+  finishIfWhole(step, call);
+  return undefined;
+}
+
+/** Tries what a failed task left elsewhere, again, or not at all. The call whose shards wait again, if any. */
+export function onFailed(step: Step, worker: Worker, failed: TaskFailed): Call | undefined {
+  const assignment = findAssignment(step.state, worker, failed.taskId);
+  if (assignment === undefined) return undefined;
+  const { task, call } = assignment;
+  const failure = failures.failureOfTask(failed, worker);
+  const shard = failedShard(task, call, failed);
+  const isHeldElsewhere = shard !== undefined && isHeldByOther(step.state.catalog, shard, worker.id);
+  if (failed.code === "GENERATION_GONE" && shard !== undefined && !isHeldElsewhere) {
+    releaseTask(step.state, task);
+    restartCall(step, call, shard);
+    return call;
+  }
+  if (failed.retry === "never") {
+    releaseTask(step.state, task);
+    failCall(step, call, failure);
+    return undefined;
+  }
+  const exclude = failed.retry === "elsewhere" || failed.code === "GENERATION_GONE";
+  if (!exclude) call.restUntilMs = step.nowMs + restMs;
+  return giveBack(step, assignment, { failure, charged: shard === undefined ? task.open : new Set([shard.ordinal]), exclude });
+}
+
+/** Queues what a task left that its worker did not start. */
+export function onDeclined(step: Step, worker: Worker, taskId: string): Call | undefined {
+  const assignment = findAssignment(step.state, worker, taskId);
+  return assignment === undefined ? undefined : giveBack(step, assignment);
+}
+
+/** Queues what the task of a worker that went away left. */
+export function onLostTask(step: Step, worker: Worker, reason: string): Call | undefined {
+  const assignment = worker.taskId === undefined ? undefined : findAssignment(step.state, worker, worker.taskId);
+  if (assignment === undefined) return undefined;
+  const { task, call } = assignment;
+  const failure = failures.workerLost(call, task, worker, reason, step.state.options.origin);
+  return giveBack(step, assignment, { failure, charged: task.open, exclude: false });
+}
+
+/** Fails a call of which a waiting shard has nobody left to read it. */
+export function failIfStranded(step: Step, call: Call): void {
+  const { state } = step;
+  for (let ordinal = call.firstWaiting; ordinal < call.shards.length; ordinal++) {
+    const shard = call.shards[ordinal]!;
+    if (call.ordinals[ordinal] !== ordinalStates.waiting || hasReader(state, call, shard)) continue;
+    const failure = call.excluded.has(ordinal) ? call.failure : undefined;
+    failCall(step, call, failure ?? failures.shardUnavailable(shard, state.options.origin));
+    return;
+  }
+}
+
+/** Tells whether a live worker may still be given a shard of a call. */
+export function hasReader(state: ControllerState, call: Call, shard: ShardRef): boolean {
+  const readers = readersOf(state.catalog, shard);
+  const excluded = call.excluded.get(shard.ordinal);
+  if (excluded === undefined) return readers.size > 0;
+  return [...readers.keys()].some((workerId) => !excluded.has(workerId));
+}
+
+interface Blame {
+  readonly failure: Failure;
+  /** Ordinals that count a failed try. */
+  readonly charged: ReadonlySet<number>;
+  /** Whether the worker is not to have them again. */
+  readonly exclude: boolean;
+}
+
+/** Ends a task and lets its open ordinals wait again, or ends the call when one of them has been tried too often. */
+function giveBack(step: Step, { task, call, worker }: Assignment, blame?: Blame): Call | undefined {
+  releaseTask(step.state, task);
+  for (const ordinal of task.open) call.ordinals[ordinal] = ordinalStates.waiting;
+  call.waitingCount += task.open.size;
+  const [first] = task.open; // They are in ascending order.
+  if (first !== undefined) {
+    call.firstWaiting = Math.min(call.firstWaiting, first);
+    enqueue(step.state.queues, call.affinity, call.queryId);
+  }
+  if (blame !== undefined && isTriedTooOften(step, call, worker, blame)) {
+    failCall(step, call, blame.failure);
+    return undefined;
+  }
+  if (task.open.size === 0) {
+    finishIfWhole(step, call);
+    return undefined;
+  }
+  if (blame !== undefined) {
+    call.retries += 1;
+    logRetry(step, { task, call, worker }, blame.failure);
+  }
+  return call;
+}
+
+/** Counts a failed try of the charged ordinals; tells whether one of them has used up its tries. */
+function isTriedTooOften(step: Step, call: Call, worker: Worker, { failure, charged, exclude }: Blame): boolean {
+  call.failure = failure;
+  let most = 0;
+  for (const ordinal of charged) {
+    call.tries[ordinal]! += 1;
+    most = Math.max(most, call.tries[ordinal]!);
+    if (exclude) call.excluded.set(ordinal, new Set([...call.excluded.get(ordinal) ?? [], worker.id]));
+  }
+  return most >= step.state.options.attemptsMax;
+}
+
+/** The task when it is alive and this worker's. */
+function findAssignment(state: ControllerState, worker: Worker, taskId: string): Assignment | undefined {
+  const task = state.tasks.get(taskId);
+  if (task === undefined || task.workerId !== worker.id) return undefined;
+  return { task, call: state.calls.get(task.queryId)!, worker };
+}
+
+/** The ordinals of a block, clipped to the shards of the call; undefined unless all are open in the task. */
+function openOrdinals(task: Task, call: Call, block: Block): number[] | undefined {
+  const end = Math.min(block.start + block.size, call.shards.length);
+  const length = end - block.start;
+  if (!isAligned(block) || length < 1 || length > task.open.size) return undefined;
+  const ordinals = Array.from({ length }, (_, offset) => block.start + offset);
+  return ordinals.every((ordinal) => task.open.has(ordinal)) ? ordinals : undefined;
+}
+
+/** The shard of a task that its worker says failed; undefined when it names none that is open. */
+function failedShard(task: Task, call: Call, { shard }: TaskFailed): ShardRef | undefined {
+  return [...task.open].map((ordinal) => call.shards[ordinal]!).find(({ name }) => name === shard);
+}
+
+function addCosts(a: Cost, b: Cost): Cost {
+  return {
+    shards: a.shards + b.shards, shardsPruned: a.shardsPruned + b.shardsPruned, rowsScanned: a.rowsScanned + b.rowsScanned,
+    chunksDecoded: a.chunksDecoded + b.chunksDecoded, chunksPruned: a.chunksPruned + b.chunksPruned,
+    cacheHits: a.cacheHits + b.cacheHits, bytesDecoded: a.bytesDecoded + b.bytesDecoded, scanMs: a.scanMs + b.scanMs, mergeMs: a.mergeMs + b.mergeMs,
+  };
+}
+
+function logRetry(step: Step, { task, call, worker }: Assignment, { code, message }: Failure): void {
+  const facts = { code, message, query: call.queryId, task: task.id, worker: worker.id, node: worker.node, shards: task.open.size };
+  step.actions.push({ kind: "log", level: "info", event: "task.retried", facts });
+}

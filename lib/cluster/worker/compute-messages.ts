@@ -1,0 +1,26 @@
+/** What the message thread and the compute thread of one worker say to each other. */
+import type { Block, Cost } from "../../wire/messages.js";
+import type { CacheChange, ComputeTask } from "./core.js";
+import type { Failure } from "./failure.js";
+
+/** What a compute thread is born with. */
+export interface ComputeSetup {
+  readonly dataDir: string;
+  readonly cacheBytes: number;
+  readonly queryBytes: number;
+  /** One Int32: the number of the newest run that is to stop. */
+  readonly stopFlag: SharedArrayBuffer;
+}
+
+/** Message thread to compute thread. Runs are numbered from 1, so that a late stop never hits the next run. */
+export type ComputeRequest =
+  | { readonly kind: "run"; readonly run: number; readonly task: ComputeTask }
+  | { readonly kind: "close" };
+
+/** Compute thread to message thread. */
+export type ComputeReply =
+  | { readonly kind: "up" }
+  | { readonly kind: "unusable"; readonly failure: Failure }
+  | { readonly kind: "block"; readonly taskId: string; readonly block: Block; readonly partial: Uint8Array }
+  | { readonly kind: "done"; readonly taskId: string; readonly cost: Cost; readonly cacheChanges: readonly CacheChange[] }
+  | { readonly kind: "failed"; readonly taskId: string; readonly failure: Failure; readonly cacheChanges: readonly CacheChange[] };

@@ -1,0 +1,73 @@
+/**
+ * The compute thread of a worker: it owns the engine and runs one task after another, synchronously. An error that is
+ * not an operating one escapes and ends the thread, because the engine's memory can no longer be trusted; the message
+ * thread then starts another.
+ */
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
+import { monotonicMs } from "../../base/clock.js";
+import { BquerydError, unreachable } from "../../base/errors.js";
+import { createEngine, type Engine } from "../../engine/engine.js";
+import type { ComputeReply, ComputeRequest, ComputeSetup } from "./compute-messages.js";
+import type { ComputeTask } from "./core.js";
+import { failureOf, type Failure } from "./failure.js";
+
+if (parentPort !== null) serve(parentPort, workerData as ComputeSetup);
+
+function serve(port: MessagePort, setup: ComputeSetup): void {
+  const stopFlag = new Int32Array(setup.stopFlag);
+  let engine: Engine;
+  try {
+    engine = createEngine(setup);
+  } catch (cause) {
+    post(port, { kind: "unusable", failure: failureOf(cause, []) });
+    return;
+  }
+  port.on("message", (request: ComputeRequest) => {
+    switch (request.kind) {
+      case "run": runTask(port, engine, request.task, () => Atomics.load(stopFlag, 0) === request.run); break;
+      case "close":
+        engine.close();
+        port.close();
+        break;
+      default: unreachable(request);
+    }
+  });
+  post(port, { kind: "up" });
+}
+
+function runTask(port: MessagePort, engine: Engine, task: ComputeTask, isCancelled: () => boolean): void {
+  const { taskId, query, shards, remainingMs } = task;
+  const deadlineMs = monotonicMs() + remainingMs;
+  const isLate = () => monotonicMs() >= deadlineMs;
+  try {
+    const cost = engine.run({
+      query, shards,
+      shouldStop: () => isCancelled() || isLate(),
+      onBlock: (block, partial) => { post(port, { kind: "block", taskId, block, partial }); },
+    });
+    post(port, { kind: "done", taskId, cost, cacheChanges: engine.takeCacheChanges() });
+  } catch (cause) {
+    if (!(cause instanceof BquerydError) || cause.code === "INTERNAL") throw cause;
+    const stoppedLate = cause.code === "CANCELLED" && !isCancelled();
+    const failure = stoppedLate ? lateFailure(task) : locate(cause, task);
+    post(port, { kind: "failed", taskId, failure, cacheChanges: engine.takeCacheChanges() });
+  }
+}
+
+function lateFailure({ shards }: ComputeTask): Failure {
+  const message = `the time of the query ended while a worker computed ${shards.length} of its shards; allow more with timeout`;
+  return failureOf(new BquerydError("DEADLINE", message, { details: { shards: shards.length } }), []);
+}
+
+/** The failure with its shard. A table that is not here may well be elsewhere. */
+function locate(cause: BquerydError, { shards }: ComputeTask): Failure {
+  const failure = failureOf(cause, shards);
+  const isGone = cause.code === "NOT_FOUND" || cause.code === "UNKNOWN_TABLE";
+  return isGone ? { ...failure, code: "SHARD_UNAVAILABLE", retry: "elsewhere" } : failure;
+}
+
+function post(port: MessagePort, reply: ComputeReply): void {
+  // Only a partial that fills its buffer is handed over; a view of something larger is copied by posting it.
+  const isWhole = reply.kind === "block" && reply.partial.byteLength === reply.partial.buffer.byteLength;
+  port.postMessage(reply, isWhole && reply.partial.buffer instanceof ArrayBuffer ? [reply.partial.buffer] : []);
+}

@@ -1,0 +1,81 @@
+/** What a data directory holds, found by scanning it, and what changed between two scans. */
+import { readdir } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { toBquerydError, type BquerydError } from "../../base/errors.js";
+import { isSystemError } from "../../base/files.js";
+import { limits } from "../../base/limits.js";
+import { describeTable } from "../../columns/describe.js";
+import { isTableName } from "../../columns/names.js";
+import type { Holding } from "../../wire/messages.js";
+
+/** A table directory as one scan found it: readable, or with the reason why it is not. */
+export type ScannedTable =
+  | { readonly stamp: string; readonly holding: Holding; readonly problem: null }
+  | { readonly stamp: string; readonly holding: null; readonly problem: BquerydError };
+
+/** The tables of a data directory by directory name. */
+export type Scan = ReadonlyMap<string, ScannedTable>;
+
+/** What a later scan found different. A table whose generation changed is among `changed` alone. */
+export interface ScanDifference {
+  readonly added: readonly Holding[];
+  readonly changed: readonly Holding[];
+  readonly removed: readonly string[];
+  /** Tables that cannot be read, and could before or were not there or failed otherwise. */
+  readonly broken: readonly { readonly name: string; readonly problem: BquerydError }[];
+}
+
+/** Tables looked at between two turns of the event loop: a few milliseconds of work, so that heartbeats go on. */
+const tablesPerTurn = 64;
+
+/**
+ * The tables in a data directory. Those whose CURRENT looks as it did in `known` are taken from there unread; directories
+ * without CURRENT are no tables yet. Throws what reading the directory itself throws.
+ */
+export async function scanHoldings(dataDir: string, known: Scan): Promise<Scan> {
+  const names = (await readdir(dataDir)).filter(isTableName).sort();
+  const found = new Map<string, ScannedTable>();
+  for (const [index, name] of names.slice(0, limits.shardsMax).entries()) {
+    if (index % tablesPerTurn === tablesPerTurn - 1) await nextTurn();
+    const table = scanTable(join(dataDir, name), known.get(name));
+    if (table !== undefined) found.set(name, table);
+  }
+  return found;
+}
+
+/** What changed from one scan to the next. */
+export function compareScans(before: Scan, after: Scan): ScanDifference {
+  const added: Holding[] = [];
+  const changed: Holding[] = [];
+  const removed: string[] = [];
+  const broken: { name: string; problem: BquerydError }[] = [];
+  for (const [name, { holding, problem }] of after) {
+    const earlier = before.get(name);
+    if (holding === null) {
+      if (earlier?.problem?.message !== problem.message) broken.push({ name, problem });
+      if (earlier !== undefined && earlier.holding !== null) removed.push(name);
+    } else if (earlier === undefined || earlier.holding === null) added.push(holding);
+    else if (earlier.holding.generation !== holding.generation) changed.push(holding);
+  }
+  for (const [name, { holding }] of before) {
+    if (holding !== null && !after.has(name)) removed.push(name);
+  }
+  return { added, changed, removed, broken };
+}
+
+function scanTable(path: string, known: ScannedTable | undefined): ScannedTable | undefined {
+  let stamp = "";
+  try {
+    const current = statSync(join(path, "CURRENT"), { bigint: true, throwIfNoEntry: false });
+    if (current === undefined) return undefined;
+    stamp = `${current.mtimeNs}:${current.ino}:${current.size}`;
+    // A broken table is read again each time: what was wrong may be mended without CURRENT being replaced.
+    if (known?.stamp === stamp && known.holding !== null) return known;
+    return { stamp, holding: describeTable(path), problem: null };
+  } catch (cause) {
+    if (isSystemError(cause, "ENOTDIR")) return undefined; // A file by the name of a table.
+    return { stamp, holding: null, problem: toBquerydError(cause, `read the table ${path}`) };
+  }
+}

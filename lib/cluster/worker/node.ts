@@ -1,0 +1,167 @@
+/** A worker: turns messages, timers, files and its compute thread into events of the core, and does what it decides. */
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { monotonicMs, randomId } from "../../base/clock.js";
+import type { Config } from "../../base/config.js";
+import { BquerydError, toBquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
+import type { Log } from "../../base/log.js";
+import { version } from "../../base/version.js";
+import type { Registry } from "../../registry/registry.js";
+import { startComputeThread, type ComputeEvent, type ComputeThread } from "./compute-thread.js";
+import { createWorkerState, on, type Instruction, type WorkerEvent, type WorkerState } from "./core.js";
+import { failureOf } from "./failure.js";
+import { watchHoldings, type HoldingsWatch } from "./holdings-watch.js";
+import { openLinks, type Links } from "./links.js";
+
+/** What a worker needs from the process it runs in. The registry stays the caller's. */
+export interface WorkerOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly registry: Registry;
+}
+
+/** A worker that serves until it is stopped or told to shut down. */
+export interface RunningWorker {
+  readonly id: string;
+  /** Resolves with the reason when it has left its controllers and closed everything. */
+  readonly stopped: Promise<string>;
+  /** Takes no more tasks, finishes the running one within a bound, says goodbye and closes. Never throws. */
+  stop(reason: string): Promise<void>;
+}
+
+/** How long a worker that is stopping lets its task go on before it hands it back. */
+const finishMsMax = 10_000;
+
+/** Failures that mean the files changed under us: controllers are told what is there now before they ask again. */
+const staleCodes: readonly ErrorCode[] = ["GENERATION_GONE", "SHARD_UNAVAILABLE", "CORRUPT_FOOTER"];
+
+/**
+ * A worker over `config.dataDir`, connected to the controllers there are and to those that come. Throws CONFIG for a
+ * data directory that cannot be served and MEMORY_LIMIT when the engine's memory cannot be had.
+ */
+export async function startWorker({ config, log, registry }: WorkerOptions): Promise<RunningWorker> {
+  await requireDirectory(config.dataDir);
+  const node = new WorkerNode(config, log);
+  try {
+    await node.open(registry);
+  } catch (cause) {
+    await node.close();
+    throw cause;
+  }
+  return { id: node.id, stopped: node.stopped, stop: (reason) => node.stop(reason) };
+}
+
+class WorkerNode {
+  readonly id = randomId();
+  readonly stopped: Promise<string>;
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #state: WorkerState;
+  #settleStopped: (reason: string) => void = () => undefined;
+  #compute: ComputeThread | undefined;
+  #holdings: HoldingsWatch | undefined;
+  #links: Links | undefined;
+  #ticks: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+    this.#state = createWorkerState({
+      workerId: this.id, node: config.node, pid: process.pid, version, dataDir: config.dataDir,
+      startedMs: monotonicMs(), expiryMs: config.expiryMs, newNonce: randomId,
+    });
+    this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
+  }
+
+  async open(registry: Registry): Promise<void> {
+    const { dataDir, cacheMemoryBytes, queryMemoryBytes, controllers, messageBytesMax, heartbeatMs, expiryMs } = this.#config;
+    const log = this.#log;
+    this.#compute = await startComputeThread({
+      dataDir, cacheBytes: cacheMemoryBytes, queryBytes: queryMemoryBytes,
+      onEvent: (event) => { this.#onCompute(event); },
+    });
+    this.#holdings = await watchHoldings({
+      dataDir, log,
+      onChange: (added, removed) => { this.#apply({ kind: "holdingsChanged", added, removed }); },
+    });
+    this.#links = await openLinks({
+      registry, controllers, messageBytesMax, refreshMs: expiryMs, log,
+      onLinked: (link) => { this.#apply({ kind: "linked", link }); },
+      onUnlinked: (link) => { this.#apply({ kind: "unlinked", link }); },
+      onMessage: (link, header, body) => { this.#apply({ kind: "received", link, header, body }); },
+    });
+    this.#ticks = setInterval(() => { this.#apply({ kind: "tick" }); }, heartbeatMs);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#ticks);
+    clearTimeout(this.#patience);
+    await Promise.all([this.#holdings?.close(), this.#links?.close(), this.#compute?.close()]);
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#apply({ kind: "stop", reason });
+    await this.stopped;
+  }
+
+  #apply(event: WorkerEvent): void {
+    for (const instruction of on(this.#state, event, monotonicMs())) this.#execute(instruction);
+    if (this.#state.phase === "stopping") this.#patience ??= setTimeout(() => {
+      this.#apply({ kind: "stopNow", reason: this.#state.stopReason });
+    }, Math.min(this.#config.timeoutMs, finishMsMax));
+  }
+
+  #execute(instruction: Instruction): void {
+    switch (instruction.kind) {
+      case "send": this.#send(instruction); break;
+      case "run": this.#compute?.run(instruction.task); break;
+      case "cancel": this.#compute?.cancel(instruction.taskId); break;
+      case "reconnect": void this.#links?.reconnect(instruction.link); break;
+      case "welcomed": {
+        const { link, controllerId, node } = instruction;
+        this.#log.info({ event: "worker.registered", worker: this.id, controller: controllerId, address: link, node });
+        break;
+      }
+      case "leave": void this.close().then(() => { this.#settleStopped(instruction.reason); }); break;
+      default: unreachable(instruction);
+    }
+  }
+
+  #send({ link, header, body }: Instruction & { kind: "send" }): void {
+    try {
+      this.#links?.send(link, header, body);
+    } catch (cause) {
+      if (header.type !== "partial") throw cause;
+      const { taskId } = header;
+      this.#apply({ kind: "blockRefused", taskId, failure: failureOf(cause, []) });
+    }
+  }
+
+  #onCompute(event: ComputeEvent): void {
+    if (event.kind === "computeLost") this.#log.error({ event: "compute.lost", message: event.failure.message, error: event.error });
+    if (event.kind !== "taskFailed") {
+      this.#apply(event);
+      return;
+    }
+    const { code, message, shard, retry } = event.failure;
+    if (retry === "elsewhere") this.#log.warn({ event: "task.failed", code, message, shard });
+    if (staleCodes.includes(code)) void this.#holdings?.rescan().then(() => { this.#apply(event); });
+    else this.#apply(event);
+  }
+}
+
+async function requireDirectory(dataDir: string): Promise<void> {
+  const facts = await stat(dataDir).catch((cause: unknown) => {
+    if (toBquerydError(cause).code !== "NOT_FOUND") throw unreadable(dataDir, cause);
+    throw new BquerydError("CONFIG", `data_dir ${dataDir} does not exist; create it, or set data_dir to the directory of your tables`, { details: { dataDir }, cause });
+  });
+  if (!facts.isDirectory()) {
+    throw new BquerydError("CONFIG", `data_dir ${dataDir} is not a directory; set data_dir to the directory of your tables`, { details: { dataDir } });
+  }
+  await access(dataDir, constants.R_OK | constants.X_OK).catch((cause: unknown) => { throw unreadable(dataDir, cause); });
+}
+
+function unreadable(dataDir: string, cause: unknown): BquerydError {
+  return new BquerydError("CONFIG", `data_dir ${dataDir} cannot be read by this user; change its permissions, or set data_dir`, { details: { dataDir }, cause });
+}

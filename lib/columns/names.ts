@@ -1,0 +1,239 @@
+/**
+ * Names of tables: `taxi.bcolz` is a table, `taxi-3.bcolzs` a shard, `taxi` whichever of table and set there is. And from
+ * the tables a call names to the shards it reads.
+ */
+import { BquerydError } from "../base/errors.js";
+import { suggestion } from "../base/nearest.js";
+import type { SetPlace } from "./footer.js";
+
+/** The parts of a directory name. */
+export interface TableName {
+  /** The name without shard number and suffix. */
+  readonly base: string;
+  /** Number of the shard; null for a table of its own. */
+  readonly shard: number | null;
+  readonly directory: string;
+}
+
+/** A table that can be read. One name may come several times, from several holders. */
+export interface AvailableTable {
+  /** Directory name. */
+  readonly name: string;
+  readonly set: SetPlace | null;
+}
+
+/** What is available under one base name. */
+interface Family {
+  table: string | undefined;
+  /** Shards by set id, then by index in the set; those outside any set have the id "" and their number as index. */
+  readonly sets: Map<string, Map<number, string>>;
+  /** Shards in each set when whole; undefined outside sets. */
+  readonly counts: Map<string, number | undefined>;
+}
+
+interface Catalogue {
+  /** By directory name. */
+  readonly directories: ReadonlyMap<string, TableName>;
+  readonly families: ReadonlyMap<string, Family>;
+}
+
+const baseGrammar = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const shardGrammar = /^(.+)-([0-9]{1,15})\.bcolzs$/;
+const tableSuffix = ".bcolz";
+
+/** The parts of the directory name of a table or shard. Throws BAD_INPUT with the grammar. */
+export function parseTableName(text: string): TableName {
+  const name = findTableName(text);
+  if (name !== undefined) return name;
+  throw new BquerydError("BAD_INPUT", `'${text}' does not name a table; use NAME.bcolz or NAME-0.bcolzs, with a NAME of at most 128 letters, digits, '_', '.' and '-' that starts with none of the last two`, { details: { name: text } });
+}
+
+/** The parts of the directory name of a table or shard; undefined when it is neither. */
+export function findTableName(text: string): TableName | undefined {
+  const shard = shardGrammar.exec(text);
+  if (shard !== null) return baseGrammar.test(shard[1]!) ? { base: shard[1]!, shard: Number(shard[2]), directory: text } : undefined;
+  if (!text.endsWith(tableSuffix)) return undefined;
+  const base = text.slice(0, -tableSuffix.length);
+  return baseGrammar.test(base) ? { base, shard: null, directory: text } : undefined;
+}
+
+/** Tells whether a text is the directory name of a table or shard. */
+export function isTableName(text: string): boolean {
+  return findTableName(text) !== undefined;
+}
+
+/** Tells whether a text can be the name of a table or set without suffix. */
+export function isBaseName(text: string): boolean {
+  return baseGrammar.test(text) && !isTableName(text);
+}
+
+/** Orders directory names: by base name, tables before shards, shards by number. */
+export function shardOrder(a: string, b: string): number {
+  const left = findTableName(a);
+  const right = findTableName(b);
+  if (left === undefined || right === undefined) return compareCodeUnits(a, b);
+  return compareNames(left, right);
+}
+
+/**
+ * The directory names that requested tables stand for, each once, in order of name and shard number. A request is the
+ * bare name of a table or set, a directory name, or a glob over directory names in which only `*` is special; a request
+ * for all shards of a name takes the one set of them that is whole. Throws UNKNOWN_TABLE naming the nearest,
+ * AMBIGUOUS_TABLE, and SHARD_UNAVAILABLE naming what is missing.
+ */
+export function resolveTables(requested: readonly string[], available: Iterable<AvailableTable>): string[] {
+  const catalogue = buildCatalogue(available);
+  const found = new Set(requested.flatMap((text) => resolveOne(text, catalogue)));
+  const names = [...found].map((directory) => catalogue.directories.get(directory)!).sort(compareNames);
+  requireOneSetEach(names, catalogue);
+  return names.map((name) => name.directory);
+}
+
+function compareNames(a: TableName, b: TableName): number {
+  return compareCodeUnits(a.base, b.base) || (a.shard ?? -1) - (b.shard ?? -1) || compareCodeUnits(a.directory, b.directory);
+}
+
+function compareCodeUnits(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function buildCatalogue(available: Iterable<AvailableTable>): Catalogue {
+  const directories = new Map<string, TableName>();
+  const families = new Map<string, Family>();
+  for (const { name, set } of available) {
+    const parsed = findTableName(name);
+    if (parsed === undefined) continue;
+    directories.set(name, parsed);
+    const family: Family = families.get(parsed.base) ?? { table: undefined, sets: new Map(), counts: new Map() };
+    families.set(parsed.base, family);
+    if (parsed.shard === null) {
+      family.table = name;
+      continue;
+    }
+    const id = set?.id ?? "";
+    const members = family.sets.get(id) ?? new Map<number, string>();
+    family.sets.set(id, members.set(set?.index ?? parsed.shard, name));
+    family.counts.set(id, set?.count);
+  }
+  return { directories, families };
+}
+
+function resolveOne(text: string, catalogue: Catalogue): string[] {
+  if (text.includes("*")) return resolveGlob(text, catalogue);
+  if (catalogue.directories.has(text)) return [text];
+  const family = catalogue.families.get(text);
+  if (family !== undefined) return resolveBase(text, family);
+  const missing = findMissingShard(text, catalogue);
+  if (missing !== undefined) throw unavailable(missing, `${text} is not available`);
+  throw unknownTable(text, catalogue);
+}
+
+function resolveBase(base: string, family: Family): string[] {
+  if (family.table === undefined) return resolveSet(base, family);
+  if (family.sets.size > 0) throw ambiguous(base, `both a table and a set; ask for ${family.table} or ${base}-*.bcolzs`);
+  return [family.table];
+}
+
+/** The shards of the one set under a name that is whole. */
+function resolveSet(base: string, family: Family): string[] {
+  const whole = [...family.sets].filter(([id, members]) => isWhole(members, family.counts.get(id)));
+  if (whole.length > 1) throw ambiguous(base, `${whole.length} complete sets; remove one of them, or name its shards`);
+  if (whole.length === 1) return [...whole[0]![1].values()];
+  if (family.sets.size > 1) throw unavailable(base, `the shards of ${base} are of ${family.sets.size} imports, none of which is whole`);
+  const [id, members] = [...family.sets][0]!;
+  throw unavailable(base, `${base} lacks ${listMissing(base, members, family.counts.get(id)!)}`);
+}
+
+function isWhole(members: ReadonlyMap<number, string>, count: number | undefined): boolean {
+  return count === undefined || members.size === count;
+}
+
+function resolveGlob(glob: string, catalogue: Catalogue): string[] {
+  const matched = [...catalogue.directories.values()].filter((name) => matchesGlob(glob, name.directory));
+  if (matched.length === 0) throw unknownTable(glob, catalogue);
+  const tables = matched.filter((name) => name.shard === null).map((name) => name.directory);
+  const shards = [...groupShards(matched)].flatMap(([base, directories]) => {
+    const family = catalogue.families.get(base)!;
+    const all = new Set([...family.sets.values()].flatMap((members) => [...members.values()]));
+    return directories.length === all.size ? resolveSet(base, family) : directories;
+  });
+  return [...tables, ...shards];
+}
+
+/** Directory names of shards by base name. */
+function groupShards(names: readonly TableName[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { base, shard, directory } of names) {
+    if (shard === null) continue;
+    const group = groups.get(base);
+    if (group === undefined) groups.set(base, [directory]);
+    else group.push(directory);
+  }
+  return groups;
+}
+
+/** Linear in both lengths times the stars, whatever the glob. */
+function matchesGlob(glob: string, text: string): boolean {
+  const parts = glob.split("*");
+  const first = parts[0]!;
+  const last = parts.at(-1)!;
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= text.length - last.length;
+}
+
+/** No call reads two imports of one name. */
+function requireOneSetEach(names: readonly TableName[], catalogue: Catalogue): void {
+  for (const [base, directories] of groupShards(names)) {
+    const sets = [...catalogue.families.get(base)!.sets.values()].map((members) => new Set(members.values()));
+    if (!sets.some((members) => directories.every((name) => members.has(name)))) throw unavailable(base, `the shards of ${base} are of different imports`);
+  }
+}
+
+/** The base of a shard that is not there, but that a set says it has. */
+function findMissingShard(text: string, catalogue: Catalogue): string | undefined {
+  const name = findTableName(text);
+  if (name === undefined || name.shard === null) return undefined;
+  const { base, shard } = name;
+  const family = catalogue.families.get(base);
+  if (family === undefined) return undefined;
+  const isMissing = [...family.sets].some(([id, members]) => missingIndexes(members, family.counts.get(id) ?? 0).some((index) => index + numberOffset(members) === shard));
+  return isMissing ? base : undefined;
+}
+
+function missingIndexes(members: ReadonlyMap<number, string>, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index).filter((index) => !members.has(index));
+}
+
+/** Number of the shard with index 0: sets need not begin at 0. */
+function numberOffset(members: ReadonlyMap<number, string>): number {
+  const [index, name] = [...members][0]!;
+  return findTableName(name)!.shard! - index;
+}
+
+function listMissing(base: string, members: ReadonlyMap<number, string>, count: number): string {
+  const shown = 5;
+  const missing = missingIndexes(members, count);
+  const names = missing.slice(0, shown).map((index) => `${base}-${index + numberOffset(members)}.bcolzs`);
+  const more = missing.length > shown ? ` and ${missing.length - shown} more` : "";
+  return `${names.join(", ")}${more} of ${count} shards`;
+}
+
+function unavailable(base: string, wrong: string): BquerydError {
+  return new BquerydError("SHARD_UNAVAILABLE", `${wrong}; try again when every worker is back, or import ${base} again`, { details: { table: base } });
+}
+
+function ambiguous(base: string, what: string): BquerydError {
+  return new BquerydError("AMBIGUOUS_TABLE", `${base} is ${what}`, { details: { table: base } });
+}
+
+function unknownTable(text: string, { directories, families }: Catalogue): BquerydError {
+  const names = [...families.keys(), ...directories.keys()];
+  const advice = names.length === 0 ? "no table is available: import one, or check data_dir" : "files() lists what there is";
+  return new BquerydError("UNKNOWN_TABLE", `no table '${text}'${suggestion(text, names, advice)}`, { details: { table: text } });
+}

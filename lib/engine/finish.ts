@@ -1,0 +1,56 @@
+/** From a merged partial to the columns of the answer. */
+import { codesOf, type Partial, type PartialKey } from "./partial.js";
+import { finishMeasure, statesOf, type FinishedColumn } from "./measures.js";
+import type { Query } from "./query.js";
+import { limbsOf } from "./states/sum.js";
+import type { StateColumn } from "./states/state.js";
+import { countOf, emptyValues, pick, type Values } from "./values.js";
+
+/** A column of the answer. */
+export interface ResultColumn extends FinishedColumn {
+  readonly name: string;
+}
+
+/**
+ * Keys in the order asked, then measures; rows sorted by key. Without keys there is always one row, also when no row of
+ * the tables matched. Throws OVERFLOW.
+ */
+export function finishQuery(query: Query, merged: Partial): ResultColumn[] {
+  const partial = query.keys.length === 0 && merged.groups === 0 ? oneEmptyGroup(merged) : merged;
+  const states = statesOf(query.measures);
+  const keys = query.keys.map((name, place) => ({ name, ...finishKey(partial.keys[place]!, partial.groups) }));
+  return [...keys, ...query.measures.map((measure) => ({ name: measure.name, ...finishMeasure(measure, states, partial) }))];
+}
+
+function finishKey(key: PartialKey, groups: number): FinishedColumn {
+  const count = countOf(key.domain);
+  if (key.codes === null && groups === count) return { values: key.domain, isNull: null };
+  const codes = codesOf(key, groups);
+  const isNull = Uint8Array.from(codes, (code) => (code === count ? 1 : 0));
+  const filler = fillerOf(key.domain);
+  const sources = Int32Array.from(codes, (code) => (code === count ? ~0 : code));
+  return { values: pick(key.domain, filler, sources), isNull: isNull.includes(1) ? isNull : null };
+}
+
+/** One value of the dtype, for rows that have none. */
+function fillerOf(values: Values): Values {
+  switch (values.dtype) {
+    case "bool": return { dtype: values.dtype, array: new Uint8Array(1) };
+    case "int64": case "timestamp": return { dtype: values.dtype, array: new BigInt64Array(1) };
+    case "float64": return { dtype: values.dtype, array: new Float64Array(1) };
+    case "string": return { dtype: values.dtype, offsets: new Uint32Array(2), bytes: new Uint8Array(0) };
+  }
+}
+
+function oneEmptyGroup(partial: Partial): Partial {
+  return { groups: 1, keys: [], rows: new Float64Array(1), states: partial.states.map(emptyState) };
+}
+
+function emptyState(state: StateColumn): StateColumn {
+  switch (state.kind) {
+    case "count": return { kind: state.kind, counts: null };
+    case "sum-int": return { ...state, limbs: limbsOf(0n) };
+    case "sum-float": return { kind: state.kind, pairs: new Float64Array(2) };
+    case "min": case "max": return { kind: state.kind, seen: new Uint8Array(1), values: fillerOf(emptyValues(state.values.dtype)) };
+  }
+}

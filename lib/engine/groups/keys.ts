@@ -1,0 +1,57 @@
+/** Key columns of a shard: how their values become small whole numbers ("fields") by which groups are found. */
+import { hasNullRows, type TableColumn } from "../../columns/table.js";
+import type { Run } from "../input.js";
+
+/**
+ * A key column of a shard. A value's field is its distance from `minimum` (integers), its code (strings) or its bits
+ * (floats); a null's field is `size`, so nulls come last. `size` is undefined where no bound is known beforehand.
+ */
+export interface KeyColumn {
+  readonly column: TableColumn;
+  readonly kind: "int" | "float" | "code";
+  /** Whether some row of the shard is null. */
+  readonly hasNulls: boolean;
+  readonly minimum: bigint;
+  /** Fields of non-null values lie in [0, size). */
+  readonly size: bigint | undefined;
+}
+
+/** Codes of a plain column are uint32; this bounds their fields. */
+const poolSize = 2n ** 32n - 1n;
+
+/** The key column with its range, from the statistics of all its chunks. */
+export function keyColumnOf(column: TableColumn): KeyColumn {
+  const hasNulls = hasNullRows(column);
+  if (column.dtype === "float64") return { column, kind: "float", hasNulls, minimum: 0n, size: undefined };
+  if (column.dtype === "string") {
+    const dictionary = column.dictionary();
+    return { column, kind: "code", hasNulls, minimum: 0n, size: dictionary === null ? poolSize : BigInt(dictionary.count) };
+  }
+  const { minimum, maximum } = intRange(column);
+  return { column, kind: "int", hasNulls, minimum, size: maximum - minimum + 1n };
+}
+
+/** How many fields a key column has, its null included; undefined when unbounded. */
+export function fieldsOf(key: KeyColumn): bigint | undefined {
+  return key.size === undefined ? undefined : key.size + (key.hasNulls ? 1n : 0n);
+}
+
+/** What a run adds to a packed number for a field of weight `stride`: code * multiplier + offset, and delta for nulls. */
+export function fieldTerms(key: KeyColumn, run: Run, stride: bigint): { multiplier: bigint; offset: bigint; nullDelta: bigint } {
+  const offset = (run.base - key.minimum) * stride;
+  const ofNull = (run.nullValue - key.minimum) * stride;
+  return { multiplier: run.step * stride, offset, nullDelta: (key.size ?? 0n) * stride - ofNull };
+}
+
+function intRange(column: TableColumn): { minimum: bigint; maximum: bigint } {
+  let minimum: bigint | undefined;
+  let maximum: bigint | undefined;
+  for (let chunk = 0; chunk < column.chunkCount; chunk++) {
+    const statistics = column.statistics(chunk);
+    if (typeof statistics.minimum !== "bigint" || typeof statistics.maximum !== "bigint") continue;
+    if (minimum === undefined || statistics.minimum < minimum) minimum = statistics.minimum;
+    if (maximum === undefined || statistics.maximum > maximum) maximum = statistics.maximum;
+  }
+  // A column of nulls alone has no range; an empty one of size 0 holds its null at field 0.
+  return { minimum: minimum ?? 0n, maximum: maximum ?? -1n };
+}

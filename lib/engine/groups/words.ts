@@ -1,0 +1,80 @@
+/** Groups by hash of several 64-bit words, one a key and one for nulls: equal hashes are settled by comparing all words. */
+import { chunkRows } from "../../columns/dtypes.js";
+import type { ChunkInput } from "../input.js";
+import type { Arena } from "../memory.js";
+import { widthNames } from "../states/slab.js";
+import { limitOf } from "../strings.js";
+import { upTo } from "../values.js";
+import type { Fields, Grouper } from "./grouper.js";
+import { fieldTerms, type KeyColumn } from "./keys.js";
+
+const entryBytes = 16;
+
+/** A grouper for any keys. A null's word is 0, and its bit in the last word says that it is null. */
+export function createWordsGrouper(keys: readonly KeyColumn[], arena: Arena): Grouper {
+  const { kernels } = arena;
+  const width = keys.length + 1;
+  const slots = arena.allocate(chunkRows * 4);
+  const columns = Array.from({ length: width }, () => arena.allocate(chunkRows * 8));
+  const nullWords = columns[keys.length]!;
+  const pointers = arena.allocate(4 * width);
+  new Uint32Array(kernels.memory.buffer, pointers, width).set(columns);
+  const state = arena.allocateZeroed(4);
+  const count = new Uint32Array(kernels.memory.buffer, state, 1);
+  let capacity = 8_192;
+  let table = arena.allocateZeroed(capacity * entryBytes);
+  let groupKeys = arena.allocate(capacity * 8 * width);
+
+  function setWord(input: ChunkInput, key: KeyColumn, place: number): void {
+    const run = input.run(key.column);
+    const { multiplier, offset } = fieldTerms(key, run, 1n);
+    const words = columns[place]!;
+    const name = key.kind === "float" ? "I64" : widthNames[run.width];
+    kernels[`packSet${name}`](run.values, run.rows, wrap(multiplier), wrap(offset), words);
+    if (run.nulls === 0) return;
+    kernels.packNulls(run.nulls, run.rows, wrap(key.minimum - run.nullValue), words);
+    kernels.packNulls(run.nulls, run.rows, 1n << BigInt(place), nullWords);
+  }
+
+  function grow(): void {
+    arena.free(table);
+    capacity *= 2;
+    table = arena.allocateZeroed(capacity * entryBytes);
+    groupKeys = arena.enlarge(groupKeys, count[0]! * 8 * width, capacity * 8 * width);
+    kernels.hashRebuildN(groupKeys, width, count[0]!, table, capacity);
+  }
+
+  return {
+    assign(input) {
+      kernels.bytes.fill(0, nullWords, nullWords + input.rows * 8);
+      keys.forEach((key, place) => setWord(input, key, place));
+      let row = 0;
+      while ((row = kernels.hashGroupN(pointers, width, input.rows, row, table, capacity, groupKeys, limitOf(capacity), state, slots)) < input.rows) grow();
+      return slots;
+    },
+    capacity: () => capacity,
+    groups() {
+      const halves = new Uint32Array(kernels.memory.buffer, groupKeys, count[0]! * 2 * width);
+      const numbers = upTo(count[0]!);
+      return { slots: numbers, fields: keys.map((key, place) => takeWord(halves, width, place, key.hasNulls)) };
+    },
+  };
+}
+
+function takeWord(halves: Uint32Array, width: number, place: number, hasNulls: boolean): Fields {
+  const groups = halves.length / (2 * width);
+  const low = new Uint32Array(groups);
+  const high = new Uint32Array(groups);
+  const isNull = hasNulls ? new Uint8Array(groups) : null;
+  for (let g = 0; g < groups; g++) {
+    const at = 2 * (g * width + place);
+    low[g] = halves[at]!;
+    high[g] = halves[at + 1]!;
+    if (isNull !== null) isNull[g] = (halves[2 * (g * width + width - 1)]! >>> place) & 1;
+  }
+  return { low, high, isNull };
+}
+
+function wrap(value: bigint): bigint {
+  return BigInt.asIntN(64, value);
+}

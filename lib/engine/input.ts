@@ -1,0 +1,108 @@
+/** The selected rows of a chunk, as groupers and accumulators read them: column by column, gathered once. */
+import { chunkRows } from "../columns/dtypes.js";
+import type { TableColumn } from "../columns/table.js";
+import type { Vector } from "../columns/vector.js";
+import type { Lease } from "./cache.js";
+import type { Arena } from "./memory.js";
+import type { ShardStrings, TextPool } from "./strings.js";
+
+/** A run of selected values of a column in kernel memory; `width` 8 ints are the int64 themselves, as in Vector. */
+export interface Run {
+  readonly kind: "int" | "float" | "code";
+  readonly rows: number;
+  readonly width: 1 | 2 | 4 | 8;
+  readonly values: number;
+  readonly base: bigint;
+  readonly step: bigint;
+  /** Bitmap of null rows, or 0. */
+  readonly nulls: number;
+  /** The int64 or code that null rows hold; their float is 0. */
+  readonly nullValue: bigint;
+}
+
+/** The selected rows of the chunk at hand. */
+export interface ChunkInput {
+  /** Rows selected, at least 1. */
+  readonly rows: number;
+  /** The column's selected values; decoded and gathered at the first call of a chunk. */
+  run(column: TableColumn): Run;
+}
+
+/** Makes the input of one chunk after another, over scratch memory it keeps. */
+export interface InputMaker {
+  /** `index` points at the uint16 rows selected, or is 0 when all `rows` of the chunk are. */
+  start(lease: Lease, chunk: number, rows: number, index: number): ChunkInput;
+}
+
+interface Scratch {
+  readonly values: number;
+  readonly nulls: number;
+}
+
+const bitmapBytes = chunkRows / 8;
+
+/** An input maker over a query's arena. */
+export function createInputMaker(arena: Arena, strings: ShardStrings): InputMaker {
+  const { kernels } = arena;
+  const scratches = new Map<TableColumn, Scratch>();
+
+  function scratchOf(column: TableColumn): Scratch {
+    let scratch = scratches.get(column);
+    if (scratch === undefined) {
+      scratch = { values: arena.allocate(chunkRows * 8), nulls: arena.allocate(bitmapBytes) };
+      scratches.set(column, scratch);
+    }
+    return scratch;
+  }
+
+  function gather(column: TableColumn, vector: Vector, index: number, rows: number): { values: number; nulls: number } {
+    if (index === 0) return { values: vector.values, nulls: vector.nulls };
+    const scratch = scratchOf(column);
+    kernels[`gather${vector.width}`](vector.values, index, rows, scratch.values);
+    return { values: scratch.values, nulls: gatherNulls(vector, index, rows, scratch) };
+  }
+
+  function gatherNulls(vector: Vector, index: number, rows: number, scratch: Scratch): number {
+    if (vector.nulls === 0) return 0;
+    if (index === 0) return vector.nulls;
+    return kernels.gatherBits(vector.nulls, index, rows, scratch.nulls) === 0 ? 0 : scratch.nulls;
+  }
+
+  function internRun(column: TableColumn, pool: TextPool, vector: Vector, index: number, rows: number): Run {
+    const scratch = scratchOf(column);
+    pool.intern(vector, index, rows, scratch.values);
+    const nulls = gatherNulls(vector, index, rows, scratch);
+    return { kind: "code", rows, width: 4, values: scratch.values, base: 0n, step: 1n, nulls, nullValue: 0n };
+  }
+
+  function makeRun(column: TableColumn, vector: Vector, index: number, rows: number, chunk: number): Run {
+    if (vector.kind === "text") return internRun(column, strings.pool(column), vector, index, rows);
+    const { values, nulls } = gather(column, vector, index, rows);
+    const nullValue = nulls === 0 || vector.kind === "float" ? 0n : nullValueOf(column, vector, chunk);
+    const isFloat = vector.kind === "float";
+    return { kind: vector.kind, rows, width: vector.width, values, base: isFloat ? 0n : vector.base, step: isFloat ? 1n : vector.step, nulls, nullValue };
+  }
+
+  return {
+    start(lease, chunk, rows, index) {
+      const runs = new Map<TableColumn, Run>();
+      return {
+        rows,
+        run(column) {
+          let run = runs.get(column);
+          if (run === undefined) {
+            run = makeRun(column, lease.vector(column, chunk), index, rows, chunk);
+            runs.set(column, run);
+          }
+          return run;
+        },
+      };
+    },
+  };
+}
+
+function nullValueOf(column: TableColumn, vector: Vector, chunk: number): bigint {
+  if (vector.kind === "code" || vector.width !== 8) return vector.base;
+  const { minimum } = column.statistics(chunk);
+  return typeof minimum === "bigint" ? minimum : 0n;
+}

@@ -1,0 +1,171 @@
+/** Groups in order: the fields of their keys become sorted domains and codes, and the groups a sorted run. */
+import type { Arena } from "./memory.js";
+import type { Fields, Groups } from "./groups/grouper.js";
+import type { KeyColumn } from "./groups/keys.js";
+import type { PartialKey } from "./partial.js";
+import { codesByRank, type ShardStrings } from "./strings.js";
+import { upTo, type Values } from "./values.js";
+
+/** Sorted keys, and the accumulator slots in that order. */
+export interface RankedGroups {
+  readonly keys: readonly PartialKey[];
+  readonly order: Uint32Array;
+}
+
+/** Sorts groups by their keys, ascending, nulls last. */
+export function rankGroups(groups: Groups, keys: readonly KeyColumn[], strings: ShardStrings, arena: Arena): RankedGroups {
+  const count = groups.slots.length;
+  const sorter = createSorter(arena, count);
+  const ranked = keys.map((key, place) => rankKey(key, groups.fields[place]!, strings, sorter));
+  // Least significant key first: each pass is stable, so the last one leaves the whole order.
+  let order = ranked.length === 1 ? ranked[0]!.sorted : upTo(count);
+  if (ranked.length > 1) for (const key of ranked.toReversed()) order = sorter.sort(key.codes, null, order);
+  sorter.release();
+  return {
+    keys: ranked.map((key) => ({ ...key.key, codes: ranked.length === 1 ? null : gather(key.codes, order) })),
+    order: gather(groups.slots, order),
+  };
+}
+
+interface RankedKey {
+  readonly key: PartialKey;
+  /** Code of each group, in the groups' own order. */
+  readonly codes: Uint32Array;
+  /** Groups in order of this key alone. */
+  readonly sorted: Uint32Array;
+}
+
+function rankKey(key: KeyColumn, fields: Fields, strings: ShardStrings, sorter: Sorter): RankedKey {
+  const { low, high } = orderedWords(key, fields, strings);
+  const isNull = fields.isNull;
+  const present = groupsWhere(isNull, low.length, 0);
+  const sorted = sorter.sort(low, high, present);
+  const codes = new Uint32Array(low.length);
+  const firsts = new Uint32Array(sorted.length);
+  let distinct = 0;
+  for (let k = 0; k < sorted.length; k++) {
+    const group = sorted[k]!;
+    const previous = k === 0 ? -1 : sorted[k - 1]!;
+    if (k === 0 || low[group] !== low[previous] || high[group] !== high[previous]) firsts[distinct++] = group;
+    codes[group] = distinct - 1;
+  }
+  const nulls = groupsWhere(isNull, low.length, 1);
+  for (const group of nulls) codes[group] = distinct;
+  const all = new Uint32Array(low.length);
+  all.set(sorted);
+  all.set(nulls, sorted.length);
+  return { key: keyOf(key, low, high, firsts.subarray(0, distinct), strings), codes, sorted: all };
+}
+
+function groupsWhere(isNull: Uint8Array | null, count: number, wanted: 0 | 1): Uint32Array {
+  const found = new Uint32Array(count);
+  let next = 0;
+  for (let group = 0; group < count; group++) if ((isNull === null ? 0 : isNull[group]!) === wanted) found[next++] = group;
+  return found.subarray(0, next);
+}
+
+/** Fields as 64-bit words whose unsigned order is the order of the values. */
+function orderedWords(key: KeyColumn, fields: Fields, strings: ShardStrings): { low: Uint32Array; high: Uint32Array } {
+  if (key.kind === "int") return fields;
+  if (key.kind === "code") {
+    const ranks = strings.ranks(key.column);
+    const low = new Uint32Array(fields.low.length);
+    // A null's field is past the ranks; its word is not looked at.
+    for (let group = 0; group < low.length; group++) low[group] = ranks[fields.low[group]!] ?? 0;
+    return { low, high: fields.high };
+  }
+  return orderFloats(fields);
+}
+
+/** Float bits in value order: negative ones complemented, the others above them. */
+function orderFloats(fields: Fields): { low: Uint32Array; high: Uint32Array } {
+  const isNegative = (group: number): boolean => fields.high[group]! >>> 31 === 1;
+  return {
+    low: fields.low.map((bits, group) => (isNegative(group) ? ~bits : bits)),
+    high: fields.high.map((bits) => (bits >>> 31 === 1 ? ~bits : bits | 0x8000_0000)),
+  };
+}
+
+function keyOf(key: KeyColumn, low: Uint32Array, high: Uint32Array, firsts: Uint32Array, strings: ShardStrings): PartialKey {
+  const { column } = key;
+  if (column.dtype === "string") return stringKey(key, gather(low, firsts), strings);
+  return { dtype: column.dtype, domain: numberDomain(key, gather(low, firsts), gather(high, firsts)), codes: null, source: null };
+}
+
+function stringKey({ column }: KeyColumn, ranks: Uint32Array, strings: ShardStrings): PartialKey {
+  const dictionary = column.dictionary();
+  if (dictionary !== null) {
+    const byRank = codesByRank(dictionary);
+    return { dtype: "string", domain: strings.text(column, gather(byRank, ranks)), codes: null, source: { dictionary: dictionary.id, ranks } };
+  }
+  const poolRanks = strings.ranks(column);
+  const byRank = new Uint32Array(poolRanks.length);
+  poolRanks.forEach((rank, code) => (byRank[rank] = code));
+  return { dtype: "string", domain: strings.text(column, gather(byRank, ranks)), codes: null, source: null };
+}
+
+function numberDomain(key: KeyColumn, low: Uint32Array, high: Uint32Array): Values {
+  const { dtype } = key.column;
+  switch (dtype) {
+    case "bool": return { dtype, array: Uint8Array.from(low, (word) => word + Number(key.minimum)) };
+    case "float64": return { dtype, array: new Float64Array(floatBits(low, high).buffer) };
+    case "int64": case "timestamp": return { dtype, array: new BigInt64Array(addTo(low, high, key.minimum).buffer) };
+    case "string": throw new Error("strings have no numbers");
+  }
+}
+
+/** 64-bit sums of words and a base, as pairs of halves. */
+function addTo(low: Uint32Array, high: Uint32Array, base: bigint): Uint32Array {
+  const halves = new Uint32Array(low.length * 2);
+  const baseLow = Number(BigInt.asUintN(32, base));
+  const baseHigh = Number(BigInt.asUintN(32, base >> 32n));
+  for (let k = 0; k < low.length; k++) {
+    const sum = low[k]! + baseLow;
+    halves[2 * k] = sum;
+    halves[2 * k + 1] = high[k]! + baseHigh + (sum >= 0x1_0000_0000 ? 1 : 0);
+  }
+  return halves;
+}
+
+function floatBits(low: Uint32Array, high: Uint32Array): Uint32Array {
+  const halves = new Uint32Array(low.length * 2);
+  for (let k = 0; k < low.length; k++) {
+    const isNegative = high[k]! >>> 31 === 0;
+    halves[2 * k] = isNegative ? ~low[k]! : low[k]!;
+    halves[2 * k + 1] = isNegative ? ~high[k]! : high[k]! & 0x7fff_ffff;
+  }
+  return halves;
+}
+
+function gather(values: Uint32Array, order: Uint32Array): Uint32Array {
+  const gathered = new Uint32Array(order.length);
+  for (let k = 0; k < order.length; k++) gathered[k] = values[order[k]!]!;
+  return gathered;
+}
+
+interface Sorter {
+  /** The given groups, stably sorted by their word: low alone, or low and high. */
+  sort(low: Uint32Array, high: Uint32Array | null, groups: Uint32Array): Uint32Array;
+  release(): void;
+}
+
+function createSorter(arena: Arena, count: number): Sorter {
+  const { kernels } = arena;
+  const room = Math.max(count, 1);
+  const [keys, keysAside] = [arena.allocate(room * 8), arena.allocate(room * 8)];
+  const [payload, payloadAside] = [arena.allocate(room * 4), arena.allocate(room * 4)];
+  const halves = new Uint32Array(kernels.memory.buffer, keys, room * 2);
+  const payloads = new Uint32Array(kernels.memory.buffer, payload, room);
+  return {
+    sort(low, high, groups) {
+      for (let k = 0; k < groups.length; k++) {
+        halves[2 * k] = low[groups[k]!]!;
+        halves[2 * k + 1] = high === null ? 0 : high[groups[k]!]!;
+      }
+      payloads.set(groups);
+      kernels.radixSort(keys, payload, keysAside, payloadAside, groups.length);
+      return payloads.slice(0, groups.length);
+    },
+    release: () => [keys, keysAside, payload, payloadAside].forEach((pointer) => arena.free(pointer)),
+  };
+}

@@ -1,0 +1,156 @@
+/** Accumulators of min and max: by int64 or float64 value, by the rank of a dictionary code, or by text of a pool. */
+import { chunkRows, type Dtype } from "../../columns/dtypes.js";
+import { hasNullRows, type Dictionary, type TableColumn } from "../../columns/table.js";
+import type { Run } from "../input.js";
+import { codesByRank } from "../strings.js";
+import type { Values } from "../values.js";
+import { createSlab, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+
+type ExtremeKind = "min" | "max";
+
+/** A min or max accumulator for a column. */
+export function createExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
+  if (column.dtype === "float64") return createFloatExtreme(kind, column, context);
+  if (column.dtype !== "string") return createIntExtreme(kind, column, column.dtype, context);
+  const dictionary = column.dictionary();
+  return dictionary === null ? createPoolExtreme(kind, column, context) : createRankExtreme(kind, column, dictionary, context);
+}
+
+// Values that stand for "no value yet": an extreme equal to one counts as seen only if a row was.
+const emptyInt = { min: 2n ** 63n - 1n, max: -(2n ** 63n) };
+const emptyFloat = { min: Infinity, max: -Infinity };
+
+function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: Exclude<Dtype, "string" | "float64">, context: AccumulatorContext): Accumulator {
+  const { kernels } = context.arena;
+  const slab = createIntSlab(kind, context);
+  const seen = createSeen(column, context);
+  return {
+    grow: growBoth(slab, seen),
+    add(input, slots) {
+      const run = input.run(column);
+      const at = slots === 0 ? context.zeroSlots() : slots;
+      kernels[`${kind}Slots${widthNames[run.width]}`](at, run.values, run.nulls, run.rows, run.base, run.step, slab.pointer());
+      seen.add(at, run);
+    },
+    take(order) {
+      const least = new BigInt64Array(kernels.memory.buffer, slab.pointer());
+      const picked = BigInt64Array.from(order, (slot) => least[slot]!);
+      const values: Values = dtype === "bool" ? { dtype, array: Uint8Array.from(picked, (value) => (value === 1n ? 1 : 0)) } : { dtype, array: picked };
+      return { kind, seen: seen.take(order), values };
+    },
+  };
+}
+
+function createFloatExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
+  const { arena } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, 8, (pointer, groups) => kernels.fillF64(pointer, groups, emptyFloat[kind]));
+  const seen = createSeen(column, context);
+  return {
+    grow: growBoth(slab, seen),
+    add(input, slots) {
+      const run = input.run(column);
+      const at = slots === 0 ? context.zeroSlots() : slots;
+      kernels[`${kind}SlotsF64`](at, run.values, run.nulls, run.rows, slab.pointer());
+      seen.add(at, run);
+    },
+    take(order) {
+      const extreme = new Float64Array(kernels.memory.buffer, slab.pointer());
+      return { kind, seen: seen.take(order), values: { dtype: "float64", array: Float64Array.from(order, (slot) => extreme[slot]!) } };
+    },
+  };
+}
+
+function createRankExtreme(kind: ExtremeKind, column: TableColumn, dictionary: Dictionary, context: AccumulatorContext): Accumulator {
+  const { arena, strings } = context;
+  const { kernels } = arena;
+  const table = arena.allocate(dictionary.count * 4);
+  new Uint32Array(kernels.memory.buffer, table, dictionary.count).set(dictionary.ranks);
+  const ranks = arena.allocate(chunkRows * 4);
+  const slab = createIntSlab(kind, context);
+  const seen = createSeen(column, context);
+  return {
+    grow: growBoth(slab, seen),
+    add(input, slots) {
+      const run = input.run(column);
+      if (run.width === 8) throw new Error("codes are at most 4 bytes wide");
+      // An all-null shard has an empty dictionary and codes of 0 that translate to nothing.
+      if (dictionary.count === 0) return;
+      const at = slots === 0 ? context.zeroSlots() : slots;
+      kernels[`translate${widthNames[run.width]}`](run.values, run.rows, table, ranks);
+      kernels[`${kind}SlotsU32`](at, ranks, run.nulls, run.rows, 0n, 1n, slab.pointer());
+      seen.add(at, run);
+    },
+    take(order) {
+      const flags = seen.take(order);
+      const best = new BigInt64Array(kernels.memory.buffer, slab.pointer());
+      const codeOfRank = codesByRank(dictionary);
+      return { kind, ...seenTexts(flags, (k) => codeOfRank[Number(best[order[k]!])]!, (codes) => strings.text(column, codes)) };
+    },
+  };
+}
+
+function createPoolExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
+  const { arena, strings } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, 4, zeroFill(arena, 4));
+  return {
+    grow: slab.grow,
+    add(input, slots) {
+      const run = input.run(column);
+      const pool = strings.pool(column);
+      kernels[`${kind}SlotsText`](slots === 0 ? context.zeroSlots() : slots, run.values, run.nulls, run.rows, pool.offsets, pool.bytes, slab.pointer());
+    },
+    take(order) {
+      const extreme = new Uint32Array(kernels.memory.buffer, slab.pointer());
+      const flags = Uint8Array.from(order, (slot) => (extreme[slot] === 0 ? 0 : 1));
+      return { kind, ...seenTexts(flags, (k) => extreme[order[k]!]! - 1, (codes) => strings.text(column, codes)) };
+    },
+  };
+}
+
+/** Texts of the groups that have one; the others hold empty text. */
+function seenTexts(seen: Uint8Array, codeOf: (k: number) => number, textOf: (codes: Uint32Array) => Extract<Values, { dtype: "string" }>): { seen: Uint8Array; values: Values } {
+  const codes: number[] = [];
+  seen.forEach((flag, k) => {
+    if (flag === 1) codes.push(codeOf(k));
+  });
+  const packed = textOf(Uint32Array.from(codes));
+  const offsets = new Uint32Array(seen.length + 1);
+  let at = 0;
+  seen.forEach((flag, k) => {
+    if (flag === 1) at += 1;
+    offsets[k + 1] = packed.offsets[at]!;
+  });
+  return { seen, values: { dtype: "string", offsets, bytes: packed.bytes } };
+}
+
+function createIntSlab(kind: ExtremeKind, { arena }: AccumulatorContext): ReturnType<typeof createSlab> {
+  return createSlab(arena, 8, (pointer, groups) => void new BigInt64Array(arena.kernels.memory.buffer, pointer, groups).fill(emptyInt[kind]));
+}
+
+/** Counts the rows that had a value, which tells a group without any from one whose extreme is the empty mark. */
+function createSeen(column: TableColumn, { arena }: AccumulatorContext): { grow(groups: number): void; add(slots: number, run: Run): void; take(order: Uint32Array): Uint8Array } {
+  // A group has rows, so where no row is null it has a value.
+  if (!hasNullRows(column)) return { grow: () => undefined, add: () => undefined, take: (order) => new Uint8Array(order.length).fill(1) };
+  const { kernels } = arena;
+  const slab = createSlab(arena, 8, zeroFill(arena, 8));
+  return {
+    grow: slab.grow,
+    add(slots, run) {
+      if (run.nulls === 0) kernels.countSlots(slots, run.rows, slab.pointer());
+      else kernels.countSlotsNonNull(slots, run.nulls, run.rows, slab.pointer());
+    },
+    take(order) {
+      const halves = new Uint32Array(kernels.memory.buffer, slab.pointer());
+      return Uint8Array.from(order, (slot) => (halves[2 * slot]! === 0 && halves[2 * slot + 1]! === 0 ? 0 : 1));
+    },
+  };
+}
+
+function growBoth(a: { grow(groups: number): void }, b: { grow(groups: number): void }): (groups: number) => void {
+  return (groups) => {
+    a.grow(groups);
+    b.grow(groups);
+  };
+}

@@ -1,0 +1,55 @@
+/** What accumulators share: their interface, and growing blocks of equal cells in kernel memory. */
+import type { ChunkInput } from "../input.js";
+import type { Arena } from "../memory.js";
+import type { ShardStrings } from "../strings.js";
+import type { StateColumn } from "./state.js";
+
+/** What an accumulator is made from. */
+export interface AccumulatorContext {
+  readonly arena: Arena;
+  readonly strings: ShardStrings;
+  /** False when the query has no keys: everything is group 0 and slots are not given. */
+  readonly isGrouped: boolean;
+  /** A page of 65,536 zero slots, for kernels that need slots where there is one group. */
+  readonly zeroSlots: () => number;
+}
+
+/** Rows of each group: what a column without nulls need not count again. */
+export interface RowCounter {
+  take(order: Uint32Array): Float64Array;
+  /** The slots below `slotCount` in which there are rows, ascending. */
+  usedSlots(slotCount: number): Uint32Array;
+}
+
+/** One state of one column over all groups of a shard. */
+export interface Accumulator {
+  /** Makes room for `groups` groups, new ones empty. */
+  grow(groups: number): void;
+  /** Adds the selected rows of a chunk; `slots` points at their uint32 groups, 0 without keys. */
+  add(input: ChunkInput, slots: number): void;
+  /** The states of the groups in the given order, copied out. */
+  take(order: Uint32Array): StateColumn;
+}
+
+/** The widths of integer and code kernels by the width of a run. */
+export const widthNames = { 1: "U8", 2: "U16", 4: "U32", 8: "I64" } as const;
+
+/** A block of equal accumulators that grows; `fill` writes a new, empty stretch. */
+export function createSlab(arena: Arena, bytesEach: number, fill: (pointer: number, groups: number) => void): { pointer(): number; grow(groups: number): void } {
+  let groups = 0;
+  let pointer = 0;
+  return {
+    pointer: () => pointer,
+    grow(wanted) {
+      if (wanted <= groups) return;
+      pointer = groups === 0 ? arena.allocate(wanted * bytesEach) : arena.enlarge(pointer, groups * bytesEach, wanted * bytesEach);
+      fill(pointer + groups * bytesEach, wanted - groups);
+      groups = wanted;
+    },
+  };
+}
+
+/** A fill with zero bytes. */
+export function zeroFill(arena: Arena, bytesEach: number): (pointer: number, groups: number) => void {
+  return (pointer, groups) => void arena.kernels.bytes.fill(0, pointer, pointer + groups * bytesEach);
+}

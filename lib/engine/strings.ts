@@ -1,0 +1,138 @@
+/**
+ * String columns of a shard as codes: those of the column's dictionary, or, for a column stored plain, of a pool that the
+ * query fills with the distinct strings it meets.
+ */
+import type { Dictionary, TableColumn } from "../columns/table.js";
+import type { Vector } from "../columns/vector.js";
+import type { Arena } from "./memory.js";
+import { upTo, type Text } from "./values.js";
+
+/** Distinct strings of a plain column, in order of first appearance; "" is always code 0, as null rows hold it. */
+export interface TextPool {
+  readonly count: number;
+  readonly offsets: number;
+  readonly bytes: number;
+  /** Writes the uint32 code of each selected row to `target`; `index` 0 stands for all rows. */
+  intern(vector: Vector, index: number, rows: number, target: number): void;
+}
+
+/** The strings of one shard's columns, for one query. */
+export interface ShardStrings {
+  /** The pool of a plain column, made at the first call. */
+  pool(column: TableColumn): TextPool;
+  /** Rank of each code of a string column, by UTF-8 bytes; a pool's as it stands now. */
+  ranks(column: TableColumn): Uint32Array;
+  /** The strings of the given codes, in the given order. */
+  text(column: TableColumn, codes: Uint32Array): Text;
+}
+
+/** The strings of a shard over the arena of its query. */
+export function createShardStrings(arena: Arena): ShardStrings {
+  const pools = new Map<TableColumn, TextPool>();
+  function pool(column: TableColumn): TextPool {
+    let found = pools.get(column);
+    if (found === undefined) {
+      found = createPool(arena);
+      pools.set(column, found);
+    }
+    return found;
+  }
+  function source(column: TableColumn): { offsets: Uint32Array; bytes: Uint8Array } {
+    const dictionary = column.dictionary();
+    return dictionary ?? poolArrays(arena, pool(column));
+  }
+  return {
+    pool,
+    ranks: (column) => column.dictionary()?.ranks ?? rankTexts(poolArrays(arena, pool(column))),
+    text: (column, codes) => pickTexts(source(column), codes),
+  };
+}
+
+/** Code of each rank of a dictionary, kept as long as the dictionary. */
+export function codesByRank(dictionary: Dictionary): Uint32Array {
+  let codes = inverses.get(dictionary);
+  if (codes === undefined) {
+    codes = new Uint32Array(dictionary.count);
+    for (let code = 0; code < dictionary.count; code++) codes[dictionary.ranks[code]!] = code;
+    inverses.set(dictionary, codes);
+  }
+  return codes;
+}
+
+const inverses = new WeakMap<Dictionary, Uint32Array>();
+const entryBytes = 16;
+
+function createPool(arena: Arena): TextPool {
+  const { kernels } = arena;
+  const state = arena.allocateZeroed(4);
+  const count = new Uint32Array(kernels.memory.buffer, state, 1);
+  let capacity = 4_096;
+  let bytesMax = 1 << 16;
+  let table = arena.allocateZeroed(capacity * entryBytes);
+  let offsets = arena.allocateZeroed(4 * capacity);
+  let bytes = arena.allocate(bytesMax);
+
+  function growCodes(): void {
+    arena.free(table);
+    capacity *= 2;
+    table = arena.allocateZeroed(capacity * entryBytes);
+    offsets = arena.enlarge(offsets, (count[0]! + 1) * 4, 4 * capacity);
+    kernels.internRebuild(offsets, bytes, count[0]!, table, capacity);
+  }
+  function growBytes(): void {
+    const used = new Uint32Array(kernels.memory.buffer, offsets, count[0]! + 1)[count[0]!]!;
+    bytes = arena.enlarge(bytes, used, bytesMax * 2);
+    bytesMax *= 2;
+  }
+  function internRun(textOffsets: number, text: number, index: number, rows: number, target: number): void {
+    let row = 0;
+    for (;;) {
+      const limit = limitOf(capacity);
+      row = kernels.internText(textOffsets, text, index, rows, row, table, capacity, offsets, bytes, bytesMax, limit, state, target);
+      if (row === rows) return;
+      if (count[0]! >= limit) growCodes();
+      else growBytes();
+    }
+  }
+
+  const emptyText = arena.allocateZeroed(16);
+  internRun(emptyText, emptyText, 0, 1, emptyText + 8);
+  return {
+    get count() { return count[0]!; },
+    get offsets() { return offsets; },
+    get bytes() { return bytes; },
+    intern: (vector, index, rows, target) => internRun(vector.values, vector.text, index, rows, target),
+  };
+}
+
+/** Groups a hash table of a capacity may hold: at most 5/8 full. */
+export function limitOf(capacity: number): number {
+  return (capacity >> 3) * 5;
+}
+
+function poolArrays(arena: Arena, pool: TextPool): { offsets: Uint32Array; bytes: Uint8Array } {
+  const { buffer } = arena.kernels.memory;
+  const offsets = new Uint32Array(buffer, pool.offsets, pool.count + 1);
+  return { offsets, bytes: new Uint8Array(buffer, pool.bytes, offsets[pool.count]!) };
+}
+
+function rankTexts(texts: { offsets: Uint32Array; bytes: Uint8Array }): Uint32Array {
+  const count = texts.offsets.length - 1;
+  const all = Buffer.from(texts.bytes.buffer, texts.bytes.byteOffset, texts.bytes.length);
+  const order = upTo(count);
+  order.sort((a, b) => all.compare(all, texts.offsets[b]!, texts.offsets[b + 1]!, texts.offsets[a]!, texts.offsets[a + 1]!));
+  const ranks = new Uint32Array(count);
+  for (let rank = 0; rank < count; rank++) ranks[order[rank]!] = rank;
+  return ranks;
+}
+
+function pickTexts(source: { offsets: Uint32Array; bytes: Uint8Array }, codes: Uint32Array): Text {
+  const offsets = new Uint32Array(codes.length + 1);
+  for (let k = 0; k < codes.length; k++) offsets[k + 1] = offsets[k]! + source.offsets[codes[k]! + 1]! - source.offsets[codes[k]!]!;
+  const bytes = new Uint8Array(offsets[codes.length]!);
+  for (let k = 0; k < codes.length; k++) {
+    let from = source.offsets[codes[k]!]!;
+    for (let at = offsets[k]!; at < offsets[k + 1]!; at++) bytes[at] = source.bytes[from++]!;
+  }
+  return { dtype: "string", offsets, bytes };
+}

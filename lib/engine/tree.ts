@@ -1,0 +1,61 @@
+/**
+ * The one binary tree along which partials are merged: its leaves are the ordinals of the ordered shard list, so an answer
+ * does not depend on who merged what, or when.
+ */
+
+/** Ordinals start to start + size; size is a power of two and start a multiple of it. */
+export interface Block {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Collects the values of blocks and merges siblings as soon as both are there. */
+export interface MergeTree<T> {
+  /** Adds a block; throws an assertion on one that overlaps another or is not aligned. */
+  add(block: Block, value: T): void;
+  /** What has been merged so far, in order of ordinals. */
+  blocks(): { block: Block; value: T }[];
+  /** The value of the whole list once every ordinal has been added, else undefined. */
+  root(): T | undefined;
+}
+
+/**
+ * A tree over `count` ordinals. Places from `count` on are empty leaves: where one side of a merge is empty, the other
+ * side is the result. With `isWhole` false (a worker's batch) such places are left to whoever has the whole list.
+ */
+export function createMergeTree<T>(count: number, merge: (left: T, right: T) => T, isWhole = true): MergeTree<T> {
+  const nodes = new Map<number, { block: Block; value: T }>();
+  const covered = new Uint8Array(count);
+  let missing = count;
+
+  function lift(block: Block, value: T): void {
+    for (;;) {
+      const isRight = (block.start / block.size) % 2 === 1;
+      const siblingStart = isRight ? block.start - block.size : block.start + block.size;
+      const sibling = nodes.get(siblingStart);
+      const parent = { start: Math.min(block.start, siblingStart), size: block.size * 2 };
+      if (sibling?.block.size === block.size) {
+        nodes.delete(siblingStart);
+        value = isRight ? merge(sibling.value, value) : merge(value, sibling.value);
+      } else if (!isWhole || isRight || siblingStart < count || (block.start === 0 && block.size >= count)) break;
+      block = parent;
+    }
+    nodes.set(block.start, { block, value });
+  }
+
+  return {
+    add(block, value) {
+      cover(covered, block);
+      missing -= Math.min(block.size, count - block.start);
+      lift(block, value);
+    },
+    blocks: () => [...nodes.values()].sort((a, b) => a.block.start - b.block.start),
+    root: () => (missing === 0 ? nodes.get(0)?.value : undefined),
+  };
+}
+
+function cover(covered: Uint8Array, { start, size }: Block): void {
+  const isAligned = Number.isInteger(Math.log2(size)) && start % size === 0 && start >= 0 && start < covered.length;
+  if (!isAligned || covered.subarray(start, start + size).includes(1)) throw new Error(`block ${start}+${size} of ${covered.length} does not fit the tree`);
+  covered.fill(1, start, start + size);
+}

@@ -1,0 +1,8 @@
+/** The public API of bqueryd: what another program imports. */
+export { connect, type CallOptions, type ConnectOptions, type Rpc } from "./client/connect.js";
+export type { GroupbyOptions, GroupbyQuery } from "./client/groupby.js";
+export type { Summary } from "./client/summary.js";
+export type { Cell } from "./client/cells.js";
+export { Table, type Column, type Row } from "./client/table.js";
+export { BquerydError, errorCodes, type ErrorCode, type ErrorDetails, type Retry } from "./base/errors.js";
+export type { Dtype } from "./columns/dtypes.js";

@@ -1,0 +1,222 @@
+/**
+ * The WebAssembly kernels and the memory they run in. All loops over rows live here. Pointers and counts are numbers
+ * (byte offsets into `memory`); "slots" is a uint32 array with the group of each row; a "mask" is a byte a row, 1 where
+ * the row is selected, else 0; an "index" is a uint16 array of selected rows of a chunk; "nulls" is a bitmap pointer, 0
+ * for none. W in a name is U8, U16, U32 (unsigned codes of that width) or I64. `base` and `step` turn a code into the
+ * int64 `base + step * code`.
+ */
+import { readFileSync } from "node:fs";
+import { BquerydError } from "../base/errors.js";
+
+type Pointer = number;
+
+/** What kernels.wasm exports (sources in assembly/). Each is tested against a plain reference in test/unit/kernels-*.test.ts. */
+export interface KernelFunctions {
+  // Decode and encode (lz4, shuffle, hash).
+  /** Decodes a raw LZ4 block of exactly `targetBytes`; gives targetBytes, or -1 on any malformed input. Bounds are checked. */
+  lz4Decode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
+  /** Byte-shuffles n values of width 2, 4 or 8: byte plane after byte plane. */
+  shuffle(source: Pointer, target: Pointer, n: number, width: number): void;
+  unshuffle(source: Pointer, target: Pointer, n: number, width: number): void;
+  /** XXH64, seed 0, as an unsigned number. */
+  xxh64(pointer: Pointer, bytes: number): bigint;
+  fillF64(target: Pointer, n: number, value: number): void;
+  /** Number of bits set in the first n bits. */
+  countBits(bits: Pointer, n: number): number;
+
+  // Extremes of n values, all rows counted, n >= 1 (U8..U32 as unsigned numbers).
+  maxU8(values: Pointer, n: number): number;
+  maxU16(values: Pointer, n: number): number;
+  maxU32(values: Pointer, n: number): number;
+  minI64(values: Pointer, n: number): bigint;
+  maxI64(values: Pointer, n: number): bigint;
+  minF64(values: Pointer, n: number): number;
+  maxF64(values: Pointer, n: number): number;
+
+  // Writing: narrowing int64 values.
+  /** Overwrites the values of null rows. */
+  fillNullsI64(values: Pointer, nulls: Pointer, n: number, value: bigint): void;
+  fillNullsF64(values: Pointer, nulls: Pointer, n: number, value: number): void;
+  /** Greatest common divisor of all (value - base), as an unsigned number; 0 when all equal base. May stop early at 1. */
+  gcdI64(values: Pointer, n: number, base: bigint): bigint;
+  /** Writes (value - base) / step in the narrow width. */
+  narrowU8(values: Pointer, n: number, base: bigint, step: bigint, target: Pointer): void;
+  narrowU16(values: Pointer, n: number, base: bigint, step: bigint, target: Pointer): void;
+  narrowU32(values: Pointer, n: number, base: bigint, step: bigint, target: Pointer): void;
+
+  // Masks. `negate` 1 turns the answer round. Range ends are inclusive; lo > hi selects none.
+  maskRangeU8(values: Pointer, n: number, lo: number, hi: number, negate: number, mask: Pointer): void;
+  maskRangeU16(values: Pointer, n: number, lo: number, hi: number, negate: number, mask: Pointer): void;
+  maskRangeU32(values: Pointer, n: number, lo: number, hi: number, negate: number, mask: Pointer): void;
+  maskRangeI64(values: Pointer, n: number, lo: bigint, hi: bigint, negate: number, mask: Pointer): void;
+  maskRangeF64(values: Pointer, n: number, lo: number, hi: number, negate: number, mask: Pointer): void;
+  /** mask[i] = lut[code[i]] (lut bytes are 0 or 1). */
+  maskLutU8(codes: Pointer, n: number, lut: Pointer, mask: Pointer): void;
+  maskLutU16(codes: Pointer, n: number, lut: Pointer, mask: Pointer): void;
+  maskLutU32(codes: Pointer, n: number, lut: Pointer, mask: Pointer): void;
+  /**
+   * Builds a hash set of int64 values: `capacity` (a power of two, at least 2 * n and 4) entries of 16 bytes at `set`
+   * (int64 value, int64 used); the memory must be zeroed before.
+   */
+  setBuild(values: Pointer, n: number, set: Pointer, capacity: number): void;
+  /** mask[i] = whether the int64 values[i] is in the set (float64 bits serve as int64 when both sides use them). */
+  maskSetI64(values: Pointer, n: number, set: Pointer, capacity: number, negate: number, mask: Pointer): void;
+  maskSetU32(codes: Pointer, n: number, base: bigint, step: bigint, set: Pointer, capacity: number, negate: number, mask: Pointer): void;
+  /** lut[c] = whether base + step * c is in the set, for c in [0, n). */
+  lutFromSet(base: bigint, step: bigint, n: number, set: Pointer, capacity: number, negate: number, lut: Pointer): void;
+  /** Plain strings against one literal; `accept`: bit 0 for below it, bit 1 for equal, bit 2 for above, by unsigned bytes. */
+  maskTextCompare(offsets: Pointer, bytes: Pointer, n: number, literal: Pointer, literalBytes: number, accept: number, mask: Pointer): void;
+  /** mask[i] = whether the string is in a pool, by a table that internText or internRebuild filled. */
+  maskTextSet(offsets: Pointer, bytes: Pointer, n: number, table: Pointer, capacity: number, poolOffsets: Pointer, poolBytes: Pointer, negate: number, mask: Pointer): void;
+  /** Clears the mask where the null bit is set. */
+  maskNulls(nulls: Pointer, n: number, mask: Pointer): void;
+  /** mask &= other. */
+  maskAnd(mask: Pointer, other: Pointer, n: number): void;
+  maskCount(mask: Pointer, n: number): number;
+  /** Writes the uint16 index of selected rows; gives how many. */
+  maskIndex(mask: Pointer, n: number, index: Pointer): number;
+
+  // Gathers: target[i] = values[index[i]].
+  gather1(values: Pointer, index: Pointer, n: number, target: Pointer): void;
+  gather2(values: Pointer, index: Pointer, n: number, target: Pointer): void;
+  gather4(values: Pointer, index: Pointer, n: number, target: Pointer): void;
+  gather8(values: Pointer, index: Pointer, n: number, target: Pointer): void;
+  /** Gathers bits of a bitmap into a bitmap (its last byte padded with 0); gives how many are set. */
+  gatherBits(bits: Pointer, index: Pointer, n: number, target: Pointer): number;
+  /** target[i] = table[codes[i]] over uint32 entries: code to rank. */
+  translateU8(codes: Pointer, n: number, table: Pointer, target: Pointer): void;
+  translateU16(codes: Pointer, n: number, table: Pointer, target: Pointer): void;
+  translateU32(codes: Pointer, n: number, table: Pointer, target: Pointer): void;
+
+  // Dense groups: slot = sum over keys of (code * multiplier + offset), uint32 wrap-around.
+  slotsSetU8(values: Pointer, n: number, multiplier: number, offset: number, slots: Pointer): void;
+  slotsSetU16(values: Pointer, n: number, multiplier: number, offset: number, slots: Pointer): void;
+  slotsSetU32(values: Pointer, n: number, multiplier: number, offset: number, slots: Pointer): void;
+  slotsSetI64(values: Pointer, n: number, multiplier: bigint, offset: bigint, slots: Pointer): void;
+  slotsAddU8(values: Pointer, n: number, multiplier: number, offset: number, slots: Pointer): void;
+  slotsAddU16(values: Pointer, n: number, multiplier: number, offset: number, slots: Pointer): void;
+  slotsAddU32(values: Pointer, n: number, multiplier: number, offset: number, slots: Pointer): void;
+  slotsAddI64(values: Pointer, n: number, multiplier: bigint, offset: bigint, slots: Pointer): void;
+  /** slots[i] += delta in null rows. */
+  slotsNulls(nulls: Pointer, n: number, delta: number, slots: Pointer): void;
+
+  // Packed keys: the same in uint64.
+  packSetU8(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packSetU16(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packSetU32(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packSetI64(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packAddU8(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packAddU16(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packAddU32(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packAddI64(values: Pointer, n: number, multiplier: bigint, offset: bigint, keys: Pointer): void;
+  packNulls(nulls: Pointer, n: number, delta: bigint, keys: Pointer): void;
+
+  // Hash groups on the full key. Groups are numbered in order of first appearance.
+  /**
+   * Finds or makes the group of rows [from, n) of one uint64 key each. `table`: `capacity` (power of two, at least 4) entries of 16
+   * bytes (uint64 key, uint32 group + 1, uint32 0), zeroed at the start; `groupKeys`: uint64 a group; `state`: uint32
+   * group count, updated in place. Stops before a row that would need group number `limit`; gives the row it stopped
+   * at (n when done). The caller keeps limit at most 5/8 of capacity.
+   */
+  hashGroup1(keys: Pointer, n: number, from: number, table: Pointer, capacity: number, groupKeys: Pointer, limit: number, state: Pointer, slots: Pointer): number;
+  /** Fills an empty (zeroed) table of a new capacity from groupKeys. */
+  hashRebuild1(groupKeys: Pointer, count: number, table: Pointer, capacity: number): void;
+  /**
+   * The same for k words a key: `words` points at k uint32 pointers, each to a uint64 array of n; `groupKeys` holds k
+   * words a group, group after group; table entries are (uint64 hash, uint32 group + 1, uint32 0); equal hashes are
+   * settled by comparing all k words.
+   */
+  hashGroupN(words: Pointer, k: number, n: number, from: number, table: Pointer, capacity: number, groupKeys: Pointer, limit: number, state: Pointer, slots: Pointer): number;
+  hashRebuildN(groupKeys: Pointer, k: number, count: number, table: Pointer, capacity: number): void;
+  /**
+   * Gives plain strings codes in order of first appearance. Rows are index[0..n) (uint16), or 0..n) when index is 0.
+   * `table` as above (hash, code + 1); the distinct strings are appended to `poolOffsets` (uint32, count + 1 entries,
+   * first 0) and `poolBytes`. `state`: uint32 count. Stops before a row that would need code `limit` or more than
+   * `poolBytesMax` bytes; gives the row it stopped at. Null rows hold empty strings and get the code of "".
+   */
+  internText(offsets: Pointer, bytes: Pointer, index: Pointer, n: number, from: number, table: Pointer, capacity: number, poolOffsets: Pointer, poolBytes: Pointer, poolBytesMax: number, limit: number, state: Pointer, codes: Pointer): number;
+  internRebuild(poolOffsets: Pointer, poolBytes: Pointer, count: number, table: Pointer, capacity: number): void;
+
+  // Accumulators by slot; null rows are left out. counts, sums, least, greatest: int64 a group.
+  countSlots(slots: Pointer, n: number, counts: Pointer): void;
+  countSlotsNonNull(slots: Pointer, nulls: Pointer, n: number, counts: Pointer): void;
+  /** sums[slot] += base + step * code, in 64 bits (the caller knows it cannot overflow). I64 takes base 0, step 1. */
+  sumSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  sumSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  sumSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  sumSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  /** The same into 128-bit two's complement little-endian accumulators of 16 bytes. */
+  sumWideSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  sumWideSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  sumWideSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  sumWideSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
+  /** Compensated (two-sum) float64 sums: accumulators of 16 bytes, sum then compensation. Infinities stay right: no NaN from inf - inf inside the compensation alone. */
+  sumSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, sums: Pointer): void;
+  /** least[slot] = min(least[slot], base + step * code); the caller fills least with the greatest int64 before. */
+  minSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;
+  minSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;
+  minSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;
+  minSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;
+  maxSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
+  maxSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
+  maxSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
+  maxSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
+  /** The caller fills least with Infinity, greatest with -Infinity. */
+  minSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, least: Pointer): void;
+  maxSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, greatest: Pointer): void;
+  /** Least and greatest interned string a group: extreme[slot] is code + 1, 0 for none; strings order by unsigned bytes. */
+  minSlotsText(slots: Pointer, codes: Pointer, nulls: Pointer, n: number, poolOffsets: Pointer, poolBytes: Pointer, extreme: Pointer): void;
+  maxSlotsText(slots: Pointer, codes: Pointer, nulls: Pointer, n: number, poolOffsets: Pointer, poolBytes: Pointer, extreme: Pointer): void;
+
+  // One group: the same without slots, several partial sums in flight.
+  /** Sum of the codes of non-null rows (fits: n is at most 65,536). */
+  totalU8(codes: Pointer, nulls: Pointer, n: number): bigint;
+  totalU16(codes: Pointer, nulls: Pointer, n: number): bigint;
+  totalU32(codes: Pointer, nulls: Pointer, n: number): bigint;
+  /** Adds int64 values into one 128-bit accumulator. */
+  totalWideI64(values: Pointer, nulls: Pointer, n: number, sum: Pointer): void;
+  /** Adds float64 values into one compensated accumulator (16 bytes); the order of additions is fixed. */
+  totalF64(values: Pointer, nulls: Pointer, n: number, sum: Pointer): void;
+
+  // Order.
+  /** Stable sort of uint64 keys with uint32 payloads, ascending, in place; temporaries of the same sizes. Constant bytes cost one pass of counting only. */
+  radixSort(keys: Pointer, payload: Pointer, keysTemporary: Pointer, payloadTemporary: Pointer, n: number): void;
+}
+
+/** The kernels bound to their memory, which never grows, so views over it stay good for ever. */
+export interface Kernels extends KernelFunctions {
+  readonly memory: WebAssembly.Memory;
+  /** The whole memory. */
+  readonly bytes: Uint8Array;
+  /** First byte free for the heap. */
+  readonly heapStart: number;
+}
+
+const pageBytes = 65_536;
+let compiled: WebAssembly.Module | undefined;
+
+/**
+ * Kernels with a memory of `memoryBytes` (rounded up to 64 KB, at most 4 GB), reserved once; only pages that are
+ * touched cost real memory. Throws MEMORY_LIMIT when the address space cannot be had.
+ */
+export function loadKernels(memoryBytes: number): Kernels {
+  const pages = Math.min(Math.ceil(memoryBytes / pageBytes), 65_536);
+  let memory: WebAssembly.Memory;
+  try {
+    memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch (cause) {
+    throw new BquerydError("MEMORY_LIMIT", `cannot reserve ${pages * pageBytes} bytes of memory for the kernels; lower cache_memory or query_memory`, { details: { bytes: pages * pageBytes }, cause });
+  }
+  compiled ??= new WebAssembly.Module(readFileSync(new URL("kernels.wasm", import.meta.url)));
+  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
+  const { heapBase, ...functions } = instance.exports as unknown as KernelFunctions & { heapBase(): number };
+  return {
+    ...functions,
+    // A 64-bit integer leaves WebAssembly signed.
+    xxh64: (pointer, bytes) => BigInt.asUintN(64, functions.xxh64(pointer, bytes)),
+    gcdI64: (values, n, base) => BigInt.asUintN(64, functions.gcdI64(values, n, base)),
+    memory,
+    bytes: new Uint8Array(memory.buffer),
+    heapStart: heapBase(),
+  };
+}

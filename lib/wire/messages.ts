@@ -1,0 +1,120 @@
+/**
+ * The closed catalogue of messages. A message is a header, checked against its schema here, and raw body frames that
+ * only the two ends open. Headers travel as MessagePack maps; PROTOCOL.md numbers the frames. Ids are 128 random bits
+ * as 32 hexadecimal digits, made by the sender.
+ */
+import { Type, type Static, type TSchema } from "@sinclair/typebox";
+import { limits } from "../base/limits.js";
+
+const Id = Type.String({ pattern: "^[0-9a-f]{32}$" });
+const Generation = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const Name = Type.String({ minLength: 1, maxLength: 255 });
+const Count = Type.Integer({ minimum: 0 });
+const Milliseconds = Type.Number({ minimum: 0 });
+const Text = Type.String({ maxLength: 4_096 });
+const Details = Type.Record(Type.String({ maxLength: 64 }), Type.Unknown());
+const Retry = Type.Union([Type.Literal("never"), Type.Literal("same"), Type.Literal("elsewhere")]);
+
+function list<T extends TSchema>(item: T, maxItems: number) {
+  return Type.Array(item, { maxItems });
+}
+
+function message<T extends string, P extends Record<string, TSchema>>(type: T, properties: P) {
+  return Type.Object({ type: Type.Literal(type), ...properties }, { additionalProperties: false });
+}
+
+/** A shard as a process that has it describes it. */
+export const Holding = Type.Object({
+  /** Directory name: `taxi.bcolz` or `taxi-3.bcolzs`. */
+  name: Name,
+  generation: Generation,
+  rows: Count,
+  bytes: Count,
+  set: Type.Union([Type.Object({ id: Type.String({ maxLength: 64 }), index: Count, count: Count }), Type.Null()]),
+  columns: list(Type.Object({ name: Type.String({ maxLength: 1_024 }), dtype: Type.String({ maxLength: 32 }) }), limits.columnsMax),
+  /** When CURRENT was last replaced, ms since 1970 of that machine; only ever compared as a tie-break. */
+  changedMs: Type.Number(),
+}, { additionalProperties: false });
+export type Holding = Static<typeof Holding>;
+
+/** A shard of a call: its place in the ordered shard list, and the generation this call reads. */
+export const ShardRef = Type.Object({ ordinal: Count, name: Name, generation: Generation }, { additionalProperties: false });
+export type ShardRef = Static<typeof ShardRef>;
+
+/** The block of shards a partial covers: ordinals start to start + size, size a power of two, start a multiple of it. */
+export const Block = Type.Object({ start: Count, size: Type.Integer({ minimum: 1 }) }, { additionalProperties: false });
+export type Block = Static<typeof Block>;
+
+/** What answering cost: sums over shards. Milliseconds are of the process that did the work. */
+export const Cost = Type.Object({
+  shards: Count, shardsPruned: Count, rowsScanned: Count, chunksDecoded: Count, chunksPruned: Count, cacheHits: Count,
+  bytesDecoded: Count, scanMs: Milliseconds, mergeMs: Milliseconds,
+}, { additionalProperties: false });
+export type Cost = Static<typeof Cost>;
+
+const Heartbeat = message("heartbeat", {});
+
+/** Client to controller. */
+export const clientMessages = {
+  hello: message("hello", { clientId: Id, version: Text }),
+  /** `body` of a groupby: one frame, the query (engine/query.ts), which the controller does not open. */
+  call: message("call", {
+    id: Id,
+    verb: Type.Union([Type.Literal("ping"), Type.Literal("info"), Type.Literal("files"), Type.Literal("groupby"), Type.Literal("killall")]),
+    tables: list(Name, limits.shardsMax),
+    columns: list(Type.String({ maxLength: 1_024 }), limits.columnsMax),
+    affinity: Type.Optional(Type.String({ maxLength: 255 })),
+    remainingMs: Milliseconds,
+  }),
+  cancel: message("cancel", { id: Id }),
+  heartbeat: Heartbeat,
+  bye: message("bye", {}),
+};
+
+/** Controller to client. */
+export const clientReplies = {
+  welcome: message("welcome", { controllerId: Id, node: Text, version: Text, heartbeatMs: Milliseconds, expiryMs: Milliseconds }),
+  heartbeat: Heartbeat,
+  /** A new attempt voids the partials of earlier ones. */
+  accepted: message("accepted", { id: Id, queryId: Id, attempt: Type.Integer({ minimum: 1 }), shards: list(ShardRef, limits.shardsMax) }),
+  /** body: the encoded partial of the block. */
+  partial: message("partial", { id: Id, attempt: Type.Integer({ minimum: 1 }), block: Block }),
+  /** The one final answer of a call that went well. `value` answers the verbs without partials. */
+  result: message("result", { id: Id, value: Type.Unknown(), cost: Type.Union([Cost, Type.Null()]), queuedMs: Milliseconds, workers: Count, retries: Count }),
+  error: message("error", { id: Id, code: Text, message: Text, details: Details, origin: Text }),
+};
+
+/** Worker to controller. */
+export const workerMessages = {
+  register: message("register", { workerId: Id, role: Type.Literal("worker"), node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax) }),
+  holdings: message("holdings", { added: list(Holding, limits.shardsMax), removed: list(Name, limits.shardsMax) }),
+  /** "I am idle": answered by at most one task that names this nonce. `cached`: columns now held decoded, by shard; an empty list means no longer. */
+  ready: message("ready", { nonce: Id, cached: list(Type.Object({ shard: Name, columns: list(Type.String({ maxLength: 1_024 }), limits.columnsMax) }, { additionalProperties: false }), limits.shardsMax) }),
+  heartbeat: Heartbeat,
+  /** body: the encoded partial of a block of the task. */
+  partial: message("partial", { taskId: Id, block: Block }),
+  done: message("done", { taskId: Id, cost: Cost }),
+  /** `shard`: the one that failed, where one did. */
+  failed: message("failed", { taskId: Id, code: Text, message: Text, details: Details, retry: Retry, shard: Type.Union([Name, Type.Null()]) }),
+  declined: message("declined", { taskId: Id, reason: Text }),
+  bye: message("bye", { reason: Text }),
+};
+
+/** Controller to worker. */
+export const workerReplies = {
+  welcome: message("welcome", { controllerId: Id, node: Text, version: Text, heartbeatMs: Milliseconds, expiryMs: Milliseconds }),
+  /** Asks a worker the controller does not know (it was restarted) to register again. */
+  heartbeat: message("heartbeat", { known: Type.Boolean() }),
+  /** body: the query frame of the call, as the client sent it. */
+  task: message("task", { taskId: Id, attempt: Type.Integer({ minimum: 1 }), kind: Type.Literal("groupby"), queryId: Id, nonce: Id, shards: list(ShardRef, limits.shardsMax), remainingMs: Milliseconds }),
+  cancelTask: message("cancelTask", { taskId: Id }),
+  shutdown: message("shutdown", { reason: Text }),
+};
+
+type Catalogue = Record<string, TSchema>;
+/** The union of a catalogue's headers. */
+export type MessageOf<C extends Catalogue> = { [K in keyof C]: Static<C[K]> }[keyof C];
+export type ClientMessage = MessageOf<typeof clientMessages>;
+export type ClientReply = MessageOf<typeof clientReplies>;
+export type WorkerMessage = MessageOf<typeof workerMessages>;
+export type WorkerReply = MessageOf<typeof workerReplies>;

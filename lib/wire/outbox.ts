@@ -1,0 +1,190 @@
+/**
+ * The way out of a socket: a lane of messages for each peer, and one loop that sends for all of them in turn, because a
+ * socket takes one send at a time. A lane that cannot move waits on its own; the others go on.
+ */
+import { unreachable } from "../base/errors.js";
+import type { SendOutcome } from "./sockets.js";
+
+/** Why a lane was given up: its peer is gone, or took nothing while too much piled up. */
+export type LaneLoss = "unreachable" | "stuck";
+
+/** How an outbox sends, and whom it tells. */
+export interface OutboxOptions {
+  /** Bytes of one lane beyond which its peer counts as stuck. */
+  readonly laneBytesMax: number;
+  write(peer: string, frames: Uint8Array[]): Promise<SendOutcome>;
+  /** Called when a lane was dropped with all it held; never from within `push`. */
+  onLaneLost(peer: string, loss: LaneLoss): void;
+}
+
+interface Parcel {
+  readonly frames: Uint8Array[];
+  readonly bytes: number;
+  next: Parcel | undefined;
+}
+
+interface Lane {
+  readonly peer: string;
+  head: Parcel | undefined;
+  tail: Parcel | undefined;
+  bytes: number;
+}
+
+/** Sends in a row before other work of the process gets its turn. */
+const burstMax = 64;
+const retryMinMs = 1;
+const retryMaxMs = 50;
+
+/** The outbox of one socket. */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #waiters = new Set<() => void>();
+  /** Peers given up as stuck, until their owner is told: a message after the lost ones would hide the gap. */
+  readonly #stuck = new Set<string>();
+  #ready: Lane[] = [];
+  #blocked: Lane[] = [];
+  #state: "open" | "held" | "closed" = "open";
+  #isRunning = false;
+  #retryMs = retryMinMs;
+  #retryTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Queues a message for a peer. The frames must not change any more. */
+  push(peer: string, frames: Uint8Array[]): void {
+    if (this.#state === "closed" || this.#stuck.has(peer)) return;
+    const lane = this.#lanes.get(peer) ?? this.#addLane(peer);
+    append(lane, frames);
+    if (lane.bytes <= this.#options.laneBytesMax) {
+      this.#start();
+      return;
+    }
+    this.drop(peer);
+    this.#stuck.add(peer);
+    queueMicrotask(() => {
+      this.#stuck.delete(peer);
+      this.#options.onLaneLost(peer, "stuck");
+    });
+  }
+
+  /** Bytes queued for a peer, without what zeromq has taken. */
+  queuedBytes(peer: string): number {
+    return this.#lanes.get(peer)?.bytes ?? 0;
+  }
+
+  /** Forgets what is queued for a peer. */
+  drop(peer: string): void {
+    this.#lanes.delete(peer);
+    if (this.#lanes.size === 0) this.#wake();
+  }
+
+  /** Sends nothing until `resume`; messages go on queueing. */
+  hold(): void {
+    if (this.#state === "open") this.#state = "held";
+  }
+
+  /** Ends a `hold`. */
+  resume(): void {
+    if (this.#state === "held") this.#state = "open";
+    this.#start();
+  }
+
+  /** Resolves when nothing is queued or `timeoutMs` have passed; at once while held. */
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.#lanes.size === 0 || this.#state !== "open") return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiters.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.#waiters.add(done);
+    });
+  }
+
+  /** Forgets everything and sends nothing more. */
+  close(): void {
+    this.#state = "closed";
+    this.#lanes.clear();
+    this.#wake();
+    clearTimeout(this.#retryTimer);
+  }
+
+  #addLane(peer: string): Lane {
+    const lane: Lane = { peer, head: undefined, tail: undefined, bytes: 0 };
+    this.#lanes.set(peer, lane);
+    this.#ready.push(lane);
+    return lane;
+  }
+
+  #start(): void {
+    // A `write` that throws is a defect: unhandled, it ends the process with its reason.
+    if (!this.#isRunning && this.#state === "open") void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    for (let sends = 1; this.#ready.length > 0 && this.#state === "open"; sends++) {
+      const lane = this.#ready.shift()!;
+      if (lane.head === undefined || this.#lanes.get(lane.peer) !== lane) continue;
+      const outcome = await this.#options.write(lane.peer, lane.head.frames);
+      if (this.#lanes.get(lane.peer) === lane) this.#settle(lane, outcome);
+      // Sends that succeed at once never leave the microtask queue, and receiving must not starve.
+      if (sends % burstMax === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#isRunning = false;
+  }
+
+  #settle(lane: Lane, outcome: SendOutcome): void {
+    switch (outcome) {
+      case "sent":
+        this.#retryMs = retryMinMs;
+        removeFirst(lane);
+        if (lane.head === undefined) this.drop(lane.peer);
+        else this.#ready.push(lane);
+        return;
+      case "full":
+        this.#blocked.push(lane);
+        this.#retryTimer ??= setTimeout(() => { this.#retry(); }, this.#retryMs);
+        return;
+      case "unreachable":
+        this.drop(lane.peer);
+        this.#options.onLaneLost(lane.peer, "unreachable");
+        return;
+      default: unreachable(outcome);
+    }
+  }
+
+  #retry(): void {
+    this.#retryTimer = undefined;
+    this.#retryMs = Math.min(2 * this.#retryMs, retryMaxMs);
+    this.#ready = this.#ready.concat(this.#blocked);
+    this.#blocked = [];
+    this.#start();
+  }
+
+  #wake(): void {
+    for (const done of this.#waiters) done();
+  }
+}
+
+function append(lane: Lane, frames: Uint8Array[]): void {
+  const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+  const parcel: Parcel = { frames, bytes, next: undefined };
+  if (lane.tail === undefined) lane.head = parcel;
+  else lane.tail.next = parcel;
+  lane.tail = parcel;
+  lane.bytes += bytes;
+}
+
+function removeFirst(lane: Lane): void {
+  const first = lane.head;
+  if (first === undefined) return;
+  lane.head = first.next;
+  if (lane.head === undefined) lane.tail = undefined;
+  lane.bytes -= first.bytes;
+}

@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { after, describe, it } from "mocha";
+
+const program = fileURLToPath(new URL("../../misc/bench/main.js", import.meta.url));
+
+/** Runs a bench to its end. */
+async function runBench(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => { stdout += text; });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => { stderr += text; });
+  const [code] = await once(child, "close") as [number | null];
+  return { code, stdout, stderr };
+}
+
+describe("bench", function () {
+  this.timeout(60_000);
+  after(() => runBench("clean"));
+
+  it("measures every case beside DuckDB, keeps its data until it is told to remove them, and leaves nothing else", async () => {
+    const before = readdirSync(tmpdir());
+    const first = await runBench("groupby", "--rows", "3000", "--json");
+    expect(first.code, first.stderr).to.equal(0);
+    const lines = first.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const asked = ["q1", "q2", "q3", "q4", "q5"].flatMap((name) => [[name, "warm", 3_000], [name, "bypass", 3_000]]);
+    expect(lines.map(({ bench, mode, rows }) => [bench, mode, rows])).to.deep.equal([["ping", "warm", 0], ["empty", "warm", 1], ...asked]);
+    for (const { median_ms: medianMs, min_ms: minMs } of lines) expect(medianMs).to.be.at.least(minMs).and.above(0);
+    for (const { peer, peer_median_ms: peerMs, ratio } of lines.slice(2)) {
+      expect(peer).to.match(/^duckdb \d/);
+      expect(peerMs).to.be.above(0);
+      expect(ratio).to.be.above(0);
+    }
+    const again = await runBench("groupby", "--rows", "3e3", "--runs", "1");
+    expect(again.code, again.stderr).to.equal(0);
+    expect(again.stderr).to.contain("made by an earlier run");
+    expect(again.stdout).to.match(/^geometric mean, bypass: [\d.]+ x$/m);
+    expect((await runBench("clean")).stdout).to.match(/^removed .*bqueryd-bench-/);
+    expect(readdirSync(tmpdir())).to.deep.equal(before);
+  });
+
+  it("refuses what it cannot read, on one line", async () => {
+    for (const args of [[], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"]]) {
+      const { code, stdout, stderr } = await runBench(...args);
+      expect(code).to.equal(64);
+      expect(stdout).to.equal("");
+      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use npm run bench -- groupby [^\n]*\n$/);
+    }
+  });
+});

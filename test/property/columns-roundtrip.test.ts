@@ -1,0 +1,89 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "mocha";
+import { freshSeed, seededRandom, type Random } from "../../lib/base/clock.js";
+import { dtypes, type Dtype } from "../../lib/columns/dtypes.js";
+import { openTable } from "../../lib/columns/open.js";
+import { createTables } from "../../lib/columns/writer.js";
+import { createReadHeap, readTable, type StoredValue } from "../support/read-table.js";
+import { batchOf, unsyncedFiles, writeTable, type PlainColumn } from "../support/write-table.js";
+
+const int64 = fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.bigInt({ min: -300n, max: 300n }), fc.bigInt({ min: 0n, max: 70_000n }).map((value) => value * 1_000_000_000n));
+const valueOf: Record<Dtype, fc.Arbitrary<StoredValue>> = {
+  bool: fc.boolean(),
+  int64,
+  timestamp: int64,
+  float64: fc.double({ noNaN: true }).map((value) => value + 0),
+  string: fc.oneof(fc.string({ unit: "binary", maxLength: 100 }), fc.constantFrom("", "a", "\u0000", "🚕".repeat(30))),
+};
+
+const columnName = fc.oneof(fc.string({ unit: "binary", maxLength: 20 }), fc.constantFrom("__proto__", "constructor", "../x", "/etc/passwd", "🚕", "", "a\nb", "x".repeat(1_024)));
+
+/** Columns of equal rows under different names. */
+const table = fc.record({ rows: fc.integer({ min: 0, max: 40 }), names: fc.uniqueArray(columnName, { minLength: 1, maxLength: 5 }) })
+  .chain(({ rows, names }) => fc.tuple(...names.map((name) => fc.constantFrom(...dtypes).chain((dtype) => fc.record({
+    name: fc.constant(name), dtype: fc.constant(dtype),
+    values: fc.array(fc.option(valueOf[dtype], { freq: 3 }), { minLength: rows, maxLength: rows }),
+  })))));
+
+/** Shapes of long columns, one value a row. */
+const longShapes: Record<string, { dtype: Dtype; draw: (random: Random, row: number) => StoredValue }> = {
+  codes: { dtype: "int64", draw: (random) => BigInt(Math.floor(random() * 200)) },
+  stepped: { dtype: "timestamp", draw: (_, row) => BigInt(row) * 60_000_000_000n - 5n },
+  sparse: { dtype: "int64", draw: (random, row) => (random() < 0.9 ? null : BigInt(row)) },
+  nullTail: { dtype: "float64", draw: (_, row) => (row < 65_536 ? row / 8 : null) },
+  flags: { dtype: "bool", draw: (random) => random() < 0.01 },
+  words: { dtype: "string", draw: (random) => (random() < 0.1 ? null : `w${Math.floor(random() * 300)}`) },
+  distinct: { dtype: "string", draw: (_, row) => `value ${row * 7919 % 1_000_003}` },
+};
+
+describe("tables, written and read", () => {
+  it("hold any values under any names", async function () {
+    this.timeout(60_000);
+    const heap = createReadHeap();
+    const folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
+    let written = 0;
+    try {
+      await fc.assert(fc.asyncProperty(table, fc.constantFrom(2, 1_000), async (columns: PlainColumn[], dictionaryValuesMax) => {
+        const path = join(folder, `t${written++}.bcolz`);
+        await writeTable(path, columns, { dictionaryValuesMax });
+        const read = readTable(path, heap);
+        for (const { name, values } of columns) expect(read.get(name), JSON.stringify(name)).to.deep.equal(values);
+        expect(openTable(path).columns.map(({ name, dtype }) => [name, dtype])).to.deep.equal(columns.map(({ name, dtype }) => [name, dtype]));
+        expect(await readdir(folder)).to.have.length(1);
+        await rm(path, { recursive: true });
+      }), { numRuns: 80 });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  for (const rows of [65_535, 65_536, 65_537, 131_073]) {
+    it(`hold ${rows} rows that arrive in batches of any size`, async () => {
+      const seed = freshSeed();
+      const random = seededRandom(seed);
+      const folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
+      try {
+        const columns = Object.entries(longShapes).map(([name, { dtype, draw }]): PlainColumn => ({ name, dtype, values: Array.from({ length: rows }, (_, row) => draw(random, row)) }));
+        const writer = await createTables({ paths: [join(folder, "t.bcolz")], columns: columns.map(({ name, dtype }) => ({ name, dtype })), set: false, replace: false, sort: null, files: unsyncedFiles, dictionaryValuesMax: 70_000 });
+        for (let start = 0; start < rows;) {
+          const end = Math.min(rows, start + 1 + Math.floor(random() * 90_000));
+          await writer.append(0, columns.map(({ dtype, values }) => batchOf(dtype, values.slice(start, end))));
+          start = end;
+        }
+        await writer.commit();
+        const read = readTable(join(folder, "t.bcolz"));
+        for (const { name, values } of columns) expect(isEqual(read.get(name)!, values), `${name}, seed ${seed}`).to.equal(true);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+  }
+});
+
+function isEqual(a: readonly StoredValue[], b: readonly StoredValue[]): boolean {
+  return a.length === b.length && a.every((value, row) => Object.is(value, b[row]));
+}

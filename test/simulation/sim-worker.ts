@@ -1,0 +1,260 @@
+/** A worker process in the simulator: the real state machine of workers over a modelled compute thread. */
+import { checkInvariants, createWorkerState, on, type ComputeTask, type Instruction, type WorkerEvent, type WorkerState } from "../../lib/cluster/worker/core.js";
+import type { Failure } from "../../lib/cluster/worker/failure.js";
+import { alignedBlocks } from "../../lib/cluster/controller/batches.js";
+import type { Block, Cost, ShardRef, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
+import type { SimController } from "./sim-controller.js";
+import { chance, delayMsMax, drawDelayMs, drawId, generationOf, holdingsOf, pick, pickOne, valueOf, type NodeData, type World } from "./world.js";
+
+/** Silence after which a worker gives up a connection, and a controller a worker. */
+export const expiryMs = 5_000;
+/** The time between two signs of life. */
+export const heartbeatMs = 1_000;
+
+/** One connection of a worker process to one life of a controller. Each end keeps its messages in order. */
+export interface Connection {
+  readonly peer: string;
+  readonly worker: SimWorker;
+  readonly controller: SimController;
+  isOpen: boolean;
+  /** Nothing more comes out of it at the controller's end. */
+  isDry: boolean;
+  lastUpMs: number;
+  lastDownMs: number;
+}
+
+/** A worker process from its start to its end. */
+export class SimWorker {
+  readonly id: string;
+  readonly node: NodeData;
+  isAlive = true;
+  readonly #world: World;
+  readonly #state: WorkerState;
+  readonly #connections = new Map<string, Connection>();
+  /** How many times slower than a good one. */
+  readonly #slowness: number;
+  /** What happens to a stopped process waits here. */
+  readonly #inbox: (() => void)[] = [];
+  #isStopped = false;
+  #running: ComputeTask | undefined;
+
+  constructor(world: World, node: NodeData) {
+    this.#world = world;
+    this.node = node;
+    this.id = drawId(world.random);
+    this.#slowness = world.faults && chance(world.random, 0.1) ? 20 : 1;
+    this.#state = createWorkerState({
+      workerId: this.id, node: node.name, pid: 1, version: "1", dataDir: "/", startedMs: world.timeline.nowMs, expiryMs,
+      newNonce: () => drawId(world.random),
+    });
+    this.#apply({ kind: "holdingsChanged", added: holdingsOf(world, node), removed: [] });
+    this.#apply({ kind: "computeUp" });
+    this.#beat();
+  }
+
+  /** Whether it has a task nobody has taken back. */
+  get isBusy(): boolean {
+    return this.#state.running !== undefined;
+  }
+
+  connect(controller: SimController): void {
+    const { random, timeline } = this.#world;
+    if (!this.isAlive || this.#connections.get(controller.address)?.isOpen === true) return;
+    if (!controller.isUp) {
+      timeline.after(200, () => { this.connect(controller); });
+      return;
+    }
+    const connection: Connection = { peer: drawId(random), worker: this, controller, isOpen: true, isDry: false, lastUpMs: 0, lastDownMs: 0 };
+    this.#connections.set(controller.address, connection);
+    controller.connections.add(connection);
+    this.#perform(() => { this.#apply({ kind: "linked", link: controller.address }); });
+  }
+
+  /** Breaks a connection: both ends learn of it in their own time, and this one connects again. */
+  cut(connection: Connection): void {
+    if (!connection.isOpen) return;
+    const { random, timeline } = this.#world;
+    connection.isOpen = false;
+    connection.controller.connections.delete(connection);
+    timeline.after(1_000 * random(), () => { connection.controller.noteGone(connection); });
+    timeline.after(100 * random(), () => {
+      this.#perform(() => { this.#apply({ kind: "unlinked", link: connection.controller.address }); });
+      timeline.after(2_000 * random(), () => { this.connect(connection.controller); });
+    });
+  }
+
+  get connections(): readonly Connection[] {
+    return [...this.#connections.values()].filter(({ isOpen }) => isOpen);
+  }
+
+  /** Ends the process at once, wherever it is. */
+  kill(): void {
+    this.isAlive = false;
+    for (const connection of this.connections) this.cut(connection);
+  }
+
+  /** Asks it to finish and leave. */
+  leave(): void {
+    this.#perform(() => { this.#apply({ kind: "stop", reason: "SIGTERM" }); });
+  }
+
+  /** Stops the process for a while, as SIGSTOP does. */
+  freeze(durationMs: number): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#world.timeline.after(durationMs, () => {
+      this.#isStopped = false;
+      for (const happen of this.#inbox.splice(0)) this.#perform(happen);
+    });
+  }
+
+  /** The compute thread dies and comes back. */
+  loseCompute(): void {
+    this.#perform(() => {
+      this.#running = undefined;
+      const failure: Failure = { code: "WORKER_LOST", message: "the compute thread ended", details: {}, retry: "elsewhere", shard: null };
+      this.#apply({ kind: "computeLost", failure });
+      this.#world.timeline.after(100, () => { this.#perform(() => { this.#apply({ kind: "computeUp" }); }); });
+    });
+  }
+
+  noticeTables(base: string): void {
+    this.#perform(() => { this.#apply({ kind: "holdingsChanged", added: holdingsOf(this.#world, this.node, base), removed: [] }); });
+  }
+
+  receive(connection: Connection, header: WorkerReply, body: readonly Uint8Array[]): void {
+    this.#perform(() => {
+      if (!connection.isOpen) return;
+      this.#world.note(() => `worker ${this.id.slice(0, 4)} <- ${header.type} ${"taskId" in header ? header.taskId.slice(0, 4) : ""}`);
+      this.#apply({ kind: "received", link: connection.controller.address, header, body });
+    });
+  }
+
+  #beat(): void {
+    this.#world.timeline.after(heartbeatMs, () => {
+      if (!this.isAlive) return;
+      this.#perform(() => { this.#apply({ kind: "tick" }); });
+      this.#beat();
+    });
+  }
+
+  #perform(happen: () => void): void {
+    if (!this.isAlive) return;
+    if (this.#isStopped) this.#inbox.push(happen);
+    else happen();
+  }
+
+  #apply(event: WorkerEvent): void {
+    if (!this.isAlive) return;
+    const instructions = on(this.#state, event, this.#world.timeline.nowMs);
+    checkInvariants(this.#state);
+    for (const instruction of instructions) this.#execute(instruction);
+  }
+
+  #execute(instruction: Instruction): void {
+    switch (instruction.kind) {
+      case "send": this.#send(instruction.link, instruction.header, instruction.body); break;
+      case "run": this.#run(instruction.task); break;
+      case "cancel": this.#cancel(instruction.taskId); break;
+      case "reconnect": {
+        const connection = this.#connections.get(instruction.link);
+        if (connection !== undefined) this.cut(connection);
+        break;
+      }
+      case "leave":
+        // What it said last still arrives.
+        this.#world.timeline.after(2 * delayMsMax, () => { this.kill(); });
+        break;
+      case "welcomed": break;
+    }
+  }
+
+  #send(link: string, header: WorkerMessage, body: readonly Uint8Array[]): void {
+    const connection = this.#connections.get(link);
+    if (connection === undefined || !connection.isOpen) return;
+    const { random, timeline, faults } = this.#world;
+    const atMs = Math.max(connection.lastUpMs, timeline.nowMs + drawDelayMs(random));
+    connection.lastUpMs = atMs;
+    timeline.at(atMs, () => {
+      // What was on its way when a connection broke may still arrive, up to the first message that does not.
+      if (!connection.isOpen && chance(random, 0.5)) connection.isDry = true;
+      if (!connection.isDry) connection.controller.receive(connection, header, body);
+    });
+    const isAnswer = header.type === "partial" || header.type === "done" || header.type === "failed" || header.type === "declined";
+    if (faults && isAnswer && chance(random, 0.03)) {
+      this.#world.count("fault repeated message");
+      timeline.at(atMs + 3_000 * random(), () => { if (!connection.isDry) connection.controller.receive(connection, header, body); });
+    }
+  }
+
+  #run(task: ComputeTask): void {
+    this.#running = task;
+    const ordinals = task.shards.map(({ ordinal }) => ordinal);
+    const mergesBlocks = chance(this.#world.random, 0.8);
+    this.#runBlocks(task, alignedBlocks(ordinals, mergesBlocks ? 64 : 1));
+  }
+
+  #runBlocks(task: ComputeTask, blocks: readonly Block[]): void {
+    const [block, ...rest] = blocks;
+    const shards = block === undefined ? [] : task.shards.filter(({ ordinal }) => ordinal >= block.start && ordinal < block.start + block.size);
+    this.#world.timeline.after(this.#drawWorkMs(shards.length), () => {
+      this.#perform(() => {
+        if (this.#running !== task) return;
+        const failure = this.#drawFailure(task, shards);
+        if (failure !== undefined) this.#end({ kind: "taskFailed", taskId: task.taskId, failure, cacheChanges: [] });
+        else if (block === undefined) this.#end({ kind: "taskDone", taskId: task.taskId, cost: costOf(task), cacheChanges: this.#drawCacheChanges(task) });
+        else {
+          const sum = shards.reduce((total, { generation }) => total + valueOf(generation), 0);
+          this.#apply({ kind: "block", taskId: task.taskId, block, partial: new Uint8Array(Float64Array.of(sum).buffer) });
+          this.#runBlocks(task, rest);
+        }
+      });
+    });
+  }
+
+  #end(event: WorkerEvent & { kind: "taskDone" | "taskFailed" }): void {
+    this.#running = undefined;
+    this.#apply(event);
+  }
+
+  #cancel(taskId: string): void {
+    const task = this.#running;
+    if (task?.taskId !== taskId) return;
+    this.#running = undefined;
+    const failure: Failure = { code: "CANCELLED", message: "cancelled", details: {}, retry: "never", shard: null };
+    this.#world.timeline.after(5 * this.#world.random(), () => {
+      this.#perform(() => { this.#apply({ kind: "taskFailed", taskId, failure, cacheChanges: [] }); });
+    });
+  }
+
+  #drawWorkMs(shards: number): number {
+    return this.#slowness * (0.05 + shards * 8 * this.#world.random() ** 2);
+  }
+
+  /** What reading these shards comes to, when it does not come to a partial. */
+  #drawFailure(task: ComputeTask, shards: readonly ShardRef[]): Failure | undefined {
+    for (const { name, generation } of shards) {
+      const set = this.#world.sets.find(({ names }) => names.includes(name))!;
+      const isKept = this.node.versions.get(set.base)!.some((version) => generationOf(name, version) === generation);
+      if (!isKept) return { code: "GENERATION_GONE", message: `${name} was replaced`, details: {}, retry: "same", shard: name };
+      if (this.node.corrupt.has(name)) return { code: "CORRUPT_CHUNK", message: `${name} is corrupt`, details: {}, retry: "elsewhere", shard: name };
+    }
+    if (!this.#world.faults || !chance(this.#world.random, 0.003)) return undefined;
+    this.#world.count("fault task failed");
+    const shard = pickOne(this.#world.random, [null, pickOne(this.#world.random, task.shards).name]);
+    return pickOne(this.#world.random, [
+      { code: "IO", message: "a read failed", details: {}, retry: "elsewhere", shard },
+      { code: "OBJECT_STORE", message: "a store was away", details: {}, retry: "same", shard },
+      { code: "OVERFLOW", message: "a sum does not fit", details: {}, retry: "never", shard },
+    ] as const);
+  }
+
+  #drawCacheChanges(task: ComputeTask): { shard: string; columns: string[] }[] {
+    const { random } = this.#world;
+    return task.shards.filter(() => chance(random, 0.7)).map(({ name }) => ({ shard: name, columns: pick(random, 5) === 0 ? [] : ["v"] }));
+  }
+}
+
+function costOf({ shards }: ComputeTask): Cost {
+  return { shards: shards.length, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+}

@@ -1,0 +1,157 @@
+/**
+ * A whole cluster in one process on virtual time: real scheduling cores of controllers and workers, a modelled network
+ * and compute thread, and chance from a seed. The same seed gives the same run.
+ */
+import { SimClient } from "./sim-client.js";
+import { SimController } from "./sim-controller.js";
+import { SimWorker } from "./sim-worker.js";
+import { chance, createWorld, pick, pickOne, switchVersion, type NodeData, type SimulationOptions, type SimulationReport, type World } from "./world.js";
+
+/** How long clients ask and things break. */
+const activeMs = 4_000;
+/** How long after that everything must have come to rest: the longest call, and the longest silence. */
+const restMs = 20_000;
+/** Time for processes to find each other before the first question. */
+const settleMs = 300;
+
+/** The processes of a simulated cluster; workers come and go. */
+interface Cluster {
+  readonly world: World;
+  readonly controllers: readonly SimController[];
+  readonly workers: SimWorker[];
+  readonly clients: SimClient[];
+}
+
+/** Runs a cluster through some seconds of questions and faults, and holds what came of it against the promises. */
+export function runSimulation(seed: number, options: SimulationOptions = {}): SimulationReport {
+  const counts = new Map<string, number>();
+  const trace: string[] = [];
+  const world = createWorld(seed, options, counts, trace);
+  const cluster = startCluster(world);
+  const fault = drawFaults(cluster);
+  if (world.faults) every(world, 300, fault);
+  every(world, 90, () => { ask(cluster); });
+  try {
+    world.timeline.runUntil(activeMs + restMs);
+    checkRest(cluster);
+  } catch (error) {
+    world.problems.push(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+  return { seed, steps: world.timeline.steps, problems: world.problems, counts, trace };
+}
+
+function startCluster(world: World): Cluster {
+  const controllers = Array.from({ length: chance(world.random, 0.3) ? 2 : 1 }, (_, index) => new SimController(world, `controller${index}`));
+  const cluster: Cluster = { world, controllers, workers: [], clients: [] };
+  for (const node of world.nodes) {
+    const count = 1 + pick(world.random, 3);
+    for (let started = 0; started < count; started++) startWorker(cluster, node);
+  }
+  for (let started = 0; started < 3; started++) cluster.clients.push(new SimClient(world));
+  return cluster;
+}
+
+function startWorker({ world, controllers, workers }: Cluster, node: NodeData): void {
+  const worker = new SimWorker(world, node);
+  workers.push(worker);
+  for (const controller of controllers) worker.connect(controller);
+}
+
+/** Lets something happen again and again at random times, `meanMs` apart, while the cluster is active. */
+function every(world: World, meanMs: number, happen: () => void): void {
+  const next = (): void => {
+    if (world.timeline.nowMs >= activeMs) return;
+    happen();
+    world.timeline.after(2 * meanMs * world.random(), next);
+  };
+  world.timeline.at(settleMs, next);
+}
+
+function ask({ world, controllers, clients }: Cluster): void {
+  const up = controllers.filter(({ isUp }) => isUp);
+  const here = clients.filter(({ isGone }) => !isGone);
+  if (up.length > 0 && here.length > 0) pickOne(world.random, here).ask(pickOne(world.random, up));
+}
+
+/** Something that breaks; which kinds there are in this run is drawn once, so that some runs see one kind alone. */
+function drawFaults(cluster: Cluster): () => void {
+  const { world } = cluster;
+  const all = Object.entries(faults);
+  const drawn = all.filter(() => chance(world.random, 0.5));
+  const kinds = drawn.length === 0 ? all : drawn;
+  return () => {
+    const [name, happen] = pickOne(world.random, kinds);
+    world.count(`fault ${name}`);
+    world.note(() => `fault: ${name}`);
+    happen(cluster);
+  };
+}
+
+const faults: Readonly<Record<string, (cluster: Cluster) => void>> = {
+  "worker killed": (cluster) => {
+    const worker = pickWorker(cluster);
+    worker?.kill();
+    if (worker !== undefined) cluster.world.timeline.after(100 + 3_000 * cluster.world.random(), () => { startWorker(cluster, worker.node); });
+  },
+  "worker leaves": (cluster) => {
+    const worker = pickWorker(cluster);
+    worker?.leave();
+    if (worker !== undefined) cluster.world.timeline.after(1_000, () => { startWorker(cluster, worker.node); });
+  },
+  "worker stopped": (cluster) => { pickWorker(cluster)?.freeze(10_000 * cluster.world.random()); },
+  "compute thread lost": (cluster) => { pickWorker(cluster)?.loseCompute(); },
+  "connection cut": (cluster) => {
+    const worker = pickWorker(cluster);
+    const connection = worker?.connections[0];
+    if (connection !== undefined) worker?.cut(connection);
+  },
+  "controller crashed": ({ world, controllers }) => {
+    const controller = pickOne(world.random, controllers);
+    if (!controller.isUp) return;
+    controller.crash();
+    world.timeline.after(2_000 * world.random(), () => { controller.start(); });
+  },
+  "client gone": (cluster) => {
+    const { world, controllers, clients } = cluster;
+    pickOne(world.random, clients).vanish(controllers);
+    clients.push(new SimClient(world));
+  },
+  "table replaced": (cluster) => { replaceTable(cluster); },
+  "shard corrupt": ({ world }) => {
+    pickOne(world.random, world.nodes).corrupt.add(pickOne(world.random, pickOne(world.random, world.sets).names));
+  },
+};
+
+function pickWorker({ world, workers }: Cluster): SimWorker | undefined {
+  const alive = workers.filter(({ isAlive }) => isAlive);
+  return alive.length === 0 ? undefined : pickOne(world.random, alive);
+}
+
+/** Puts a new version in place on every node, now or soon; each worker notices in its own time. */
+function replaceTable({ world, workers }: Cluster): void {
+  const { random, timeline } = world;
+  const { base } = pickOne(random, world.sets);
+  for (const node of world.nodes) {
+    timeline.after(chance(random, 0.5) ? 0 : 2_000 * random(), () => {
+      switchVersion(node, base);
+      node.corrupt.clear();
+      for (const worker of workers) if (worker.node === node) timeline.after(1_000 * random(), () => { worker.noticeTables(base); });
+    });
+  }
+}
+
+/** Nothing may be left of calls that have ended, neither at the controllers nor at the workers. */
+function checkRest({ world, controllers, workers, clients }: Cluster): void {
+  for (const client of clients) client.checkEnd();
+  for (const { address, state } of controllers) {
+    if (state === undefined) continue;
+    const left = { calls: state.calls.size, tasks: state.tasks.size, clients: state.clients.size, queues: state.queues.size, bytes: state.bodyBytes };
+    if (Object.values(left).some((count) => count > 0)) world.problems.push(`${address} is left with ${JSON.stringify(left)}`);
+    const alive = workers.filter(({ isAlive }) => isAlive).length;
+    if (state.workers.size !== alive || state.idle.size !== alive) {
+      world.problems.push(`${address} knows ${state.workers.size} workers, ${state.idle.size} idle; ${alive} are alive`);
+    }
+  }
+  const busy = workers.filter(({ isAlive, isBusy }) => isAlive && isBusy).length;
+  if (busy > 0) world.problems.push(`${busy} workers are left with a task`);
+}

@@ -1,0 +1,64 @@
+/** Whole tables as plain values, for comparing what was stored with what should have been. */
+import { isBitSet } from "../../lib/columns/dtypes.js";
+import { openTable } from "../../lib/columns/open.js";
+import type { TableColumn } from "../../lib/columns/table.js";
+import type { Vector } from "../../lib/columns/vector.js";
+import { createHeap } from "../../lib/kernels/heap.js";
+import type { Heap } from "../../lib/kernels/heap.js";
+import { loadKernels } from "../../lib/kernels/kernels.js";
+
+/** A stored value: bigint for int64 and timestamp (ns). */
+export type StoredValue = bigint | number | string | boolean | null;
+
+/** Memory to read many tables with, one after another. */
+export function createReadHeap(): Heap {
+  return createHeap(loadKernels(64 * 1024 * 1024), 32 * 1024 * 1024);
+}
+
+/** All values of each column of a table, by column name. */
+export function readTable(path: string, heap = createReadHeap()): Map<string, StoredValue[]> {
+  const table = openTable(path);
+  try {
+    return new Map(table.columns.map((column) => [column.name, readColumn(column, heap)]));
+  } finally {
+    table.close();
+  }
+}
+
+function readColumn(column: TableColumn, heap: Heap): StoredValue[] {
+  const values: StoredValue[] = [];
+  for (let chunk = 0; chunk < column.chunkCount; chunk++) {
+    const vector = column.decode(chunk, heap, (bytes) => heap.find(bytes)!);
+    const nulls = vector.nulls === 0 ? null : heap.kernels.bytes.subarray(vector.nulls, vector.nulls + Math.ceil(vector.rows / 8));
+    for (let row = 0; row < vector.rows; row++) values.push(isBitSet(nulls, row) ? null : valueAt(column, vector, heap, row));
+    for (const pointer of vector.owned) heap.release(pointer);
+  }
+  return values;
+}
+
+function valueAt(column: TableColumn, vector: Vector, heap: Heap, row: number): StoredValue {
+  const { bytes } = heap.kernels;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  switch (vector.kind) {
+    case "float": return view.getFloat64(vector.values + row * 8, true);
+    case "int": {
+      const value = vector.width === 8 ? view.getBigInt64(vector.values + row * 8, true) : vector.base + vector.step * BigInt(codeAt(view, vector, row));
+      return column.dtype === "bool" ? value === 1n : value;
+    }
+    case "code": {
+      const dictionary = column.dictionary()!;
+      const code = codeAt(view, vector, row);
+      return Buffer.from(dictionary.bytes.subarray(dictionary.offsets[code], dictionary.offsets[code + 1])).toString();
+    }
+    case "text": {
+      const start = view.getUint32(vector.values + row * 4, true);
+      const end = view.getUint32(vector.values + row * 4 + 4, true);
+      return Buffer.from(bytes.subarray(vector.text + start, vector.text + end)).toString();
+    }
+  }
+}
+
+function codeAt(view: DataView, { values, width }: Vector, row: number): number {
+  if (width === 1) return view.getUint8(values + row);
+  return width === 2 ? view.getUint16(values + row * 2, true) : view.getUint32(values + row * 4, true);
+}

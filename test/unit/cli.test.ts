@@ -1,0 +1,78 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CommanderError } from "commander";
+import { expect } from "chai";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { BquerydError } from "../../lib/base/errors.js";
+import { version } from "../../lib/base/version.js";
+import { hyphenateFlags } from "../../lib/cli/options.js";
+import { formatError } from "../../lib/cli/report.js";
+
+const program = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
+
+describe("command line", () => {
+  let folder: string;
+  beforeEach(() => { folder = mkdtempSync(join(tmpdir(), "bqueryd-cli-")); });
+  afterEach(() => { rmSync(folder, { recursive: true }); });
+
+  function bqueryd(args: readonly string[], input = "") {
+    const env = { ...process.env, XDG_STATE_HOME: folder };
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, input, encoding: "utf8", timeout: 20_000 });
+    return { status, stdout, stderr };
+  }
+
+  it("--version prints the version, --help the commands and flags", () => {
+    expect(bqueryd(["--version"])).to.deep.equal({ status: 0, stdout: `${version}\n`, stderr: "" });
+    const help = bqueryd(["--help"]);
+    expect(help).to.include({ status: 0, stderr: "" });
+    expect(help.stdout).to.match(/^ {2}worker /m).and.match(/--cache-memory <SIZE>/).and.not.match(/redis/);
+  });
+
+  it("a wrong command or flag is one line with the nearest name and exit code 64", () => {
+    const wrong = [
+      [["wroker"], "'wroker' is neither a command nor an address such as tcp://127.0.0.1:14300; did you mean 'worker'?"],
+      [["worker", "--data-dri=x"], "unknown option '--data-dri=x'; did you mean '--data-dir'?"],
+      [["--port"], "option '--port <PORT>' argument missing; see bqueryd --help"],
+      [["worker", "--eval", "1"], "--eval is for the prompt, not for worker; leave one of them out"],
+    ] as const;
+    for (const [args, sentence] of wrong) {
+      expect(bqueryd(args)).to.deep.equal({ status: 64, stdout: "", stderr: `bqueryd: USAGE: ${sentence}\n` });
+    }
+  });
+
+  it("--print-config shows what flags with hyphens and underscores make, and -v, wherever they stand", () => {
+    for (const args of [["-v", "--data_dir=/tmp", "worker", "--print-config"], ["worker", "--data-dir", "/tmp", "-v", "--print_config"]]) {
+      const { status, stdout, stderr } = bqueryd(args);
+      expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+      expect(stdout).to.match(/^data_dir = \/tmp +; --data-dir$/m).and.match(/^log_level = debug +; --log-level$/m);
+    }
+  });
+
+  it("a wrong configuration is one line and exit code 78", () => {
+    expect(bqueryd(["controller", "--heartbeat", "fast"])).to.deep.equal({
+      status: 78, stdout: "", stderr: "bqueryd: CONFIG: heartbeat = 'fast' in --heartbeat cannot be used; give a number of seconds from 0.05 to 3600\n",
+    });
+    expect(bqueryd(["up", "--redis_url=redis://x"]).stderr).to.match(/^bqueryd: CONFIG: redis_url in --redis-url: Redis is not supported in this release; .*\n$/);
+  });
+
+  it("without a controller the prompt says how to start one", () => {
+    for (const [args, input] of [[["--eval", "rpc.ping()"], ""], [[], "rpc.ping()\n"]] as const) {
+      const { status, stdout, stderr } = bqueryd(args, input);
+      expect({ status, stdout }).to.deep.equal({ status: 69, stdout: "" });
+      expect(stderr).to.match(/^bqueryd: NO_CONTROLLER: no controller is up in .*; start one with bqueryd up\n$/);
+    }
+  });
+
+  it("underscores become hyphens in names of flags and nowhere else", () => {
+    expect(hyphenateFlags(["--data_dir=/a_b", "--log_level", "x_y", "a_b", "--", "--c_d"])).to.deep.equal(["--data-dir=/a_b", "--log-level", "x_y", "a_b", "--", "--c_d"]);
+  });
+
+  it("an error is one line, whatever is in its message; a fault of ours is followed by its stack", () => {
+    expect(formatError(new BquerydError("BUSY", "the queue\n  is full; wait"))).to.equal("BUSY: the queue is full; wait");
+    expect(formatError(new CommanderError(1, "commander.unknownOption", "error: unknown option '--foo'\n(Did you mean one of --fob, --for?)"))).to.equal("USAGE: unknown option '--foo'; did you mean '--fob, --for'?");
+    expect(formatError(new TypeError("x is not a function"))).to.match(/^INTERNAL: x is not a function; this is a fault of bqueryd, please report it\nTypeError: x is not a function\n +at /);
+  });
+});

@@ -1,0 +1,119 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { isBaseName, isTableName, parseTableName, resolveTables, shardOrder, type AvailableTable } from "../../lib/columns/names.js";
+import { failureOf } from "../support/failure.js";
+
+const id = "0".repeat(32);
+const otherId = "1".repeat(32);
+
+function shards(base: string, numbers: readonly number[], count: number, setId = id): AvailableTable[] {
+  return numbers.map((number) => ({ name: `${base}-${number}.bcolzs`, set: { id: setId, index: number, count } }));
+}
+
+function tables(...names: string[]): AvailableTable[] {
+  return names.map((name) => ({ name, set: null }));
+}
+
+describe("table names", () => {
+  it("splits off the last number of a shard", () => {
+    expect(parseTableName("taxi-2019-12.bcolzs")).to.deep.equal({ base: "taxi-2019", shard: 12, directory: "taxi-2019-12.bcolzs" });
+    expect(parseTableName("taxi.bcolz")).to.deep.equal({ base: "taxi", shard: null, directory: "taxi.bcolz" });
+  });
+
+  it("takes no name that could leave the folder or that nobody could ask for", () => {
+    for (const name of ["", ".bcolz", "../x.bcolz", "a/b.bcolz", "-x.bcolz", "é.bcolz", "taxi", "taxi.bcolzs", "taxi-x.bcolzs", `${"a".repeat(129)}.bcolz`, "a*.bcolz"]) {
+      expect(isTableName(name), name).to.equal(false);
+    }
+    expect(isBaseName("taxi")).to.equal(true);
+    expect(isBaseName("taxi.bcolz")).to.equal(false);
+  });
+
+  it("names the grammar in its refusal", async () => {
+    const failure = await failureOf(() => parseTableName("no good"));
+    expect(failure.code).to.equal("BAD_INPUT");
+    expect(failure.message).to.include("'no good'").and.to.include("NAME.bcolz");
+  });
+
+  it("orders shards by number", () => {
+    const names = ["b-1.bcolzs", "a-10.bcolzs", "a-9.bcolzs", "a.bcolz", "a-2.bcolzs"];
+    expect(names.sort(shardOrder)).to.deep.equal(["a.bcolz", "a-2.bcolzs", "a-9.bcolzs", "a-10.bcolzs", "b-1.bcolzs"]);
+  });
+});
+
+describe("resolving tables", () => {
+  it("finds the table or the set behind a bare name", () => {
+    const available = [...shards("taxi", [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0], 11), ...tables("trips.bcolz")];
+    expect(resolveTables(["taxi"], available).slice(0, 3)).to.deep.equal(["taxi-0.bcolzs", "taxi-1.bcolzs", "taxi-2.bcolzs"]);
+    expect(resolveTables(["taxi"], available)).to.have.length(11);
+    expect(resolveTables(["trips"], available)).to.deep.equal(["trips.bcolz"]);
+    expect(resolveTables(["trips.bcolz"], available)).to.deep.equal(["trips.bcolz"]);
+  });
+
+  it("takes shards one by one and each once, in order of number", () => {
+    expect(resolveTables(["taxi-2.bcolzs", "taxi-0.bcolzs", "taxi-2.bcolzs"], shards("taxi", [0, 1, 2], 3))).to.deep.equal(["taxi-0.bcolzs", "taxi-2.bcolzs"]);
+    expect(resolveTables(["taxi", "taxi-1.bcolzs"], shards("taxi", [0, 1, 2], 3))).to.have.length(3);
+  });
+
+  it("counts a table with several holders once", () => {
+    const available = [...shards("taxi", [0, 1], 2), ...shards("taxi", [0, 1], 2), ...tables("a.bcolz", "a.bcolz")];
+    expect(resolveTables(["taxi", "a"], available)).to.deep.equal(["a.bcolz", "taxi-0.bcolzs", "taxi-1.bcolzs"]);
+  });
+
+  it("gives only the star a meaning in globs", () => {
+    const available = [...shards("taxi", [0, 1, 10], 3, id), ...tables("taxi.bcolz", "taxxi.bcolz")];
+    expect(resolveTables(["taxi-*.bcolzs"], shards("taxi", [0, 1], 2))).to.deep.equal(["taxi-0.bcolzs", "taxi-1.bcolzs"]);
+    expect(resolveTables(["taxi-1*.bcolzs"], available)).to.deep.equal(["taxi-1.bcolzs", "taxi-10.bcolzs"]);
+    expect(resolveTables(["t*x*i.bcolz"], available)).to.deep.equal(["taxi.bcolz", "taxxi.bcolz"]);
+    expect(resolveTables(["*taxi*.bcolz"], available)).to.deep.equal(["taxi.bcolz"]);
+  });
+
+  it("answers a hostile glob at once", async () => {
+    const failure = await failureOf(() => resolveTables([`${"*a".repeat(100)}b`], tables(`${"a".repeat(120)}.bcolz`)));
+    expect(failure.code).to.equal("UNKNOWN_TABLE");
+  });
+
+  it("names the nearest for what it does not know", async () => {
+    const failure = await failureOf(() => resolveTables(["flihgts"], shards("flights", [0], 1)));
+    expect(failure.code).to.equal("UNKNOWN_TABLE");
+    expect(failure.message).to.equal("no table 'flihgts'; did you mean 'flights'?");
+    expect((await failureOf(() => resolveTables(["x"], []))).message).to.include("no table is available");
+    expect((await failureOf(() => resolveTables(["constructor"], tables("a.bcolz")))).code).to.equal("UNKNOWN_TABLE");
+  });
+
+  it("refuses a name that is both a table and a set", async () => {
+    const failure = await failureOf(() => resolveTables(["taxi"], [...shards("taxi", [0], 1), ...tables("taxi.bcolz")]));
+    expect(failure.code).to.equal("AMBIGUOUS_TABLE");
+    expect(failure.message).to.include("taxi.bcolz").and.to.include("taxi-*.bcolzs");
+  });
+
+  it("refuses two complete sets of one name", async () => {
+    const available = [...shards("taxi", [0, 1], 2), { name: "taxi-2.bcolzs", set: { id: otherId, index: 0, count: 1 } }];
+    expect((await failureOf(() => resolveTables(["taxi"], available))).code).to.equal("AMBIGUOUS_TABLE");
+  });
+
+  it("names the shards that a set lacks", async () => {
+    const failure = await failureOf(() => resolveTables(["taxi"], shards("taxi", [0, 2, 3], 5)));
+    expect(failure.code).to.equal("SHARD_UNAVAILABLE");
+    expect(failure.message).to.include("taxi lacks taxi-1.bcolzs, taxi-4.bcolzs of 5 shards");
+    expect((await failureOf(() => resolveTables(["taxi-*.bcolzs"], shards("taxi", [0, 2], 3)))).code).to.equal("SHARD_UNAVAILABLE");
+    expect((await failureOf(() => resolveTables(["taxi-1.bcolzs"], shards("taxi", [0, 2], 3)))).code).to.equal("SHARD_UNAVAILABLE");
+    expect((await failureOf(() => resolveTables(["taxi-3.bcolzs"], shards("taxi", [0, 2], 3)))).code).to.equal("UNKNOWN_TABLE");
+  });
+
+  it("never mixes the shards of two imports", async () => {
+    const switching = [...shards("taxi", [0, 1], 4, id), ...shards("taxi", [2, 3], 4, otherId)];
+    expect((await failureOf(() => resolveTables(["taxi"], switching))).code).to.equal("SHARD_UNAVAILABLE");
+    expect((await failureOf(() => resolveTables(["taxi-1.bcolzs", "taxi-2.bcolzs"], switching))).code).to.equal("SHARD_UNAVAILABLE");
+    expect(resolveTables(["taxi-0.bcolzs", "taxi-1.bcolzs"], switching)).to.have.length(2);
+  });
+
+  it("takes the one whole set where shards of an older one are left", () => {
+    const available = [...shards("taxi", [0, 1], 2, id), ...shards("taxi", [2, 3], 4, otherId)];
+    expect(resolveTables(["taxi"], available)).to.deep.equal(["taxi-0.bcolzs", "taxi-1.bcolzs"]);
+    expect(resolveTables(["taxi-*.bcolzs"], available)).to.deep.equal(["taxi-0.bcolzs", "taxi-1.bcolzs"]);
+  });
+
+  it("takes shards outside any set as they are", () => {
+    expect(resolveTables(["trips"], tables("trips-7.bcolzs", "trips-3.bcolzs"))).to.deep.equal(["trips-3.bcolzs", "trips-7.bcolzs"]);
+  });
+});

@@ -1,0 +1,129 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { addHolding, createCatalog, isHeldByOther, preferredReader, readersOf, removeHolding, resolveShards, type Catalog } from "../../lib/cluster/controller/catalog.js";
+import { listTables } from "../../lib/cluster/controller/report.js";
+import { choosePreferred } from "../../lib/cluster/controller/rendezvous.js";
+import type { Holding } from "../../lib/wire/messages.js";
+import { failureOf } from "../support/failure.js";
+import { generationOf, holding, setHoldings } from "../support/scheduling.js";
+
+function catalogOf(held: Readonly<Record<string, readonly Holding[]>>): Catalog {
+  const catalog = createCatalog();
+  for (const [workerId, holdings] of Object.entries(held)) for (const one of holdings) addHolding(catalog, workerId, one);
+  return catalog;
+}
+
+function pinned(catalog: Catalog, table: string): string[] {
+  return resolveShards(catalog, [table]).map(({ generation }) => generation);
+}
+
+describe("catalog: which generation a query reads", () => {
+  it("takes the one most workers hold, though another changed later", () => {
+    const older = [holding("taxi.bcolz", { generation: "a", changedMs: 1 })];
+    const catalog = catalogOf({ w1: older, w2: older, w3: [holding("taxi.bcolz", { generation: "b", changedMs: 2 })] });
+    expect(pinned(catalog, "taxi")).to.deep.equal([generationOf("a")]);
+  });
+
+  it("takes the one that changed last when as many hold each", () => {
+    const catalog = catalogOf({ w1: [holding("taxi.bcolz", { generation: "b", changedMs: 1 })], w2: [holding("taxi.bcolz", { generation: "a", changedMs: 2 })] });
+    expect(pinned(catalog, "taxi")).to.deep.equal([generationOf("a")]);
+  });
+
+  it("takes the greater id when they changed at the same time", () => {
+    const catalog = catalogOf({ w1: [holding("taxi.bcolz", { generation: "b" })], w2: [holding("taxi.bcolz", { generation: "a" })] });
+    expect(pinned(catalog, "taxi")).to.deep.equal([generationOf("b")]);
+  });
+
+  it("chooses the shards of a set together, never some of one import and some of another", () => {
+    const catalog = catalogOf({ w1: setHoldings("taxi", 4, { generation: "a" }), w2: setHoldings("taxi", 4, { generation: "b", changedMs: 5 }) });
+    for (const { name } of setHoldings("taxi", 2)) addHolding(catalog, "w3", setHoldings("taxi", 4, { generation: "a" }).find((one) => one.name === name)!);
+    expect(new Set(pinned(catalog, "taxi"))).to.deep.equal(new Set([generationOf("a")]));
+  });
+
+  it("reads the complete set while a newer one is still arriving", () => {
+    const newer = setHoldings("taxi", 4, { generation: "b", changedMs: 5 });
+    const catalog = catalogOf({ w1: setHoldings("taxi", 4, { generation: "a" }), w2: newer.slice(0, 3) });
+    expect(pinned(catalog, "taxi")).to.deep.equal(Array.from({ length: 4 }, () => generationOf("a")));
+    addHolding(catalog, "w2", newer[3]!);
+    expect(pinned(catalog, "taxi")).to.deep.equal(Array.from({ length: 4 }, () => generationOf("b")));
+  });
+
+  it("leaves out what an earlier, larger import left lying about", () => {
+    const leftover = setHoldings("taxi", 6, { generation: "a" }).slice(4);
+    const catalog = catalogOf({ w1: [...setHoldings("taxi", 4, { generation: "b" }), ...leftover] });
+    expect(resolveShards(catalog, ["taxi"])).to.have.length(4);
+  });
+
+  it("leaves out a generation that is gone", () => {
+    const catalog = catalogOf({ w1: [holding("taxi.bcolz", { generation: "b" })], w2: [holding("taxi.bcolz", { generation: "a" })] });
+    const [shard] = resolveShards(catalog, ["taxi"], [{ name: "taxi.bcolz", generation: generationOf("b") }]);
+    expect(shard!.generation).to.equal(generationOf("a"));
+  });
+
+  it("forgets what it computed when a holding changes", async () => {
+    const catalog = catalogOf({ w1: [holding("taxi.bcolz", { generation: "a" })] });
+    expect(pinned(catalog, "taxi")).to.deep.equal([generationOf("a")]);
+    addHolding(catalog, "w1", holding("taxi.bcolz", { generation: "b" }));
+    expect(pinned(catalog, "taxi")).to.deep.equal([generationOf("b")]);
+    removeHolding(catalog, "w1", "taxi.bcolz");
+    expect((await failureOf(() => pinned(catalog, "taxi"))).code).to.equal("UNKNOWN_TABLE");
+  });
+});
+
+describe("catalog: who may read a shard", () => {
+  const older = { ordinal: 0, name: "taxi.bcolz", generation: generationOf("a") };
+
+  it("is whoever has exactly that generation, while anyone has", () => {
+    const catalog = catalogOf({ w1: [holding("taxi.bcolz", { generation: "a" })], w2: [holding("taxi.bcolz", { generation: "b" })] });
+    expect([...readersOf(catalog, older).keys()]).to.deep.equal(["w1"]);
+    expect(isHeldByOther(catalog, older, "w1")).to.equal(false);
+    expect(isHeldByOther(catalog, older, "w2")).to.equal(true);
+  });
+
+  it("is whoever has the name, once nobody has that generation as the current one", () => {
+    const catalog = catalogOf({ w1: [holding("taxi.bcolz", { generation: "c" })], w2: [holding("taxi.bcolz", { generation: "b" })] });
+    expect([...readersOf(catalog, older).keys()]).to.deep.equal(["w1", "w2"]);
+  });
+
+  it("is nobody when nobody has the name", () => {
+    expect(readersOf(createCatalog(), older).size).to.equal(0);
+    expect(preferredReader(createCatalog(), older)).to.equal(undefined);
+  });
+
+  it("prefers another holder when the preferred one is gone, and no other shard moves", () => {
+    const workers = ["w1", "w2", "w3", "w4"];
+    const catalog = catalogOf(Object.fromEntries(workers.map((workerId) => [workerId, setHoldings("taxi", 200)])));
+    const shards = resolveShards(catalog, ["taxi"]);
+    const before = shards.map((shard) => preferredReader(catalog, shard));
+    for (const { name } of shards) removeHolding(catalog, "w2", name);
+    const after = shards.map((shard) => preferredReader(catalog, shard));
+    expect(after).to.not.include("w2");
+    expect(after.filter((worker, index) => before[index] !== "w2" && worker !== before[index])).to.deep.equal([]);
+  });
+});
+
+describe("rendezvous", () => {
+  it("spreads shards evenly, whatever the order of the holders", () => {
+    const workers = Array.from({ length: 8 }, (_, index) => `worker ${index}`);
+    const counts = new Map<string, number>();
+    for (let shard = 0; shard < 8_000; shard++) {
+      const preferred = choosePreferred(`taxi-${shard}.bcolzs`, workers)!;
+      expect(choosePreferred(`taxi-${shard}.bcolzs`, workers.toReversed())).to.equal(preferred);
+      counts.set(preferred, (counts.get(preferred) ?? 0) + 1);
+    }
+    for (const worker of workers) expect(counts.get(worker), worker).to.be.within(850, 1_150);
+  });
+});
+
+describe("files()", () => {
+  it("lists tables and sets by name, with what they hold and who has them", () => {
+    const bike = holding("bike.bcolz", { rows: 7 });
+    const catalog = catalogOf({ w1: [...setHoldings("taxi", 3), bike], w2: setHoldings("taxi", 3) });
+    const columns = [{ name: "v", dtype: "int64" }];
+    const generation = generationOf("1").slice(0, 8);
+    expect(listTables(catalog)).to.deep.equal([
+      { table: "bike.bcolz", kind: "table", shards: 1, rows: 7, holders: 1, generations: [generation], columns },
+      { table: "taxi", kind: "set", shards: 3, rows: 30, holders: 2, generations: [generation, generation, generation], columns },
+    ]);
+  });
+});

@@ -1,0 +1,285 @@
+import { expect } from "chai";
+import { afterEach, describe, it } from "mocha";
+import { monotonicMs, randomId } from "../../lib/base/clock.js";
+import { loadConfig } from "../../lib/base/config.js";
+import { startController, type RunningController } from "../../lib/cluster/controller/node.js";
+import { connectDealer, type Dealer } from "../../lib/wire/dealer.js";
+import type { ClientReply, WorkerReply } from "../../lib/wire/messages.js";
+import { openDealerSocket, openSocketCount } from "../../lib/wire/sockets.js";
+import { createFakeRegistry, type FakeRegistry } from "../support/fake-registry.js";
+import { failureOf } from "../support/failure.js";
+import { freeCost, holding, setHoldings } from "../support/scheduling.js";
+import { createSilentLog } from "../support/silent-log.js";
+import { until } from "../support/until.js";
+
+const messageBytesMax = 2 ** 20;
+const heartbeatMs = 50;
+const expiryMs = 400;
+
+/** One end of a connection, and what it was told apart from heartbeats. */
+interface Peer<C extends "client" | "worker"> {
+  readonly dealer: Dealer<C>;
+  readonly heard: (C extends "client" ? ClientReply : WorkerReply)[];
+  readonly bodies: Uint8Array[][];
+}
+
+const opened: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).reverse().map((one) => one.close()));
+  expect(openSocketCount()).to.equal(0);
+});
+
+async function start(more: { flags?: Record<string, string>; registry?: FakeRegistry } = {}): Promise<RunningController & { events: { event: string }[]; registry: FakeRegistry }> {
+  const flags = { node: "here", heartbeat: `${heartbeatMs / 1_000}`, expiry: `${expiryMs / 1_000}`, message_bytes_max: "1MB", ...more.flags };
+  const config = loadConfig({ flags, env: {}, machineFile: "/nonexistent" });
+  const { log, events } = createSilentLog();
+  const registry = more.registry ?? createFakeRegistry();
+  const controller = await startController({ config, log, registry });
+  opened.push({ close: () => controller.stop("the test is over") });
+  return { ...controller, events, registry };
+}
+
+function connect<C extends "client" | "worker">(address: string, channel: C): Peer<C> {
+  const heard: Peer<C>["heard"] = [];
+  const bodies: Uint8Array[][] = [];
+  const dealer = connectDealer<C>({
+    address, channel, messageBytesMax,
+    onMessage(header, body) {
+      if (header.type === "heartbeat" && !("known" in header && !header.known)) return;
+      heard.push(header as Peer<C>["heard"][number]);
+      bodies.push(body);
+    },
+    onMalformed(error) { throw error; },
+  });
+  opened.push(dealer);
+  return { dealer, heard, bodies };
+}
+
+async function joinClient(address: string): Promise<Peer<"client">> {
+  const client = connect(address, "client");
+  const beat = setInterval(() => { client.dealer.send({ type: "heartbeat" }); }, heartbeatMs);
+  opened.push({ async close() { clearInterval(beat); } });
+  client.dealer.send({ type: "hello", clientId: randomId(), version: "test" });
+  await until("the client is welcome", () => client.heard.some(({ type }) => type === "welcome"));
+  return client;
+}
+
+/** A worker that registers, offers itself, and then does what the test does with it. */
+async function joinWorker(address: string, holdings = [holding("taxi.bcolz")]): Promise<Peer<"worker"> & { id: string; quieten(): void }> {
+  const worker = connect(address, "worker");
+  const id = randomId();
+  const beat = setInterval(() => { worker.dealer.send({ type: "heartbeat" }); }, heartbeatMs);
+  opened.push({ async close() { clearInterval(beat); } });
+  worker.dealer.send({ type: "register", workerId: id, role: "worker", node: "there", pid: 1, version: "test", dataDir: "/data", uptimeMs: 2_000, holdings });
+  worker.dealer.send({ type: "ready", nonce: randomId(), cached: [] });
+  await until("the worker is welcome", () => worker.heard.some(({ type }) => type === "welcome"));
+  return { ...worker, id, quieten() { clearInterval(beat); } };
+}
+
+function ask(client: Peer<"client">, verb: "ping" | "info" | "files" | "groupby" | "killall", tables: string[] = [], body: Uint8Array[] = []): string {
+  const id = randomId();
+  client.dealer.send({ type: "call", id, verb, tables, columns: [], remainingMs: 5_000 }, body);
+  return id;
+}
+
+async function answerTo(client: Peer<"client">, id: string): Promise<ClientReply & { type: "result" | "error" }> {
+  const find = (): (ClientReply & { type: "result" | "error" }) | undefined => {
+    return client.heard.filter((header) => header.type === "result" || header.type === "error").find((header) => header.id === id);
+  };
+  await until(`call ${id} is answered`, () => find() !== undefined);
+  return find()!;
+}
+
+async function takeTask(worker: Peer<"worker">): Promise<WorkerReply & { type: "task" }> {
+  await until("the worker has a task", () => worker.heard.some(({ type }) => type === "task"));
+  return worker.heard.filter((header) => header.type === "task").at(-1)!;
+}
+
+async function valueOf(client: Peer<"client">, verb: "info" | "files" | "ping"): Promise<unknown> {
+  const answer = await answerTo(client, ask(client, verb));
+  if (answer.type === "error") throw new Error(answer.message);
+  return answer.value;
+}
+
+describe("a controller on its sockets", () => {
+  it("answers ping and is listed in the registry while it serves", async () => {
+    const { address, registry, stop } = await start();
+    expect((await registry.controllers()).map((record) => record.address)).to.deep.equal([address]);
+    expect(await valueOf(await joinClient(address), "ping")).to.equal("pong");
+    await stop("enough");
+    expect(await registry.controllers()).to.deep.equal([]);
+  });
+
+  it("passes a query to a worker and its partials back, unopened, then the result", async () => {
+    const { address } = await start();
+    const worker = await joinWorker(address);
+    const client = await joinClient(address);
+    const id = ask(client, "groupby", ["taxi"], [Uint8Array.of(1, 2, 3)]);
+    const task = await takeTask(worker);
+    expect([...worker.bodies[worker.heard.indexOf(task)]![0]!]).to.deep.equal([1, 2, 3]);
+    worker.dealer.send({ type: "partial", taskId: task.taskId, block: { start: 0, size: 1 } }, [Uint8Array.of(4, 5)]);
+    worker.dealer.send({ type: "done", taskId: task.taskId, cost: { ...freeCost, rowsScanned: 10 } });
+    expect(await answerTo(client, id)).to.deep.include({ type: "result", workers: 1, cost: { ...freeCost, rowsScanned: 10 } });
+    expect(client.heard.map(({ type }) => type)).to.deep.equal(["welcome", "accepted", "partial", "result"]);
+    expect([...client.bodies[2]![0]!]).to.deep.equal([4, 5]);
+  });
+
+  it("gives the task of a worker whose connection breaks to another at once", async () => {
+    const { address, events } = await start();
+    const first = await joinWorker(address);
+    const client = await joinClient(address);
+    const id = ask(client, "groupby", ["taxi"]);
+    await takeTask(first);
+    const second = await joinWorker(address);
+    first.quieten();
+    const brokenAtMs = monotonicMs();
+    await first.dealer.close();
+    const task = await takeTask(second);
+    expect(monotonicMs() - brokenAtMs, "ms until its task runs elsewhere").to.be.lessThan(1_000);
+    second.dealer.send({ type: "partial", taskId: task.taskId, block: { start: 0, size: 1 } }, [Uint8Array.of(1)]);
+    second.dealer.send({ type: "done", taskId: task.taskId, cost: freeCost });
+    expect(await answerTo(client, id)).to.include({ type: "result", retries: 1 });
+    expect(events.filter(({ event }) => event === "worker.lost")).to.have.length(1);
+  });
+
+  it("gives the task of a worker that falls silent to another after its expiry", async () => {
+    const { address } = await start();
+    const first = await joinWorker(address);
+    const client = await joinClient(address);
+    const id = ask(client, "groupby", ["taxi"]);
+    await takeTask(first);
+    const second = await joinWorker(address);
+    first.quieten();
+    const task = await takeTask(second);
+    second.dealer.send({ type: "failed", taskId: task.taskId, code: "DTYPE_MISMATCH", message: "v is text", details: {}, retry: "never", shard: null });
+    expect(await answerTo(client, id)).to.include({ type: "error", code: "DTYPE_MISMATCH", message: "v is text" });
+  });
+
+  it("asks a worker it does not know to register, once however much it says", async () => {
+    const { address } = await start();
+    const worker = connect(address, "worker");
+    for (const shard of ["a", "b", "c"]) worker.dealer.send({ type: "ready", nonce: randomId(), cached: [{ shard, columns: [] }] });
+    await until("it is asked to register", () => worker.heard.length > 0);
+    expect(worker.heard).to.deep.equal([{ type: "heartbeat", known: false }]);
+  });
+
+  it("cancels the task of a client that goes", async () => {
+    const { address } = await start();
+    const worker = await joinWorker(address);
+    const client = await joinClient(address);
+    ask(client, "groupby", ["taxi"]);
+    const { taskId } = await takeTask(worker);
+    client.dealer.send({ type: "bye" });
+    await until("the task is cancelled", () => worker.heard.some((header) => header.type === "cancelTask" && header.taskId === taskId));
+  });
+
+  it("cancels the task of a client that falls silent", async () => {
+    const { address } = await start();
+    const worker = await joinWorker(address);
+    const client = connect(address, "client");
+    client.dealer.send({ type: "hello", clientId: randomId(), version: "test" });
+    ask(client, "groupby", ["taxi"]);
+    await takeTask(worker);
+    await until("the task is cancelled", () => worker.heard.some(({ type }) => type === "cancelTask"));
+  });
+
+  it("refuses a call of somebody who never said hello", async () => {
+    const { address } = await start();
+    const client = connect(address, "client");
+    expect(await answerTo(client, ask(client, "ping"))).to.include({ type: "error", code: "CONNECTION_LOST" });
+  });
+
+  it("answers a failing call with the error, and logs it", async () => {
+    const { address, events } = await start();
+    await joinWorker(address);
+    const client = await joinClient(address);
+    expect(await answerTo(client, ask(client, "groupby", ["taxy"]))).to.include({ type: "error", code: "UNKNOWN_TABLE" });
+    expect(events.map(({ event }) => event)).to.include("query.failed");
+  });
+
+  it("fails a task too large to be sent with MEMORY_LIMIT, and goes on", async () => {
+    const { address } = await start();
+    await joinWorker(address, setHoldings("taxi", 100));
+    const client = await joinClient(address);
+    const room = messageBytesMax - 300;
+    expect(await answerTo(client, ask(client, "groupby", ["taxi"], [new Uint8Array(room)]))).to.include({ type: "error", code: "MEMORY_LIMIT" });
+    expect(await valueOf(client, "ping")).to.equal("pong");
+  });
+
+  it("describes its cluster in info(): itself, workers, queues, differences", async () => {
+    const { address } = await start();
+    const worker = await joinWorker(address, [holding("taxi.bcolz", { generation: "a", rows: 5 })]);
+    await joinWorker(address, [holding("taxi.bcolz", { generation: "b" })]);
+    const client = await joinClient(address);
+    ask(client, "groupby", ["taxi"]);
+    const info = await valueOf(client, "info") as Record<string, unknown> & { workers: Record<string, unknown>[]; warnings: string[] };
+    expect(info).to.include({ address, node: "here", pid: process.pid, calls: 1, clients: 1 });
+    expect(info).to.include.all.keys("uptime", "messages_in", "messages_out", "malformed", "controllers", "queues");
+    const described = info.workers.find(({ id }) => id === worker.id)!;
+    expect(described).to.include({ node: "there", role: "worker", data_dir: "/data", tables: 1, shards: 1, rows: 5 });
+    expect(described["uptime"]).to.be.within(2, 20);
+    expect(described["last_seen"]).to.be.within(0, 2);
+    expect(info.warnings.join()).to.contain("taxi.bcolz");
+  });
+
+  it("lists what workers hold in files()", async () => {
+    const { address } = await start();
+    await joinWorker(address, setHoldings("taxi", 3));
+    const [listing] = await valueOf(await joinClient(address), "files") as Record<string, unknown>[];
+    expect(listing).to.include({ table: "taxi", kind: "set", shards: 3, rows: 30, holders: 1 });
+  });
+
+  it("finishes the calls it has when it is stopped, and takes no more", async () => {
+    const { address, stop, stopped } = await start();
+    const worker = await joinWorker(address);
+    const client = await joinClient(address);
+    const id = ask(client, "groupby", ["taxi"]);
+    const task = await takeTask(worker);
+    const stopping = stop("SIGTERM");
+    expect(await answerTo(client, ask(client, "groupby", ["taxi"]))).to.include({ type: "error", code: "CONNECTION_LOST" });
+    worker.dealer.send({ type: "partial", taskId: task.taskId, block: { start: 0, size: 1 } }, [Uint8Array.of(1)]);
+    worker.dealer.send({ type: "done", taskId: task.taskId, cost: freeCost });
+    expect(await answerTo(client, id)).to.include({ type: "result" });
+    await stopping;
+    expect(await stopped).to.equal("SIGTERM");
+  });
+
+  it("stops workers and every other controller on killall", async () => {
+    const registry = createFakeRegistry();
+    const one = await start({ registry });
+    const two = await start({ registry });
+    expect(one.address).to.not.equal(two.address);
+    const worker = await joinWorker(two.address);
+    const client = await joinClient(one.address);
+    expect(await answerTo(client, ask(client, "killall"))).to.deep.include({ type: "result", value: { workers: 0, controllers: 2 } });
+    expect(await Promise.all([one.stopped, two.stopped])).to.deep.equal(["killall", "killall"]);
+    await until("the worker is told", () => worker.heard.some(({ type }) => type === "shutdown"));
+    expect(await registry.controllers()).to.deep.equal([]);
+  });
+
+  it("refuses an address that other machines can reach", async () => {
+    const error = await failureOf(() => start({ flags: { bind: "0.0.0.0" } }));
+    expect(error.code).to.equal("CONFIG");
+  });
+
+  it("names a port that is taken", async () => {
+    const { address } = await start();
+    const error = await failureOf(() => start({ flags: { port: address.split(":").at(-1)! } }));
+    expect(error.code).to.equal("PORT_IN_USE");
+  });
+
+  it("counts what it cannot read, logs it once, and goes on", async () => {
+    const { address, events } = await start();
+    const client = await joinClient(address);
+    const socket = openDealerSocket({ frameBytesMax: messageBytesMax, isIpv6: false });
+    opened.push({ close: () => socket.close(0) });
+    const connected = new Promise<void>((resolve) => { socket.on("handshake", resolve); });
+    socket.connect(address);
+    await connected;
+    await socket.send([Uint8Array.of(1, 2, 3)]);
+    await socket.send([Buffer.from("bqc\x01"), Buffer.from("no MessagePack")]);
+    await until("both are counted", async () => (await valueOf(client, "info") as { malformed: number }).malformed === 2);
+    expect(events.filter(({ event }) => event === "peer.malformed")).to.have.length(1);
+  });
+});

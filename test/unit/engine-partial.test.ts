@@ -1,0 +1,109 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { finishQuery } from "../../lib/engine/finish.js";
+import { mergePartials } from "../../lib/engine/merge.js";
+import type { Partial } from "../../lib/engine/partial.js";
+import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
+import { parseQuery } from "../../lib/engine/query.js";
+import { bigintSum, floatSum, limbsOf } from "../../lib/engine/states/sum.js";
+import type { Text } from "../../lib/engine/values.js";
+import { rowsOf } from "../support/random/local.js";
+
+function text(...values: string[]): Text {
+  const bytes = new TextEncoder().encode(values.join(""));
+  const offsets = new Uint32Array(values.length + 1);
+  values.forEach((value, k) => { offsets[k + 1] = offsets[k]! + Buffer.byteLength(value); });
+  return { dtype: "string", offsets, bytes };
+}
+
+/** Groups by one string key with a count, an integer sum and a least text; the last group is null when `hasNull`. */
+function partial(keys: string[], sums: bigint[], hasNull = false): Partial {
+  const groups = sums.length;
+  return {
+    groups,
+    keys: [{ dtype: "string", domain: text(...keys), codes: null, source: null }],
+    rows: new Float64Array(groups).fill(1),
+    states: [
+      { kind: "count", counts: new Float64Array(groups).fill(1) },
+      { kind: "sum-int", dtype: "int64", limbs: Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)])) },
+      { kind: "min", seen: new Uint8Array(groups).fill(hasNull ? 0 : 1), values: text(...sums.map(String)) },
+    ],
+  };
+}
+
+const query = parseQuery({ keys: ["k"], measures: [["v", "sum", "sum"], ["t", "min", "least"], ["v", "mean", "mean"]], where: [] });
+
+function finished(merged: Partial): unknown[][] {
+  // The query shares its states over v; the partial above has one count, one sum and one min.
+  const [count, sum, min] = merged.states;
+  return rowsOf(finishQuery(query, { ...merged, states: [count!, sum!, min!] }));
+}
+
+describe("partials", () => {
+  it("merge as sorted runs, nulls last", () => {
+    const merged = mergePartials(partial(["a", "c"], [1n, 2n]), partial(["b", "c"], [10n, 20n, 30n], true));
+    expect(finished(merged)).to.deep.equal([["a", 1n, "1", 1], ["b", 10n, null, 10], ["c", 22n, "2", 11], [null, 30n, null, 30]]);
+  });
+
+  it("compare strings by bytes even when a prefix", () => {
+    const merged = mergePartials(partial(["a", "ab"], [1n, 2n]), partial(["", "aa", "é"], [3n, 4n, 5n]));
+    expect(finished(merged).map((row) => row[0])).to.deep.equal(["", "a", "aa", "ab", "é"]);
+  });
+
+  it("carry sums past 64 bits and back", () => {
+    const half = 2n ** 63n - 1n;
+    const merged = mergePartials(mergePartials(partial(["a"], [half]), partial(["a"], [half])), partial(["a"], [-half]));
+    expect(finished(merged)[0]![1]).to.equal(half);
+  });
+
+  it("say OVERFLOW only when the result does not fit, and then name the measure", () => {
+    const merged = mergePartials(partial(["a"], [2n ** 63n - 1n]), partial(["a"], [1n]));
+    expect(() => finished(merged)).to.throw("the sum 'sum' is 9223372036854775808").with.property("code", "OVERFLOW");
+  });
+
+  it("of other dtypes are SCHEMA_MISMATCH", () => {
+    const other: Partial = { ...partial(["a"], [1n]), keys: [{ dtype: "int64", domain: { dtype: "int64", array: new BigInt64Array(1) }, codes: null, source: null }] };
+    expect(() => mergePartials(partial(["a"], [1n]), other)).to.throw("key 1 is string in one shard and int64").with.property("code", "SCHEMA_MISMATCH");
+  });
+
+  it("survive their bytes, at any alignment of the frame", () => {
+    const whole = mergePartials(partial(["a", "c"], [1n, -2n]), partial(["b"], [10n, 20n], true));
+    const bytes = encodePartial(whole);
+    for (let shift = 0; shift < 8; shift++) {
+      const frame = new Uint8Array(bytes.length + shift);
+      frame.set(bytes, shift);
+      expect(encodePartial(decodePartial(frame.subarray(shift)))).to.deep.equal(bytes);
+    }
+  });
+
+  it("cut anywhere or with any byte changed are refused or decode, and never crash otherwise", () => {
+    const bytes = encodePartial(partial(["a", "bb"], [1n, 2n, 3n], true));
+    for (let length = 0; length < bytes.length; length++) expect(() => decodePartial(bytes.slice(0, length))).to.throw().with.property("code", "BAD_MESSAGE");
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = bytes.slice();
+      changed[at]! ^= 0x41;
+      try {
+        decodePartial(changed);
+      } catch (error) {
+        expect(error).to.have.property("code", "BAD_MESSAGE");
+      }
+    }
+  });
+});
+
+describe("sums", () => {
+  it("hold 128 bits", () => {
+    for (const value of [0n, 1n, -1n, 2n ** 64n, -(2n ** 100n), 2n ** 127n - 1n]) expect(bigintSum(limbsOf(value), 0)).to.equal(value);
+  });
+
+  it("of floats keep what rounding leaves out", () => {
+    const merge = (a: number[], b: number[]): number => {
+      const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum-float", pairs: Float64Array.from(pair) }] });
+      const state = mergePartials(of(a), of(b)).states[0]!;
+      return state.kind === "sum-float" ? floatSum(state.pairs, 0) : NaN;
+    };
+    expect(merge([1e16, 1], [-1e16, 0])).to.equal(1);
+    expect(merge([Infinity, 0], [1, 0])).to.equal(Infinity);
+    expect(merge([Infinity, 0], [-Infinity, 0])).to.be.NaN;
+  });
+});

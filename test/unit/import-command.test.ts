@@ -1,0 +1,124 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { displayWidth } from "../../lib/base/text-width.js";
+import { formatProgress } from "../../lib/cli/progress.js";
+import { writeParquet } from "../support/parquet.js";
+
+const executable = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
+const flights = fileURLToPath(new URL("../../../node_modules/vega-datasets/data/flights-3m.parquet", import.meta.url));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `bqueryd` to its end; `onStderr` is called with what it has written there so far. */
+function run(args: readonly string[], onStderr: (text: string, pid: number) => void = () => undefined): Promise<Outcome> {
+  const child = spawn(process.execPath, [executable, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    onStderr(stderr, child.pid!);
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+describe("the commands import and inspect", () => {
+  let folder = "";
+  const at = (name: string): string => join(folder, name);
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "bqueryd-import-command-"));
+    await writeParquet(at("in.parquet"), "SELECT i AS n, 'text ' || (i % 10) AS \"a very long name of a column, indeed\", TIMESTAMP '2001-01-01' + INTERVAL (i) SECOND AS t FROM range(1000) r(i)");
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it("import says on one line what it stored and where", async () => {
+    const { code, stdout, stderr } = await run(["import", at("in.parquet"), at("data/t"), "--shards", "4"]);
+    expect([code, stderr]).to.deep.equal([0, ""]);
+    expect(stdout).to.match(/^1,000 rows from \S+in\.parquet into 4 shards of \S+data\/t: [0-9.]+ kB \([0-9.]+ s, [0-9,]+ rows\/s\)\n$/);
+    expect(readdirSync(at("data"))).to.have.length(4);
+  });
+
+  it("import --json prints one object", async () => {
+    const { code, stdout, stderr } = await run(["import", at("in.parquet"), at("t.bcolz"), "--columns", "t,n", "--json"]);
+    expect([code, stderr]).to.deep.equal([0, ""]);
+    expect(JSON.parse(stdout)).to.include({ rows_read: 1000, rows_stored: 1000 });
+  });
+
+  const wrong: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+    ["one path", ["in.parquet"], 64, /^bqueryd: USAGE: .*; see bqueryd import --help\n$/],
+    ["a missing file", ["nix.parquet", "t.bcolz"], 65, /^bqueryd: NOT_FOUND: \S+nix\.parquet does not exist; check the path\n$/],
+    ["an unknown column", ["in.parquet", "t.bcolz", "--columns", "m"], 65, /^bqueryd: UNKNOWN_COLUMN: .*; did you mean 'n'\?\n$/],
+    ["no number of shards", ["in.parquet", "t", "--shards", "1.5"], 64, /^bqueryd: USAGE: --shards takes a whole number above 0, not '1\.5'/],
+    ["an output without ending", ["in.parquet", "t"], 64, /^bqueryd: USAGE: .*--shards/],
+  ];
+  for (const [what, args, code, line] of wrong) {
+    it(`import answers ${what} with one line and exit code ${code}`, async () => {
+      const [input, output, ...flags] = args;
+      const outcome = await run(["import", at(input!), ...(output === undefined ? [] : [at(output)]), ...flags]);
+      expect([outcome.code, outcome.stdout]).to.deep.equal([code, ""]);
+      expect(outcome.stderr).to.match(line);
+      expect(readdirSync(folder)).to.deep.equal(["in.parquet"]);
+    });
+  }
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    it(`${signal} in mid-import exits with 130 and leaves nothing`, async function () {
+      this.timeout(60_000);
+      // Three copies of the flights last long enough for a line of progress, whatever the machine.
+      let isSent = false;
+      const outcome = await run(["import", flights, flights, flights, at("data/t"), "--shards", "3"], (_, pid) => {
+        if (!isSent) process.kill(pid, signal);
+        isSent = true;
+      });
+      expect(outcome.stderr).to.match(/^[0-9,]+ of 9,000,000 rows \([0-9]+ %\), [0-9,]+ rows\/s, .* left\n[^]*bqueryd: CANCELLED: .*; nothing was stored\n$/);
+      expect([outcome.code, existsSync(at("data"))]).to.deep.equal([130, false]);
+    });
+  }
+
+  it("inspect shows a set within 80 cells a line", async () => {
+    await run(["import", at("in.parquet"), at("t"), "--shards", "3"]);
+    const { code, stdout } = await run(["inspect", at("t")]);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^t: 1,000 rows in 3 shards, 3 columns, /).and.include("2001-01-01T00:16:39Z").and.include("a very long nam…");
+    for (const line of stdout.split("\n")) expect(displayWidth(line), line).to.be.at.most(80);
+  });
+
+  it("inspect --json of a set joins its shards", async () => {
+    await run(["import", at("in.parquet"), at("t"), "--shards", "3"]);
+    const found: unknown = JSON.parse((await run(["inspect", at("t"), "--json"])).stdout);
+    expect(found).to.deep.include({ name: "t", rows: 1000 });
+    expect(found).to.have.property("tables").with.length(3);
+    expect(found).to.have.nested.property("columns[0]").that.deep.includes({ name: "n", dtype: "int64", nulls: 0, min: 0, max: 999, distinct: null });
+    expect(found).to.have.nested.property("columns[1]").that.includes({ dtype: "string", min: "text 0", max: "text 9", distinct: 10 });
+  });
+
+  it("inspect of a name that nothing has names the nearest", async () => {
+    await run(["import", at("in.parquet"), at("flights.bcolz")]);
+    const { code, stderr } = await run(["inspect", at("flight")]);
+    expect([code, stderr]).to.deep.equal([65, "bqueryd: UNKNOWN_TABLE: no table 'flight'; did you mean 'flights'?\n"]);
+  });
+});
+
+describe("progress", () => {
+  it("tells rows, rate and the time left", () => {
+    expect(formatProgress({ rows: 1_200_000, totalRows: 3_000_000, elapsedMs: 2_000 })).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
+  });
+
+  it("of nothing is whole, and at its start knows no time", () => {
+    expect(formatProgress({ rows: 0, totalRows: 0, elapsedMs: 5 })).to.equal("0 of 0 rows (100 %), 0 rows/s");
+  });
+});

@@ -1,0 +1,166 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { Packr } from "msgpackr";
+import { BquerydError } from "../../lib/base/errors.js";
+import { limits } from "../../lib/base/limits.js";
+import type { Channel, Direction } from "../../lib/wire/catalogue.js";
+import { decodeFrames, encodeFrames, requireChannel } from "../../lib/wire/frames.js";
+import type { ClientMessage, ClientReply, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
+
+const id = "0123456789abcdef".repeat(2);
+const generation = "ab".repeat(32);
+const bytesMax = 1_000_000;
+const cost = { shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 0.5, mergeMs: 0 };
+const shards = [{ ordinal: 0, name: "taxi-0.bcolzs", generation }];
+const greeting = { controllerId: id, node: "n1", version: "0.1.0", heartbeatMs: 1_000, expiryMs: 5_000 };
+
+const clientMessages: ClientMessage[] = [
+  { type: "hello", clientId: id, version: "0.1.0" },
+  { type: "call", id, verb: "groupby", tables: ["taxi"], columns: ["a", "b"], affinity: "me", remainingMs: 1_000.5 },
+  { type: "call", id, verb: "ping", tables: [], columns: [], remainingMs: 0 },
+  { type: "cancel", id }, { type: "heartbeat" }, { type: "bye" },
+];
+const clientReplies: ClientReply[] = [
+  { type: "welcome", ...greeting }, { type: "heartbeat" },
+  { type: "accepted", id, queryId: id, attempt: 1, shards },
+  { type: "partial", id, attempt: 1, block: { start: 0, size: 1 } },
+  { type: "result", id, value: { pid: 1, big: 2n ** 63n, absent: undefined, at: new Date(0), list: [null, 1.5, "é"] }, cost, queuedMs: 0, workers: 2, retries: 0 },
+  { type: "result", id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 },
+  { type: "error", id, code: "BUSY", message: "the queue is full", details: { queued: 9 }, origin: "n1" },
+];
+const workerMessages: WorkerMessage[] = [
+  { type: "register", workerId: id, role: "worker", node: "n1", pid: 1, version: "0.1.0", dataDir: "/srv", uptimeMs: 5, holdings: [
+    { name: "taxi-0.bcolzs", generation, rows: 10, bytes: 2 ** 40, set: { id: "s", index: 0, count: 1 }, columns: [{ name: "a", dtype: "int64" }], changedMs: 1.5 },
+  ] },
+  { type: "holdings", added: [], removed: ["taxi.bcolz"] },
+  { type: "ready", nonce: id, cached: [{ shard: "taxi-0.bcolzs", columns: ["a"] }] },
+  { type: "heartbeat" },
+  { type: "partial", taskId: id, block: { start: 4, size: 4 } },
+  { type: "done", taskId: id, cost },
+  { type: "failed", taskId: id, code: "IO", message: "cannot read", details: {}, retry: "elsewhere", shard: null },
+  { type: "declined", taskId: id, reason: "busy" }, { type: "bye", reason: "stopped" },
+];
+const workerReplies: WorkerReply[] = [
+  { type: "welcome", ...greeting }, { type: "heartbeat", known: false },
+  { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1 },
+  { type: "cancelTask", taskId: id }, { type: "shutdown", reason: "killall" },
+];
+
+function failureOf(work: () => unknown): BquerydError {
+  try {
+    work();
+  } catch (failure) {
+    if (failure instanceof BquerydError) return failure;
+    throw failure;
+  }
+  throw new Error("nothing failed");
+}
+
+/** What decoding says to a header, sent as it is. */
+function refusalOf(channel: Channel, direction: Direction, header: unknown): BquerydError {
+  const [tag] = encodeFrames(channel, "message", { type: "heartbeat" }, [], bytesMax);
+  return failureOf(() => decodeFrames(channel, direction, [tag!, new Packr({ useRecords: false }).pack(header)], bytesMax));
+}
+
+describe("frames", () => {
+  const body = [new Uint8Array(0), Uint8Array.of(1, 2, 3)];
+  const cases = [
+    ...clientMessages.map((header) => ["client", "message", header] as const),
+    ...clientReplies.map((header) => ["client", "reply", header] as const),
+    ...workerMessages.map((header) => ["worker", "message", header] as const),
+    ...workerReplies.map((header) => ["worker", "reply", header] as const),
+  ];
+  for (const [channel, direction, header] of cases) {
+    it(`bring back the ${channel} ${direction} '${header.type}'`, () => {
+      const frames = encodeFrames(channel, direction, header as never, body, bytesMax);
+      expect(requireChannel(frames)).to.equal(channel);
+      const decoded = decodeFrames(channel, direction, frames, bytesMax);
+      expect(decoded.header).to.deep.equal(header);
+      expect(decoded.body).to.deep.equal(body);
+    });
+  }
+
+  it("begin with the tag of the channel and the version", () => {
+    expect(Buffer.from(encodeFrames("client", "message", { type: "bye" }, [], bytesMax)[0]!).toString("latin1")).to.equal("bqc\x01");
+    expect(Buffer.from(encodeFrames("worker", "message", { type: "heartbeat" }, [], bytesMax)[0]!).toString("latin1")).to.equal("bqw\x01");
+  });
+
+  it("carry the body itself, not copies", () => {
+    const frames = encodeFrames("client", "message", { type: "bye" }, body, bytesMax);
+    expect(decodeFrames("client", "message", frames, bytesMax).body[1]).to.equal(body[1]);
+  });
+
+  it("of another version are refused by both numbers", () => {
+    const frames = encodeFrames("worker", "message", { type: "heartbeat" }, [], bytesMax);
+    const failure = failureOf(() => decodeFrames("worker", "message", [Uint8Array.of(...Buffer.from("bqw"), 2), ...frames.slice(1)], bytesMax));
+    expect(failure.code).to.equal("PROTOCOL_VERSION");
+    expect(failure.message).to.contain("version 2").and.contain("version 1");
+  });
+
+  it("without our tag are refused", () => {
+    const [, header] = encodeFrames("client", "message", { type: "bye" }, [], bytesMax);
+    const tags = [[], ["GET "], ["bq"], ["bqc\x01\x01"], ["bqx\x01"], [""]].map((texts) => texts.map((text) => new Uint8Array(Buffer.from(text, "latin1"))));
+    for (const tag of tags) expect(failureOf(() => requireChannel([...tag, header!].slice(tag.length === 0 ? 1 : 0))).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("without a header are refused", () => {
+    const [tag] = encodeFrames("client", "message", { type: "bye" }, [], bytesMax);
+    expect(failureOf(() => decodeFrames("client", "message", [tag!], bytesMax)).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("of the other channel are refused", () => {
+    const frames = encodeFrames("worker", "message", { type: "heartbeat" }, [], bytesMax);
+    expect(failureOf(() => decodeFrames("client", "message", frames, bytesMax)).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("of an unknown type are refused with the nearest known one", () => {
+    expect(refusalOf("client", "message", { type: "cal", id }).message).to.contain("did you mean 'call'");
+    expect(refusalOf("client", "reply", { type: "call", id }).code).to.equal("BAD_MESSAGE");
+    expect(refusalOf("client", "message", { type: "constructor" }).code).to.equal("BAD_MESSAGE");
+    for (const header of [null, 1, "call", [], {}, { type: 1 }]) expect(refusalOf("client", "message", header).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("with a wrong field are refused by type, field and id", () => {
+    const call = { type: "call", id, verb: "groupby", tables: ["a", 7], columns: [], remainingMs: 1 };
+    const failure = refusalOf("client", "message", call);
+    expect(failure.code).to.equal("BAD_MESSAGE");
+    expect(failure.details).to.deep.equal({ type: "call", field: "tables/1", id });
+    expect(failure.message).to.contain("'tables/1'").and.contain("'call'");
+  });
+
+  it("with a missing, extra or impossible field are refused", () => {
+    const whole = { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1 };
+    for (const wrong of [
+      { ...whole, nonce: undefined }, { ...whole, extra: 1 }, { ...whole, attempt: 0 }, { ...whole, attempt: 1.5 }, { ...whole, taskId: id.toUpperCase() },
+      { ...whole, remainingMs: Infinity }, { ...whole, remainingMs: NaN }, { ...whole, remainingMs: -1 }, { ...whole, shards: {} },
+      { ...whole, shards: [{ ordinal: 0, name: "", generation }] }, { ...whole, attempt: 1n },
+    ]) expect(refusalOf("worker", "reply", wrong).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("larger than allowed are refused at both ends", () => {
+    const large = [new Uint8Array(bytesMax)];
+    expect(failureOf(() => encodeFrames("client", "message", { type: "bye" }, large, bytesMax)).code).to.equal("MEMORY_LIMIT");
+    const frames = encodeFrames("client", "message", { type: "bye" }, large, 2 * bytesMax);
+    expect(failureOf(() => decodeFrames("client", "message", frames, bytesMax)).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("too many of them are refused at both ends", () => {
+    const many = Array.from({ length: limits.framesMax }, () => new Uint8Array(0));
+    expect(failureOf(() => encodeFrames("client", "message", { type: "bye" }, many, bytesMax)).code).to.equal("MEMORY_LIMIT");
+    const [tag, header] = encodeFrames("client", "message", { type: "bye" }, [], bytesMax);
+    expect(failureOf(() => decodeFrames("client", "message", [tag!, header!, ...many], bytesMax)).code).to.equal("BAD_MESSAGE");
+  });
+
+  it("shorten the sentence of a failure rather than lose the failure", () => {
+    const frames = encodeFrames("client", "reply", { type: "error", id, code: "BAD_QUERY", message: "x".repeat(10_000), details: {}, origin: "" }, [], bytesMax);
+    expect(decodeFrames("client", "reply", frames, bytesMax).header).to.have.property("message").with.lengthOf(4_096);
+  });
+
+  it("keep names from data out of prototypes", () => {
+    const header = Buffer.from(new Packr({ useRecords: false }).pack({ type: "error", id, code: "IO", message: "", details: { XXproto__: { polluted: 1 } }, origin: "" }));
+    header.write("__proto__", header.indexOf("XXproto__"));
+    const [tag] = encodeFrames("client", "message", { type: "bye" }, [], bytesMax);
+    const decoded = decodeFrames("client", "reply", [tag!, header], bytesMax);
+    expect(decoded.header).to.have.property("details").that.does.not.have.property("polluted");
+  });
+});

@@ -1,0 +1,142 @@
+import { expect } from "chai";
+import { cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { createTables } from "../../lib/columns/writer.js";
+import { compareScans, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings.js";
+import { watchHoldings, type HoldingsWatch } from "../../lib/cluster/worker/holdings-watch.js";
+import { createSilentLog } from "../support/silent-log.js";
+import { until } from "../support/until.js";
+
+/** Writes a table of the given values, or puts it in the place of the one there. */
+async function writeTable(path: string, values: number[]): Promise<void> {
+  const writer = await createTables({ paths: [path], columns: [{ name: "v", dtype: "float64" }], set: false, replace: true, sort: null });
+  await writer.append(0, [{ dtype: "float64", rows: values.length, values: Float64Array.from(values), nulls: null }]);
+  await writer.commit();
+}
+
+describe("worker holdings", () => {
+  let dataDir = "";
+
+  beforeEach(async () => { dataDir = await mkdtemp(join(tmpdir(), "bqueryd-test-")); });
+  afterEach(async () => { await rm(dataDir, { recursive: true }); });
+
+  /** Scans twice around a change and compares. */
+  async function differenceOf(change: () => Promise<void>): Promise<ScanDifference> {
+    const before = await scanHoldings(dataDir, new Map());
+    await change();
+    return compareScans(before, await scanHoldings(dataDir, before));
+  }
+
+  it("finds tables and shards, and nothing else", async () => {
+    await writeTable(join(dataDir, "taxi.bcolz"), [1, 2]);
+    await writeTable(join(dataDir, "trips-10.bcolzs"), [1, 2, 3]);
+    await mkdir(join(dataDir, "unfinished.bcolz"));
+    await mkdir(join(dataDir, "photos"));
+    await writeFile(join(dataDir, "notes.bcolz"), "not a directory");
+    const scan = await scanHoldings(dataDir, new Map());
+    expect([...scan].map(([name, { holding }]) => [name, holding?.rows])).to.deep.equal([["taxi.bcolz", 2], ["trips-10.bcolzs", 3]]);
+  });
+
+  it("takes a table whose CURRENT is as it was from the scan before, unread", async () => {
+    await writeTable(join(dataDir, "taxi.bcolz"), [1]);
+    const before = await scanHoldings(dataDir, new Map());
+    const after = await scanHoldings(dataDir, before);
+    expect(after.get("taxi.bcolz")).to.equal(before.get("taxi.bcolz"));
+  });
+
+  it("tells what was added, changed and removed", async () => {
+    for (const name of ["kept.bcolz", "changed.bcolz", "removed.bcolz"]) await writeTable(join(dataDir, name), [1]);
+    const { added, changed, removed, broken } = await differenceOf(async () => {
+      await writeTable(join(dataDir, "added.bcolz"), [1, 2]);
+      await writeTable(join(dataDir, "changed.bcolz"), [1, 2, 3]);
+      await rm(join(dataDir, "removed.bcolz"), { recursive: true });
+    });
+    expect(added.map(({ name, rows }) => [name, rows])).to.deep.equal([["added.bcolz", 2]]);
+    expect(changed.map(({ name, rows }) => [name, rows])).to.deep.equal([["changed.bcolz", 3]]);
+    expect(removed).to.deep.equal(["removed.bcolz"]);
+    expect(broken).to.deep.equal([]);
+  });
+
+  it("leaves out a table that broke, names the reason once and takes it back when it is mended", async () => {
+    const path = join(dataDir, "taxi.bcolz");
+    await writeTable(path, [1]);
+    const scans: Scan[] = [await scanHoldings(dataDir, new Map())];
+    const next = async (): Promise<ScanDifference> => {
+      scans.push(await scanHoldings(dataDir, scans.at(-1)!));
+      return compareScans(scans.at(-2)!, scans.at(-1)!);
+    };
+    const aside = join(dataDir, "aside");
+    await cp(join(path, "CURRENT"), aside);
+    await writeFile(join(path, "CURRENT"), `${"0".repeat(64)}\n`);
+    const { broken, removed } = await next();
+    expect(broken.map(({ name }) => name)).to.deep.equal(["taxi.bcolz"]);
+    expect(removed).to.deep.equal(["taxi.bcolz"]);
+    expect(await next()).to.deep.equal({ added: [], changed: [], removed: [], broken: [] });
+    await rename(aside, join(path, "CURRENT"));
+    expect((await next()).added.map(({ name }) => name)).to.deep.equal(["taxi.bcolz"]);
+  });
+
+  describe("watched", () => {
+    const { log, events } = createSilentLog();
+    const names = new Set<string>();
+    let watched: HoldingsWatch | undefined;
+
+    beforeEach(async () => {
+      names.clear();
+      events.length = 0;
+      await writeTable(join(dataDir, "first.bcolz"), [1]);
+      watched = await watchHoldings({
+        dataDir, log,
+        onChange: (added, removed) => {
+          for (const name of removed) names.delete(name);
+          for (const { name } of added) names.add(name);
+        },
+      });
+    });
+    afterEach(async () => { await watched?.close(); });
+
+    it("are told of before the watch is there", () => {
+      expect([...names]).to.deep.equal(["first.bcolz"]);
+    });
+
+    it("are told of as they come and go", async () => {
+      await writeTable(join(dataDir, "second.bcolz"), [1]);
+      await until("the new table is told of", () => names.has("second.bcolz"));
+      await rm(join(dataDir, "first.bcolz"), { recursive: true });
+      await until("the removed table is told of", () => !names.has("first.bcolz"));
+      const told = events.map(({ event, table }) => `${event} ${String(table)}`);
+      expect(told).to.include.members(["table.added second.bcolz", "table.removed first.bcolz"]);
+    });
+
+    it("are told of by the time a rescan that was asked for ends, even while one is under way", async () => {
+      await writeTable(join(dataDir, "second.bcolz"), [1]);
+      const earlier = watched!.rescan();
+      await writeTable(join(dataDir, "third.bcolz"), [1]);
+      await watched!.rescan();
+      expect([...names].sort()).to.deep.equal(["first.bcolz", "second.bcolz", "third.bcolz"]);
+      await earlier;
+    });
+
+    it("are none while the directory cannot be read, and come back with it", async () => {
+      const aside = `${dataDir}-aside`;
+      await rename(dataDir, aside);
+      await watched!.rescan();
+      expect(names.size).to.equal(0);
+      expect(events.filter(({ event }) => event === "data_dir.lost")).to.have.lengthOf(1);
+      await rename(aside, dataDir);
+      await watched!.rescan();
+      expect([...names]).to.deep.equal(["first.bcolz"]);
+    });
+  });
+
+  it("are told of no more once the watch is closed", async () => {
+    let changes = 0;
+    const watched = await watchHoldings({ dataDir, log: createSilentLog().log, onChange: () => { changes++; } });
+    await watched.close();
+    await writeTable(join(dataDir, "taxi.bcolz"), [1]);
+    await watched.rescan();
+    expect(changes).to.equal(0);
+  });
+});
