@@ -2,7 +2,6 @@
 import { codesOf, type Partial, type PartialKey } from "./partial.js";
 import { finishMeasure, statesOf, type FinishedColumn } from "./measures.js";
 import type { Query } from "./query.js";
-import { limbsOf } from "./states/sum.js";
 import type { StateColumn } from "./states/state.js";
 import { countOf, emptyValues, pick, type Values } from "./values.js";
 
@@ -49,7 +48,7 @@ function oneEmptyGroup(partial: Partial): Partial {
 function emptyState(state: StateColumn): StateColumn {
   switch (state.kind) {
     case "count": return { kind: state.kind, counts: null };
-    case "sum-int": return { ...state, limbs: limbsOf(0n) };
+    case "sum-int": return { ...state, sums: new Float64Array(1) };
     case "sum-float": return { kind: state.kind, pairs: new Float64Array(2) };
     case "min": case "max": return { kind: state.kind, seen: new Uint8Array(1), values: fillerOf(emptyValues(state.values.dtype)) };
   }

@@ -4,7 +4,7 @@ import type { Dtype } from "../columns/dtypes.js";
 import type { Partial } from "./partial.js";
 import type { MeasureSpec } from "./query.js";
 import type { StateColumn, StateKind, StateSpec } from "./states/state.js";
-import { approximateSum, bigintSum, fitsInt64, floatSum } from "./states/sum.js";
+import { approximateSum, bigintSum, floatSum, toInt64 } from "./states/sum.js";
 import type { Values } from "./values.js";
 
 /** Every op a measure may name. */
@@ -79,21 +79,17 @@ function finishSum(states: ReadonlyMap<StateKind, StateColumn>, partial: Partial
   const counts = countsOf(states, partial);
   const sum = requireState(states, "sum");
   if (sum.kind === "sum-float") return floats(fill(counts, (group) => floatSum(sum.pairs, group)), counts);
-  const halves = new Uint32Array(partial.groups * 2);
-  for (let group = 0; group < partial.groups; group++) {
-    if (!fitsInt64(sum.limbs, group)) {
-      throw new BquerydError("OVERFLOW", `the sum '${name}' is ${bigintSum(sum.limbs, group)} in one group and does not fit int64; use mean, or filter`, { details: { measure: name } });
-    }
-    halves[2 * group] = sum.limbs[4 * group]!;
-    halves[2 * group + 1] = sum.limbs[4 * group + 1]!;
+  const array = toInt64(sum.sums);
+  if (!(array instanceof BigInt64Array)) {
+    throw new BquerydError("OVERFLOW", `the sum '${name}' is ${bigintSum(sum.sums, array.overflowAt)} in one group and does not fit int64; use mean, or filter`, { details: { measure: name } });
   }
-  return { values: { dtype: "int64", array: new BigInt64Array(halves.buffer) }, isNull: flags(counts, (count) => count === 0) };
+  return { values: { dtype: "int64", array }, isNull: flags(counts, (count) => count === 0) };
 }
 
 function finishMean(states: ReadonlyMap<StateKind, StateColumn>, partial: Partial): FinishedColumn {
   const counts = countsOf(states, partial);
   const sum = requireState(states, "sum");
-  const total = (group: number): number => (sum.kind === "sum-float" ? floatSum(sum.pairs, group) : approximateSum(sum.limbs, group));
+  const total = (group: number): number => (sum.kind === "sum-float" ? floatSum(sum.pairs, group) : approximateSum(sum.sums, group));
   return floats(fill(counts, (group) => (counts[group] === 0 ? 0 : total(group) / counts[group]!)), counts);
 }
 

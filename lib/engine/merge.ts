@@ -124,7 +124,7 @@ function mergeStates(left: StateColumn, right: StateColumn, plan: MergePlan, row
     const areRows = left.counts === null && right.counts === null;
     return { kind: "count", counts: areRows ? null : mergeCounts(left.counts ?? rowsLeft, right.counts ?? rowsRight, plan) };
   }
-  if (left.kind === "sum-int" && right.kind === "sum-int") return { ...left, limbs: mergeIntSums(left.limbs, right.limbs, plan) };
+  if (left.kind === "sum-int" && right.kind === "sum-int") return { ...left, sums: mergeIntSums(left.sums, right.sums, plan) };
   if (left.kind === "sum-float" && right.kind === "sum-float") return { kind: "sum-float", pairs: mergeFloatSums(left.pairs, right.pairs, plan) };
   if ((left.kind === "min" || left.kind === "max") && left.kind === right.kind) return { kind: left.kind, ...mergeExtremes(left.kind, left, right, plan) };
   throw mismatch(`state ${left.kind} and state ${right.kind}`);

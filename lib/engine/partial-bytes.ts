@@ -22,8 +22,8 @@ interface KeyDescription {
 interface StateDescription {
   readonly kind: StateColumn["kind"];
   readonly dtype: Dtype;
-  /** A count that is the rows of the group, and so not written again. */
-  readonly isRows: boolean;
+  /** How the state is written where there are two ways: a count that is the rows of the group, sums as limbs. */
+  readonly form: "own" | "rows" | "limbs";
 }
 
 interface Description {
@@ -81,13 +81,15 @@ function describeState(state: StateColumn, arrays: AnyArray[]): StateDescription
   switch (state.kind) {
     case "count":
       if (state.counts !== null) arrays.push(state.counts);
-      return { kind: state.kind, dtype: "int64", isRows: state.counts === null };
-    case "sum-int": arrays.push(state.limbs); return { kind: state.kind, dtype: state.dtype, isRows: false };
-    case "sum-float": arrays.push(state.pairs); return { kind: state.kind, dtype: "float64", isRows: false };
+      return { kind: state.kind, dtype: "int64", form: state.counts === null ? "rows" : "own" };
+    case "sum-int":
+      arrays.push(state.sums);
+      return { kind: state.kind, dtype: state.dtype, form: state.sums instanceof Uint32Array ? "limbs" : "own" };
+    case "sum-float": arrays.push(state.pairs); return { kind: state.kind, dtype: "float64", form: "own" };
     case "min": case "max":
       arrays.push(state.seen);
       pushValues(state.values, arrays);
-      return { kind: state.kind, dtype: state.values.dtype, isRows: false };
+      return { kind: state.kind, dtype: state.values.dtype, form: "own" };
   }
 }
 
@@ -151,10 +153,10 @@ function readKey({ dtype, isIdentity, dictionary }: KeyDescription, groups: numb
   return { dtype, domain, codes, source };
 }
 
-function readState({ kind, dtype, isRows }: StateDescription, groups: number, reader: Reader): StateColumn {
+function readState({ kind, dtype, form }: StateDescription, groups: number, reader: Reader): StateColumn {
   switch (kind) {
-    case "count": return { kind, counts: isRows ? null : reader.float64(groups) };
-    case "sum-int": return { kind, dtype, limbs: reader.uint32(groups * 4) };
+    case "count": return { kind, counts: form === "rows" ? null : reader.float64(groups) };
+    case "sum-int": return { kind, dtype, sums: form === "limbs" ? reader.uint32(groups * 4) : reader.float64(groups) };
     case "sum-float": return { kind, pairs: reader.float64(groups * 2) };
     case "min": case "max": return { kind, seen: reader.uint8(groups), values: readValues(dtype, groups, reader) };
     default: throw new TypeError(`unknown state ${String(kind)}`);

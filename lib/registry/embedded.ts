@@ -15,7 +15,7 @@ import { BquerydError } from "../base/errors.js";
 import { checkDiskSpace, checkLmdbFolder } from "./lmdb-file.js";
 import { hasEnded, markOfProcess } from "./process-mark.js";
 import type { ControllerRecord, Registry } from "./registry.js";
-import { withWriterLock } from "./writer-lock.js";
+import { withWriterLock, type WriterLockOptions } from "./writer-lock.js";
 
 /** Where the registry is, whose it is, and how long a write waits for others. */
 export interface EmbeddedRegistryOptions {
@@ -43,6 +43,8 @@ const Entry = Type.Object({
 type Entry = Static<typeof Entry>;
 const entryCheck = TypeCompiler.Compile(Entry);
 
+type Database = RootDatabase<string, string>;
+
 /** What a poll compares with. */
 interface View {
   readonly changes: number;
@@ -51,40 +53,51 @@ interface View {
 
 /** A Registry in a folder; throws REGISTRY_UNAVAILABLE naming the folder when that cannot be used. */
 export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Promise<Registry> {
-  const { registryDir, cluster } = options;
+  const { registryDir, cluster, writerWaitMs: waitMs = defaultWriterWaitMs } = options;
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(cluster)) {
     throw new BquerydError("CONFIG", `'${cluster}' cannot name a cluster; use up to 64 letters, digits and _ . -`, { details: { cluster } });
   }
   try {
     await mkdir(registryDir, { recursive: true, mode: 0o700 });
-    await checkLmdbFolder(registryDir);
     const { dev, ino } = await stat(registryDir);
-    const database = open<string, string>({
-      path: registryDir, noSubdir: false, encoding: "string", mapSize: mapBytes, maxReaders: readersMax,
+    const closing = new AbortController();
+    const lock: WriterLockOptions = { registryDir, name: `${dev}:${ino}`, waitMs, signal: closing.signal };
+    // Opening writes too: the first one the file's head, and every one begins a transaction, for which LMDB would block
+    // this thread behind a stopped writer.
+    const database = await withWriterLock(lock, async () => {
+      await checkLmdbFolder(registryDir);
+      return openDatabase(registryDir);
     });
-    database.readerCheck();
-    return new EmbeddedRegistry({ ...options, lockName: `${dev}:${ino}` }, database);
+    return new EmbeddedRegistry({ cluster, lock, closing, database });
   } catch (cause) {
     throw unavailable(registryDir, cause);
   }
 }
 
+function openDatabase(path: string): Database {
+  const database = open<string, string>({ path, noSubdir: false, encoding: "string", mapSize: mapBytes, maxReaders: readersMax });
+  // Killed processes leave their places as readers behind.
+  database.readerCheck();
+  return database;
+}
+
 class EmbeddedRegistry implements Registry {
-  readonly #options: EmbeddedRegistryOptions & { lockName: string };
-  readonly #database: RootDatabase<string, string>;
+  readonly #database: Database;
+  readonly #lock: WriterLockOptions;
+  readonly #closing: AbortController;
   readonly #changesKey: string;
   readonly #controllersPrefix: string;
-  readonly #closing = new AbortController();
   readonly #writes = new Set<Promise<void>>();
   readonly #watchers = new Set<() => void>();
   #view: View | "unreadable" = "unreadable";
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: EmbeddedRegistryOptions & { lockName: string }, database: RootDatabase<string, string>) {
-    this.#options = options;
-    this.#database = database;
-    this.#changesKey = `${options.cluster}:bqueryd_changes`;
-    this.#controllersPrefix = `${options.cluster}:bqueryd_controllers:`;
+  constructor(parts: { cluster: string; lock: WriterLockOptions; closing: AbortController; database: Database }) {
+    this.#database = parts.database;
+    this.#lock = parts.lock;
+    this.#closing = parts.closing;
+    this.#changesKey = `${parts.cluster}:bqueryd_changes`;
+    this.#controllersPrefix = `${parts.cluster}:bqueryd_controllers:`;
   }
 
   async announce(record: ControllerRecord, ttlMs: number): Promise<void> {
@@ -133,16 +146,14 @@ class EmbeddedRegistry implements Registry {
       this.#closing.signal.throwIfAborted();
       return await work();
     } catch (cause) {
-      throw unavailable(this.#options.registryDir, cause);
+      throw unavailable(this.#lock.registryDir, cause);
     }
   }
 
   async #write(change: () => void): Promise<void> {
-    const { registryDir, lockName, writerWaitMs = defaultWriterWaitMs } = this.#options;
-    const lock = { registryDir, name: lockName, waitMs: writerWaitMs, signal: this.#closing.signal };
     const writing = this.#guard(async () => {
-      await checkDiskSpace(registryDir);
-      await withWriterLock(lock, () => { this.#database.transactionSync(change); });
+      await checkDiskSpace(this.#lock.registryDir);
+      await withWriterLock(this.#lock, () => { this.#database.transactionSync(change); });
     });
     this.#writes.add(writing);
     try {

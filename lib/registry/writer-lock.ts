@@ -26,10 +26,10 @@ const retryMs = 5;
 const nameBytes = 108;
 
 /** Holds the lock while `work` runs, and yields its result. Throws REGISTRY_UNAVAILABLE after `waitMs` without a turn. */
-export async function withWriterLock<T>(options: WriterLockOptions, work: () => T): Promise<T> {
+export async function withWriterLock<T>(options: WriterLockOptions, work: () => T | Promise<T>): Promise<T> {
   const release = await acquire(options);
   try {
-    return work();
+    return await work();
   } finally {
     await release();
   }

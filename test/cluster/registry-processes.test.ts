@@ -88,9 +88,27 @@ describe("embedded registry shared by processes", () => {
     expect(await registry.controllers()).to.have.length(1);
   });
 
-  it("does not make its closing wait for a write that waits", async () => {
+  it("is opened by many at once when there is nothing yet", async () => {
+    const fresh = join(folder, "fresh");
+    const registries = await Promise.all(Array.from({ length: 10 }, () => openEmbeddedRegistry({ registryDir: fresh, cluster: "c1" })));
+    await registries[0]!.announce(controllerRecord(), 60_000);
+    for (const each of registries) {
+      expect(await each.controllers()).to.have.length(1);
+      await each.close();
+    }
+  });
+
+  it("cannot be opened while a stopped process holds the write lock, and says so in time", async () => {
     await start("stop-writing", folder);
+    const startMs = monotonicMs();
+    const failure: unknown = await openEmbeddedRegistry({ registryDir: folder, cluster: "c1", writerWaitMs: 300 }).catch((cause: unknown) => cause);
+    expect(failure).to.have.property("code", "REGISTRY_UNAVAILABLE");
+    expect(monotonicMs() - startMs).to.be.within(290, 2_000);
+  });
+
+  it("does not make its closing wait for a write that waits", async () => {
     const other = await openEmbeddedRegistry({ registryDir: folder, cluster: "c1", writerWaitMs: 60_000 });
+    await start("stop-writing", folder);
     const announcing: Promise<unknown> = other.announce(controllerRecord(), 1_000).catch((cause: unknown) => cause);
     await other.close();
     expect(await announcing).to.have.property("code", "REGISTRY_UNAVAILABLE");

@@ -25,7 +25,7 @@ function partial(keys: string[], sums: bigint[], hasNull = false): Partial {
     rows: new Float64Array(groups).fill(1),
     states: [
       { kind: "count", counts: new Float64Array(groups).fill(1) },
-      { kind: "sum-int", dtype: "int64", limbs: Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)])) },
+      { kind: "sum-int", dtype: "int64", sums: Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)])) },
       { kind: "min", seen: new Uint8Array(groups).fill(hasNull ? 0 : 1), values: text(...sums.map(String)) },
     ],
   };

@@ -1,5 +1,5 @@
 /** Failures as the core carries them: an error code and its facts, not an exception. */
-import { BquerydError, isErrorCode, type ErrorCode, type ErrorDetails } from "../../base/errors.js";
+import { isErrorCode, type BquerydError, type ErrorCode, type ErrorDetails } from "../../base/errors.js";
 import type { ClientReply, ShardRef } from "../../wire/messages.js";
 import type { TaskFailed } from "./events.js";
 import { ordinalStates, type Call, type Task, type Worker } from "./state.js";

@@ -36,6 +36,8 @@ export interface RunningController {
 
 /** How long a controller that is stopping lets its calls go on. */
 const finishMsMax = 10_000;
+/** Connections that end together are looked for together. */
+const probeMs = 10;
 const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/;
 
 /**
@@ -68,6 +70,8 @@ class ControllerNode {
   readonly #sessions = createSessions();
   readonly #malformed = createMalformedCounts();
   readonly #alarm: Alarm;
+  /** Some connection has ended: heartbeats to everybody find out whose. */
+  readonly #probe = createAlarm(() => { this.#sendHeartbeats(); }, Infinity);
   readonly #events: Event[] = [];
   /** Strangers asked to register since the last beat: what they sent before they heard of it asks for no more. */
   readonly #askedToRegister = new Set<string>();
@@ -106,7 +110,7 @@ class ControllerNode {
       onMessage: (peer, message) => { this.#receive(peer, message); },
       onUnreachable: (peer) => { this.#lose(peer, "its connection is gone"); },
       onMalformed: (peer, error) => { this.#noteMalformed(peer, error); },
-      onDisconnect: () => { this.#sendHeartbeats(); },
+      onDisconnect: () => { this.#probe.set(monotonicMs() + probeMs); },
     });
     this.#listing = await listController({
       registry: this.#registry, record: { ...this.#record, address: this.address }, ttlMs: 3 * heartbeatMs, log: this.#log,
@@ -120,10 +124,10 @@ class ControllerNode {
 
   async close(): Promise<void> {
     clearInterval(this.#beats);
-    this.#alarm.cancel();
     await this.#listing?.withdraw();
     await this.#router?.close();
     this.#alarm.cancel();
+    this.#probe.cancel();
   }
 
   async #finish(reason: string): Promise<void> {

@@ -14,18 +14,19 @@ const batchMsMax = 10;
 const batchMsMin = 1;
 /** Shards of a batch while nothing is known of what they cost. */
 const probeShardsMax = 16;
+/** Waiting shards looked at for one batch, so that a call of very many delays nobody. */
+const lookMax = 512;
 /** Waiting for the preferred reader: never longer than this, and not at all where tasks are shorter than the other. */
 const waitMsMax = 250;
 const waitFromTaskMs = 5;
 
-type Reach = "near" | "any";
-
 /** Hands work to one idle worker, from whichever call comes first in turn. */
 export function scheduleWorker(step: Step, worker: Worker): void {
   for (const call of callsInTurn(step.state)) {
-    if (worker.nonce === undefined) return;
     if (isResting(step, call)) continue;
-    if (!assignReach(step, call, worker, "near")) assignReach(step, call, worker, "any");
+    const size = batchSize(step.state, call);
+    const waiting = findWaiting(step.state, call, worker, size);
+    if (assignNear(step, call, worker, { waiting, size }) || assignAny(step, call, worker, { waiting, size })) return;
   }
 }
 
@@ -33,10 +34,12 @@ export function scheduleWorker(step: Step, worker: Worker): void {
 export function scheduleCall(step: Step, call: Call): void {
   const { state } = step;
   if (!state.calls.has(call.queryId) || isResting(step, call)) return;
-  for (const reach of ["near", "any"] as const) {
+  for (const assignSome of [assignNear, assignAny]) {
     for (const workerId of state.idle) {
       if (call.waitingCount === 0) return;
-      assignReach(step, call, state.workers.get(workerId)!, reach);
+      const worker = state.workers.get(workerId)!;
+      const size = batchSize(state, call);
+      assignSome(step, call, worker, { waiting: findWaiting(state, call, worker, size), size });
     }
   }
 }
@@ -60,15 +63,24 @@ function isResting(step: Step, call: Call): boolean {
   return true;
 }
 
-/** Gives a worker a batch of a call if it has any within reach; tells whether it did. */
-function assignReach(step: Step, call: Call, worker: Worker, reach: Reach): boolean {
-  const size = batchSize(step.state, call);
-  const { cached, preferred, others } = findWaiting(step.state, call, worker, 4 * size);
-  const near = cached.length > 0 ? cached : preferred;
-  const candidates = reach === "near" ? near : others;
-  if (candidates.length === 0) return false;
-  if (reach === "any" && isWaitingForReaders(step, call, worker)) return false;
-  assign(step, call, worker, chooseBatch(candidates, size));
+/** What a worker could take of a call, and how much of it at a time. */
+interface Offer {
+  readonly waiting: Waiting;
+  readonly size: number;
+}
+
+/** Gives a worker a batch of what it has cached, else of what it is preferred for; tells whether there was any. */
+function assignNear(step: Step, call: Call, worker: Worker, { waiting: { cached, preferred }, size }: Offer): boolean {
+  const ordinals = cached.length > 0 ? cached : preferred;
+  if (ordinals.length === 0) return false;
+  assign(step, call, worker, chooseBatch(ordinals, size));
+  return true;
+}
+
+/** Gives a worker a batch of what others are preferred for, if they have had their time; tells whether it did. */
+function assignAny(step: Step, call: Call, worker: Worker, { waiting: { others }, size }: Offer): boolean {
+  if (others.length === 0 || isWaitingForReaders(step, call, worker)) return false;
+  assign(step, call, worker, chooseBatch(others, size));
   return true;
 }
 
@@ -104,12 +116,16 @@ interface Waiting {
   readonly others: number[];
 }
 
-/** Looks no further than until `enough` are cached; of the others it keeps no more than that. */
-function findWaiting(state: ControllerState, call: Call, worker: Worker, enough: number): Waiting {
+/** Looks at the first waiting shards alone, but on until it has found something, and for no more than a batch needs. */
+function findWaiting(state: ControllerState, call: Call, worker: Worker, size: number): Waiting {
   const found: Waiting = { cached: [], preferred: [], others: [] };
+  const enough = 4 * size; // So that there are aligned blocks among them.
+  let looked = 0;
   skipAssigned(call);
   for (let ordinal = call.firstWaiting; ordinal < call.shards.length && found.cached.length < enough; ordinal++) {
     if (call.ordinals[ordinal] !== ordinalStates.waiting) continue;
+    if (looked >= lookMax && found.cached.length + found.preferred.length > 0) break;
+    looked += 1;
     const shard = call.shards[ordinal]!;
     if (!readersOf(state.catalog, shard).has(worker.id) || call.excluded.get(ordinal)?.has(worker.id) === true) continue;
     const ordinals = found[nearness(state, call, worker, shard)];

@@ -69,7 +69,7 @@ function createIntSum(column: TableColumn, context: AccumulatorContext): Accumul
       const name = `${isWide ? "sumWideSlots" : "sumSlots"}${widthNames[run.width]}` as const;
       kernels[name](slots, run.values, run.nulls, run.rows, run.base, run.step, slab.pointer());
     },
-    take: (order) => ({ kind: "sum-int", dtype: column.dtype, limbs: (isWide ? takeWideSums : takeNarrowSums)(kernels.memory.buffer, slab.pointer(), order) }),
+    take: (order) => ({ kind: "sum-int", dtype: column.dtype, sums: (isWide ? takeWideSums : takeNarrowSums)(kernels.memory.buffer, slab.pointer(), order) }),
   };
 }
 
@@ -91,7 +91,7 @@ function createIntTotal(column: TableColumn, { arena }: AccumulatorContext): Acc
     take: (order) => {
       const [low, high] = new BigInt64Array(kernels.memory.buffer, wide, 2);
       const sum = total + (high! << 64n) + BigInt.asUintN(64, low!);
-      return { kind: "sum-int", dtype: column.dtype, limbs: order.length === 0 ? new Uint32Array(0) : limbsOf(sum) };
+      return { kind: "sum-int", dtype: column.dtype, sums: order.length === 0 ? new Uint32Array(0) : limbsOf(sum) };
     },
   };
 }

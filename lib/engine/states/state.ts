@@ -12,15 +12,21 @@ export interface StateSpec {
 }
 
 /**
+ * Sums of integers: float64 where each is whole and within 2^53, so that adding is one instruction; else four uint32
+ * limbs a group, little-endian, two's complement of 128 bits.
+ */
+export type IntSums = Float64Array | Uint32Array;
+
+/**
  * A state for every group of a partial.
  * - count: non-null rows, exact to 2^53; null where no row of the column is null, so they are the rows of the group.
- * - sum-int: four uint32 limbs a group, little-endian, two's complement of 128 bits; `dtype` is the column's.
+ * - sum-int: whole numbers, as IntSums holds them; `dtype` is the column's.
  * - sum-float: a compensated sum, two float64 a group: sum, then what rounding left out.
  * - min, max: the extreme value where `seen` is 1.
  */
 export type StateColumn =
   | { readonly kind: "count"; readonly counts: Float64Array | null }
-  | { readonly kind: "sum-int"; readonly dtype: Dtype; readonly limbs: Uint32Array }
+  | { readonly kind: "sum-int"; readonly dtype: Dtype; readonly sums: IntSums }
   | { readonly kind: "sum-float"; readonly pairs: Float64Array }
   | { readonly kind: "min" | "max"; readonly seen: Uint8Array; readonly values: Values };
 

@@ -1,24 +1,34 @@
 /**
- * The sum states. Integer sums are 128-bit two's complement in four uint32 limbs, so no order of additions can overflow
- * on the way; float sums are compensated by two-sum (Knuth, TAOCP 2, 4.2.2), so cutting rows into other shards
+ * The sum states. Integer sums are exact whatever their size, so no order of additions can overflow on the way; float sums are compensated by two-sum (Knuth, TAOCP 2, 4.2.2), so cutting rows into other shards
  * moves only the last bits.
  */
-import type { MergePlan } from "./state.js";
+import type { IntSums, MergePlan } from "./state.js";
 
 const limbRange = 0x1_0000_0000;
+/** The upper half of an int64 below this, or not below minus this, leaves it within 2^53. */
+const exactHighMax = 0x20_0000;
 
-/** Limbs of the groups in the given order, from int64 accumulators that never overflowed. */
-export function takeNarrowSums(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Uint32Array {
-  const limbs = new Uint32Array(order.length * 4);
-  const halves = new Uint32Array(memory, pointer);
+/** Sums of the groups in the given order, from int64 accumulators that never overflowed. */
+export function takeNarrowSums(memory: ArrayBufferLike, pointer: number, order: Uint32Array): IntSums {
+  const sums = new Float64Array(order.length);
+  const halves = new Int32Array(memory, pointer);
   for (let k = 0; k < order.length; k++) {
     const at = 2 * order[k]!;
     const high = halves[at + 1]!;
-    const sign = high >>> 31 === 1 ? 0xffff_ffff : 0;
-    limbs[4 * k] = halves[at]!;
+    if (high >= exactHighMax || high < -exactHighMax) return takeLimbs(halves, order);
+    sums[k] = high * limbRange + (halves[at]! >>> 0);
+  }
+  return sums;
+}
+
+function takeLimbs(halves: Int32Array, order: Uint32Array): Uint32Array {
+  const limbs = new Uint32Array(order.length * 4);
+  for (let k = 0; k < order.length; k++) {
+    const high = halves[2 * order[k]! + 1]!;
+    limbs[4 * k] = halves[2 * order[k]!]!;
     limbs[4 * k + 1] = high;
-    limbs[4 * k + 2] = sign;
-    limbs[4 * k + 3] = sign;
+    limbs[4 * k + 2] = high >> 31;
+    limbs[4 * k + 3] = high >> 31;
   }
   return limbs;
 }
@@ -51,8 +61,39 @@ export function takeFloatSums(memory: ArrayBufferLike, pointer: number, order: U
   return pairs;
 }
 
-/** The sums of two runs of 128-bit sums along a merge plan. */
-export function mergeIntSums(a: Uint32Array, b: Uint32Array, plan: MergePlan): Uint32Array {
+/** The sums of two runs of integer sums along a merge plan. */
+export function mergeIntSums(a: IntSums, b: IntSums, plan: MergePlan): IntSums {
+  const exact = a instanceof Float64Array && b instanceof Float64Array ? mergeExactSums(a, b, plan) : undefined;
+  return exact ?? mergeLimbs(toLimbs(a), toLimbs(b), plan);
+}
+
+/** Undefined when a sum is not within 2^53. */
+function mergeExactSums(a: Float64Array, b: Float64Array, plan: MergePlan): Float64Array | undefined {
+  const merged = new Float64Array(plan.left.length);
+  for (let k = 0; k < merged.length; k++) {
+    const left = plan.left[k]!;
+    const right = plan.right[k]!;
+    const sum = (left >= 0 ? a[left]! : 0) + (right >= 0 ? b[right]! : 0);
+    if (sum > Number.MAX_SAFE_INTEGER || sum < Number.MIN_SAFE_INTEGER) return undefined;
+    merged[k] = sum;
+  }
+  return merged;
+}
+
+function toLimbs(sums: IntSums): Uint32Array {
+  if (sums instanceof Uint32Array) return sums;
+  const limbs = new Uint32Array(sums.length * 4);
+  for (let k = 0; k < sums.length; k++) {
+    const high = Math.floor(sums[k]! / limbRange);
+    limbs[4 * k] = sums[k]! - high * limbRange;
+    limbs[4 * k + 1] = high;
+    limbs[4 * k + 2] = high >> 31;
+    limbs[4 * k + 3] = high >> 31;
+  }
+  return limbs;
+}
+
+function mergeLimbs(a: Uint32Array, b: Uint32Array, plan: MergePlan): Uint32Array {
   const merged = new Uint32Array(plan.left.length * 4);
   for (let k = 0; k < plan.left.length; k++) {
     const left = 4 * plan.left[k]!;
@@ -89,25 +130,35 @@ export function floatSum(pairs: Float64Array, group: number): number {
   return pairs[2 * group]! + pairs[2 * group + 1]!;
 }
 
-/** Tells whether the 128-bit sum of a group is an int64. */
-export function fitsInt64(limbs: Uint32Array, group: number): boolean {
-  const sign = limbs[4 * group + 1]! >>> 31 === 1 ? 0xffff_ffff : 0;
-  return limbs[4 * group + 2] === sign && limbs[4 * group + 3] === sign;
-}
-
-/** The exact 128-bit sum of a group. */
-export function bigintSum(limbs: Uint32Array, group: number): bigint {
+/** The sum of a group exactly. */
+export function bigintSum(sums: IntSums, group: number): bigint {
+  if (sums instanceof Float64Array) return BigInt(sums[group]!);
   let value = 0n;
-  for (let limb = 3; limb >= 0; limb--) value = (value << 32n) | BigInt(limbs[4 * group + limb]!);
+  for (let limb = 3; limb >= 0; limb--) value = (value << 32n) | BigInt(sums[4 * group + limb]!);
   return BigInt.asIntN(128, value);
 }
 
-/** The nearest float64, within a unit in the last place or two, of the 128-bit sum of a group. */
-export function approximateSum(limbs: Uint32Array, group: number): number {
-  const at = 4 * group;
-  if (fitsInt64(limbs, group)) {
-    const high = limbs[at + 1]! | 0;
-    if (high >= -0x20_0000 && high < 0x20_0000) return high * limbRange + limbs[at]!;
+/** The sum of a group as the nearest float64. */
+export function approximateSum(sums: IntSums, group: number): number {
+  return sums instanceof Float64Array ? sums[group]! : Number(bigintSum(sums, group));
+}
+
+/** The sums as int64, or the first group whose sum is none. */
+export function toInt64(sums: IntSums): BigInt64Array | { readonly overflowAt: number } {
+  const groups = sums instanceof Float64Array ? sums.length : sums.length / 4;
+  const halves = new Uint32Array(groups * 2);
+  const limbs = sums instanceof Uint32Array ? sums : null;
+  for (let group = 0; group < groups; group++) {
+    if (limbs === null) {
+      const high = Math.floor(sums[group]! / limbRange);
+      halves[2 * group] = sums[group]! - high * limbRange;
+      halves[2 * group + 1] = high;
+      continue;
+    }
+    const sign = limbs[4 * group + 1]! >>> 31 === 1 ? 0xffff_ffff : 0;
+    if (limbs[4 * group + 2] !== sign || limbs[4 * group + 3] !== sign) return { overflowAt: group };
+    halves[2 * group] = limbs[4 * group]!;
+    halves[2 * group + 1] = limbs[4 * group + 1]!;
   }
-  return Number(bigintSum(limbs, group));
+  return new BigInt64Array(halves.buffer);
 }
