@@ -6,7 +6,7 @@ import { suggestion } from "../base/nearest.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
 import { groupby, readArguments, type GroupbyOptions, type GroupbyQuery } from "./groupby.js";
-import { openSession, type Call, type Session } from "./session.js";
+import { Session, type Call } from "./session.js";
 import type { Table } from "./table.js";
 
 /** Where the cluster is; what is left out comes from the configuration (file, BQUERYD_* variables, defaults). */
@@ -64,7 +64,7 @@ export async function connectWith(config: Config): Promise<Rpc> {
     await registry?.close();
     throw error;
   }
-  const session = openSession({ findControllers: () => findControllers(config, registry), messageBytesMax: config.messageBytesMax, expiryMs: config.expiryMs });
+  const session = new Session({ findControllers: () => findControllers(config, registry), messageBytesMax: config.messageBytesMax, expiryMs: config.expiryMs });
   return createRpc(session, config, async () => {
     await session.close();
     await registry?.close();

@@ -26,14 +26,11 @@ export interface LinkOptions {
   onLost(reason: string): void;
 }
 
-const drainMs = 50;
-
 /** Opens a link; it counts as lost when the controller does not answer within the expiry time. */
 export function openLink(options: LinkOptions): Link {
   let { expiryMs } = options;
   let heardMs = monotonicMs();
   let isOpen = true;
-  let ending: NodeJS.Timeout | undefined;
   const dealer = connectDealer({
     address: options.address,
     channel: "client",
@@ -44,10 +41,7 @@ export function openLink(options: LinkOptions): Link {
       options.onReply(header, body);
     },
     onMalformed: options.onMalformed,
-    onDisconnected: () => {
-      // What came before the end may still be on its way to onMessage: the answer to killall does.
-      ending = setTimeout(() => { lose("the connection to it ended"); }, drainMs);
-    },
+    onDisconnected: () => { lose("the connection to it ended"); },
   });
   let timer = startTimer(Math.min(1_000, expiryMs / 4));
   dealer.send({ type: "hello", clientId: options.clientId, version });
@@ -68,7 +62,6 @@ export function openLink(options: LinkOptions): Link {
   function shut(): Promise<void> {
     isOpen = false;
     clearInterval(timer);
-    clearTimeout(ending);
     return dealer.close();
   }
 

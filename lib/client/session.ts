@@ -1,6 +1,6 @@
 /** The calls of one client: sent to a controller, answered once each, and sent again elsewhere when it is lost. */
 import { monotonicMs, randomId } from "../base/clock.js";
-import { BquerydError, isErrorCode } from "../base/errors.js";
+import { BquerydError, isErrorCode, toBquerydError } from "../base/errors.js";
 import type { ClientMessage, ClientReply } from "../wire/messages.js";
 import { openLink, type Link } from "./link.js";
 
@@ -22,13 +22,6 @@ export interface Call {
 /** The final answer of a call that went well. */
 export type Answer = Extract<ClientReply, { type: "result" }>;
 
-/** A client's connection to the cluster. */
-export interface Session {
-  /** Asks and waits for the final answer; rejects with the error of the cluster, DEADLINE, CANCELLED or CONNECTION_LOST. */
-  ask(call: Call): Promise<Answer>;
-  close(): Promise<void>;
-}
-
 /** How a session finds controllers and how large and silent things may be. */
 export interface SessionOptions {
   /** Addresses of controllers, now; throws NO_CONTROLLER when none is up. */
@@ -49,109 +42,121 @@ const sendsMax = 3;
 /** What a controller is given beyond the deadline to say itself that time is over, and what was outstanding. */
 const graceMs = 500;
 
-/** A session that connects at its first call. */
-export function openSession(options: SessionOptions): Session {
-  const clientId = randomId();
-  const pending = new Map<string, Pending>();
-  let link: Promise<Link> | undefined;
-  let isClosed = false;
-  let lastLost: string | undefined;
+/** A client's connection to the cluster; it connects at its first call. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #clientId = randomId();
+  readonly #pending = new Map<string, Pending>();
+  #link: Promise<Link> | undefined;
+  #lastLost: string | undefined;
+  #isClosed = false;
 
-  async function connectLink(): Promise<Link> {
-    const addresses = await options.findControllers();
-    // The one just lost may still be listed: another is tried first.
-    const address = addresses.find((candidate) => candidate !== lastLost) ?? addresses[0]!;
-    return openLink({ address, clientId, messageBytesMax: options.messageBytesMax, expiryMs: options.expiryMs, onReply: receive, onMalformed: failAll, onLost: (reason) => { lose(address, reason); } });
+  constructor(options: SessionOptions) {
+    this.#options = options;
   }
 
-  function lose(address: string, reason: string): void {
-    link = undefined;
-    lastLost = address;
-    for (const entry of [...pending.values()]) {
-      if (entry.call.isSafe && entry.sends < sendsMax) send(entry);
-      else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address } }));
-    }
-  }
-
-  function failAll(error: BquerydError): void {
-    for (const entry of [...pending.values()]) entry.settle(error);
-  }
-
-  function send(entry: Pending): void {
-    entry.sends += 1;
-    link ??= connectLink();
-    const used = link;
-    used.then((open) => {
-      if (!pending.has(entry.id)) return;
-      const { verb, tables, columns, affinity, body } = entry.call;
-      open.send({
-        type: "call", id: entry.id, verb, tables: [...tables], columns: [...columns],
-        ...(affinity === undefined ? {} : { affinity }), remainingMs: Math.max(0, entry.deadlineMs - monotonicMs()),
-      }, body);
-    }).catch((error: unknown) => {
-      if (link === used) link = undefined;
-      entry.settle(error instanceof BquerydError ? error : new BquerydError("INTERNAL", "the call could not be sent", { cause: error }));
-    });
-  }
-
-  function cancel(entry: Pending): void {
-    void link?.then((open) => { open.send({ type: "cancel", id: entry.id }); }, () => undefined);
-  }
-
-  function receive(header: ClientReply, body: Uint8Array[]): void {
-    if (header.type === "welcome" || header.type === "heartbeat") return;
-    // A reply to an unknown id is late: its call has ended.
-    const entry = pending.get(header.id);
-    if (entry === undefined) return;
-    if (header.type === "result") entry.settle(header);
-    else if (header.type === "error") entry.settle(errorOf(header));
-    else deliver(entry, header, body);
-  }
-
-  function deliver(entry: Pending, header: Extract<ClientReply, { type: "accepted" | "partial" }>, body: Uint8Array[]): void {
-    try {
-      entry.call.onReply?.(header, body);
-    } catch (error) {
-      cancel(entry);
-      entry.settle(error instanceof BquerydError ? error : new BquerydError("INTERNAL", "a partial answer could not be merged", { cause: error }));
-    }
-  }
-
-  function ask(call: Call): Promise<Answer> {
-    if (isClosed) return Promise.reject(new BquerydError("USAGE", "this rpc object is closed; connect again"));
+  /** Asks and waits for the final answer; rejects with the error of the cluster, DEADLINE, CANCELLED or CONNECTION_LOST. */
+  ask(call: Call): Promise<Answer> {
+    if (this.#isClosed) return Promise.reject(new BquerydError("USAGE", "this rpc object is closed; connect again"));
     if (call.signal?.aborted === true) return Promise.reject(cancelled());
     return new Promise((resolve, reject) => {
       const id = randomId();
       const stop = (error: BquerydError): void => {
-        cancel(entry);
+        this.#cancel(id);
         entry.settle(error);
       };
       const timer = setTimeout(() => { stop(late(call)); }, call.timeoutMs + graceMs);
       const onAbort = (): void => { stop(cancelled()); };
       const entry: Pending = {
         id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0,
-        settle(outcome) {
-          if (!pending.delete(id)) return;
+        settle: (outcome) => {
+          if (!this.#pending.delete(id)) return;
           clearTimeout(timer);
           call.signal?.removeEventListener("abort", onAbort);
           if (outcome instanceof BquerydError) reject(outcome);
           else resolve(outcome);
         },
       };
-      pending.set(id, entry);
+      this.#pending.set(id, entry);
       call.signal?.addEventListener("abort", onAbort, { once: true });
-      send(entry);
+      this.#send(entry);
     });
   }
 
-  return {
-    ask,
-    async close() {
-      isClosed = true;
-      failAll(new BquerydError("CANCELLED", "the rpc object was closed while the call ran"));
-      await (await link?.catch(() => undefined))?.close();
-    },
-  };
+  /** Fails what is pending with CANCELLED and disconnects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#failAll(new BquerydError("CANCELLED", "the rpc object was closed while the call ran"));
+    await (await this.#link?.catch(() => undefined))?.close();
+  }
+
+  #send(entry: Pending): void {
+    entry.sends += 1;
+    this.#link ??= this.#connect();
+    const used = this.#link;
+    used.then((link) => {
+      if (this.#pending.has(entry.id)) sendCall(link, entry);
+    }).catch((error: unknown) => {
+      if (this.#link === used) this.#link = undefined;
+      entry.settle(toBquerydError(error, "send the call"));
+    });
+  }
+
+  async #connect(): Promise<Link> {
+    const addresses = await this.#options.findControllers();
+    // The one just lost may still be listed: another is tried first.
+    const address = addresses.find((candidate) => candidate !== this.#lastLost) ?? addresses[0]!;
+    return openLink({
+      address, clientId: this.#clientId, messageBytesMax: this.#options.messageBytesMax, expiryMs: this.#options.expiryMs,
+      onReply: (header, body) => { this.#receive(header, body); },
+      onMalformed: (error) => { this.#failAll(error); },
+      onLost: (reason) => { this.#lose(address, reason); },
+    });
+  }
+
+  #lose(address: string, reason: string): void {
+    this.#link = undefined;
+    this.#lastLost = address;
+    for (const entry of [...this.#pending.values()]) {
+      if (entry.call.isSafe && entry.sends < sendsMax) this.#send(entry);
+      else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address } }));
+    }
+  }
+
+  #failAll(error: BquerydError): void {
+    for (const entry of [...this.#pending.values()]) entry.settle(error);
+  }
+
+  #cancel(id: string): void {
+    void this.#link?.then((link) => { link.send({ type: "cancel", id }); }, () => undefined);
+  }
+
+  #receive(header: ClientReply, body: Uint8Array[]): void {
+    if (header.type === "welcome" || header.type === "heartbeat") return;
+    // A reply to an unknown id is late: its call has ended.
+    const entry = this.#pending.get(header.id);
+    if (entry === undefined) return;
+    if (header.type === "result") entry.settle(header);
+    else if (header.type === "error") entry.settle(errorOf(header));
+    else this.#deliver(entry, header, body);
+  }
+
+  #deliver(entry: Pending, header: Extract<ClientReply, { type: "accepted" | "partial" }>, body: Uint8Array[]): void {
+    try {
+      entry.call.onReply?.(header, body);
+    } catch (error) {
+      this.#cancel(entry.id);
+      entry.settle(toBquerydError(error, "merge a partial answer"));
+    }
+  }
+}
+
+function sendCall(link: Link, { id, call, deadlineMs }: Pending): void {
+  const { verb, tables, columns, affinity, body } = call;
+  link.send({
+    type: "call", id, verb, tables: [...tables], columns: [...columns],
+    ...(affinity === undefined ? {} : { affinity }), remainingMs: Math.max(0, deadlineMs - monotonicMs()),
+  }, body);
 }
 
 function errorOf({ code, message, details, origin }: Extract<ClientReply, { type: "error" }>): BquerydError {

@@ -22,16 +22,6 @@ export interface CacheChange {
   readonly columns: string[];
 }
 
-/** The cache of one compute thread. */
-export interface ColumnCache {
-  /** Pins vectors of a shard; with `bypass` nothing is looked up or kept. Costs are added to `cost` in place. */
-  lease(shard: string, bypass: boolean, cost: DecodeCost): Lease;
-  /** The shards of which columns became or ceased to be wholly cached since the last call. */
-  takeChanges(): CacheChange[];
-  readonly usedBytes: number;
-  clear(): void;
-}
-
 interface Entry {
   readonly key: string;
   readonly vector: Vector;
@@ -47,105 +37,120 @@ interface ColumnChunks {
   cached: number;
 }
 
-/** A cache of at most `limitBytes` of decoded chunks in a space; it also gives way when the space is full. */
-export function createColumnCache(space: Space, limitBytes: number): ColumnCache {
-  // A Map keeps insertion order: re-inserting on use makes its first key the least recently used.
-  const entries = new Map<string, Entry>();
-  const owners = new Map<string, ColumnChunks>();
-  const changed = new Set<string>();
-  let usedBytes = 0;
+/** The cache of one compute thread: at most `limitBytes` of decoded chunks; it also gives way when the space is full. */
+export class ColumnCache {
+  readonly #space: Space;
+  readonly #limitBytes: number;
+  /** A Map keeps insertion order: re-inserting on use makes its first key the least recently used. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #owners = new Map<string, ColumnChunks>();
+  readonly #changed = new Set<string>();
+  #usedBytes = 0;
 
-  function ownerOf(shard: string, column: TableColumn): ColumnChunks {
-    const key = JSON.stringify([shard, column.name]);
-    let owner = owners.get(key);
-    if (owner === undefined || owner.chunkCount !== column.chunkCount) {
-      owner = { shard, column: column.name, chunkCount: column.chunkCount, cached: 0 };
-      owners.set(key, owner);
-    }
-    return owner;
+  constructor(space: Space, limitBytes: number) {
+    this.#space = space;
+    this.#limitBytes = limitBytes;
+    space.onFull(() => this.#evictOne());
   }
 
-  function drop(entry: Entry): void {
-    entries.delete(entry.key);
-    usedBytes -= entry.vector.ownedBytes;
-    releaseVector(space, entry.vector);
-    if (entry.owner.cached === entry.owner.chunkCount) changed.add(entry.owner.shard);
-    entry.owner.cached -= 1;
-    if (entry.owner.cached === 0) owners.delete(JSON.stringify([entry.owner.shard, entry.owner.column]));
-  }
-
-  function evictOne(): boolean {
-    for (const entry of entries.values()) {
-      if (entry.pins > 0 || entry.vector.ownedBytes === 0) continue;
-      drop(entry);
-      return true;
-    }
-    return false;
-  }
-
-  function keep(entry: Entry): boolean {
-    while (usedBytes + entry.vector.ownedBytes > limitBytes) if (!evictOne()) return false;
-    entries.set(entry.key, entry);
-    usedBytes += entry.vector.ownedBytes;
-    entry.owner.cached += 1;
-    if (entry.owner.cached === entry.owner.chunkCount) changed.add(entry.owner.shard);
-    return true;
-  }
-
-  function lease(shard: string, bypass: boolean, cost: DecodeCost): Lease {
+  /** Pins vectors of a shard; with `bypass` nothing is looked up or kept. Costs are added to `cost` in place. */
+  lease(shard: string, bypass: boolean, cost: DecodeCost): Lease {
     const pinned: Entry[] = [];
     const loose: Vector[] = [];
-    function decode(column: TableColumn, chunk: number): Vector {
-      const vector = column.decode(chunk, space.heap, space.allocate);
-      cost.chunksDecoded += 1;
-      cost.bytesDecoded += vector.rows * vector.width;
-      return vector;
-    }
     return {
-      vector(column, chunk) {
+      vector: (column, chunk) => {
         const key = column.chunkKey(chunk);
-        const known = bypass ? undefined : entries.get(key);
-        if (known !== undefined) {
-          entries.delete(key);
-          entries.set(key, known);
-          known.pins += 1;
-          pinned.push(known);
-          cost.cacheHits += 1;
-          return known.vector;
-        }
-        const vector = decode(column, chunk);
-        const entry: Entry = { key, vector, owner: ownerOf(shard, column), pins: 1 };
-        if (!bypass && keep(entry)) pinned.push(entry);
-        else loose.push(vector);
-        return vector;
+        const known = bypass ? undefined : this.#use(key);
+        const entry = known ?? this.#decode(key, shard, column, chunk, cost);
+        if (known !== undefined) cost.cacheHits += 1;
+        if (known !== undefined || (!bypass && this.#keep(entry))) {
+          entry.pins += 1;
+          pinned.push(entry);
+        } else loose.push(entry.vector);
+        return entry.vector;
       },
-      returnAll() {
+      returnAll: () => {
         for (const entry of pinned) entry.pins -= 1;
-        for (const vector of loose) releaseVector(space, vector);
+        for (const vector of loose) this.#release(vector);
         pinned.length = 0;
         loose.length = 0;
       },
     };
   }
 
-  function clear(): void {
-    for (const entry of [...entries.values()]) drop(entry);
+  /** The shards of which columns became or ceased to be wholly cached since the last call. */
+  takeChanges(): CacheChange[] {
+    const columns = new Map<string, string[]>([...this.#changed].map((shard) => [shard, []]));
+    for (const owner of this.#owners.values()) if (owner.cached === owner.chunkCount) columns.get(owner.shard)?.push(owner.column);
+    this.#changed.clear();
+    return [...columns].map(([shard, names]) => ({ shard, columns: names }));
   }
 
-  space.onFull(evictOne);
-  return {
-    lease,
-    clear,
-    takeChanges() {
-      const columns = new Map<string, string[]>([...changed].map((shard) => [shard, []]));
-      for (const owner of owners.values()) if (owner.cached === owner.chunkCount) columns.get(owner.shard)?.push(owner.column);
-      changed.clear();
-      return [...columns].map(([shard, names]) => ({ shard, columns: names }));
-    },
-    get usedBytes() { return usedBytes; },
-  };
+  /** Gives all memory back. */
+  clear(): void {
+    for (const entry of [...this.#entries.values()]) this.#drop(entry);
+  }
+
+  #use(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #decode(key: string, shard: string, column: TableColumn, chunk: number, cost: DecodeCost): Entry {
+    const vector = column.decode(chunk, this.#space.heap, this.#space.allocate);
+    cost.chunksDecoded += 1;
+    cost.bytesDecoded += vector.rows * vector.width;
+    return { key, vector, owner: this.#ownerOf(shard, column), pins: 0 };
+  }
+
+  #ownerOf(shard: string, column: TableColumn): ColumnChunks {
+    const key = ownerKey(shard, column.name);
+    let owner = this.#owners.get(key);
+    if (owner?.chunkCount !== column.chunkCount) {
+      owner = { shard, column: column.name, chunkCount: column.chunkCount, cached: 0 };
+      this.#owners.set(key, owner);
+    }
+    return owner;
+  }
+
+  /** False when all that could give way is pinned. */
+  #keep(entry: Entry): boolean {
+    while (this.#usedBytes + entry.vector.ownedBytes > this.#limitBytes) if (!this.#evictOne()) return false;
+    this.#entries.set(entry.key, entry);
+    this.#usedBytes += entry.vector.ownedBytes;
+    entry.owner.cached += 1;
+    if (entry.owner.cached === entry.owner.chunkCount) this.#changed.add(entry.owner.shard);
+    return true;
+  }
+
+  #evictOne(): boolean {
+    for (const entry of this.#entries.values()) {
+      if (entry.pins > 0 || entry.vector.ownedBytes === 0) continue;
+      this.#drop(entry);
+      return true;
+    }
+    return false;
+  }
+
+  #drop(entry: Entry): void {
+    const { owner } = entry;
+    this.#entries.delete(entry.key);
+    this.#usedBytes -= entry.vector.ownedBytes;
+    this.#release(entry.vector);
+    if (owner.cached === owner.chunkCount) this.#changed.add(owner.shard);
+    owner.cached -= 1;
+    const key = ownerKey(owner.shard, owner.column);
+    if (owner.cached === 0 && this.#owners.get(key) === owner) this.#owners.delete(key);
+  }
+
+  #release(vector: Vector): void {
+    for (const pointer of vector.owned) this.#space.heap.release(pointer);
+  }
 }
 
-function releaseVector(space: Space, vector: Vector): void {
-  for (const pointer of vector.owned) space.heap.release(pointer);
+function ownerKey(shard: string, column: string): string {
+  return JSON.stringify([shard, column]);
 }

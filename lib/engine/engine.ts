@@ -4,7 +4,7 @@ import { monotonicMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import { openTable } from "../columns/open.js";
 import type { Table } from "../columns/table.js";
-import { createColumnCache, type CacheChange } from "./cache.js";
+import { ColumnCache, type CacheChange } from "./cache.js";
 import { createSpace } from "./memory.js";
 import { mergePartials } from "./merge.js";
 import type { Partial } from "./partial.js";
@@ -53,7 +53,7 @@ const openTablesMax = 2_048;
 /** An engine over `dataDir` with its memory reserved: `cacheBytes` for decoded columns, `queryBytes` for one query. */
 export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: string; cacheBytes: number; queryBytes: number }): Engine {
   const space = createSpace(cacheBytes + queryBytes);
-  const cache = createColumnCache(space, cacheBytes);
+  const cache = new ColumnCache(space, cacheBytes);
   const tables = createTableShelf(dataDir);
 
   function scan(shard: TaskShard, query: Query, task: EngineTask, cost: TaskCost): Partial {
@@ -81,7 +81,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
 
   return {
     run,
-    takeCacheChanges: cache.takeChanges,
+    takeCacheChanges: () => cache.takeChanges(),
     close() {
       cache.clear();
       tables.close();

@@ -2,7 +2,6 @@
 import { BquerydError } from "../base/errors.js";
 import type { Dtype } from "../columns/dtypes.js";
 import type { Partial } from "./partial.js";
-import type { MeasureSpec } from "./query.js";
 import type { StateColumn, StateKind, StateSpec } from "./states/state.js";
 import { approximateSum, bigintSum, floatSum, toInt64 } from "./states/sum.js";
 import type { Values } from "./values.js";
@@ -10,6 +9,13 @@ import type { Values } from "./values.js";
 /** Every op a measure may name. */
 export const measureOps = ["sum", "mean", "count", "min", "max"] as const;
 export type MeasureOp = (typeof measureOps)[number];
+
+/** One aggregate asked for; column `*` goes with count and counts rows. */
+export interface MeasureSpec {
+  readonly column: string;
+  readonly op: MeasureOp;
+  readonly name: string;
+}
 
 /** Tells whether a text names a measure. */
 export function isMeasureOp(text: string): text is MeasureOp {

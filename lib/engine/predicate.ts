@@ -131,7 +131,7 @@ function matchDictionary(condition: Condition, dictionary: Dictionary): Uint8Arr
 function findRank(dictionary: Dictionary, byRank: Uint32Array, literal: Uint8Array): { rank: number; isFound: boolean } {
   const compareAt = (rank: number): number => {
     const code = byRank[rank]!;
-    return Buffer.compare(dictionary.bytes.subarray(dictionary.offsets[code]!, dictionary.offsets[code + 1]!), literal);
+    return Buffer.compare(dictionary.bytes.subarray(dictionary.offsets[code], dictionary.offsets[code + 1]), literal);
   };
   let [low, high] = [0, dictionary.count];
   while (low < high) {

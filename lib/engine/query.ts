@@ -1,7 +1,7 @@
 /** The query object that groupby and later SQL share: its checked form, and its bytes. */
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
-import { isMeasureOp, measureOps, type MeasureOp } from "./measures.js";
+import { isMeasureOp, measureOps, type MeasureSpec } from "./measures.js";
 import { suggestion } from "../base/nearest.js";
 
 /** A literal of a where term. Dates arrive as ISO 8601 text; a bigint is one that no number holds exactly. */
@@ -15,13 +15,6 @@ export interface Term {
   readonly column: string;
   readonly op: TermOp;
   readonly values: readonly Literal[];
-}
-
-/** One aggregate asked for; column `*` goes with count and counts rows. */
-export interface MeasureSpec {
-  readonly column: string;
-  readonly op: MeasureOp;
-  readonly name: string;
 }
 
 /** How far caches may be used: all, decoded columns only, or none. */
@@ -87,7 +80,8 @@ function parseKey(key: unknown): string {
 function parseMeasure(measure: unknown): MeasureSpec {
   if (typeof measure === "string" && measure !== "") return { column: measure, op: "sum", name: measure };
   if (!Array.isArray(measure)) throw bad(`measure ${show(measure)} is neither a column name nor [column, op, name]`);
-  const [column, op, name = column]: unknown[] = measure;
+  const parts: readonly unknown[] = measure;
+  const [column, op, name = column] = parts;
   if (measure.length < 2 || measure.length > 3 || typeof column !== "string" || column === "") {
     throw bad(`measure ${show(measure)} does not read as [column, op] or [column, op, name]`);
   }
@@ -101,7 +95,8 @@ function parseMeasure(measure: unknown): MeasureSpec {
 
 function parseTerm(term: unknown): Term {
   if (!Array.isArray(term) || term.length !== 3) throw bad(`where term ${show(term)} does not read as [column, op, value]`);
-  const [column, written, value]: unknown[] = term;
+  const parts: readonly unknown[] = term;
+  const [column, written, value] = parts;
   if (typeof column !== "string" || column === "") throw bad(`where term ${show(term)} does not start with a column name`);
   const op = typeof written === "string" ? termOps.get(written.trim().toLowerCase()) : undefined;
   if (op === undefined) throw bad(`where op ${show(written)} on column '${column}' is unknown; use one of == != < <= > >= in, not in`);

@@ -113,14 +113,14 @@ export function limitOf(capacity: number): number {
 function poolArrays(arena: Arena, pool: TextPool): { offsets: Uint32Array; bytes: Uint8Array } {
   const { buffer } = arena.kernels.memory;
   const offsets = new Uint32Array(buffer, pool.offsets, pool.count + 1);
-  return { offsets, bytes: new Uint8Array(buffer, pool.bytes, offsets[pool.count]!) };
+  return { offsets, bytes: new Uint8Array(buffer, pool.bytes, offsets[pool.count]) };
 }
 
 function rankTexts(texts: { offsets: Uint32Array; bytes: Uint8Array }): Uint32Array {
   const count = texts.offsets.length - 1;
   const all = Buffer.from(texts.bytes.buffer, texts.bytes.byteOffset, texts.bytes.length);
   const order = upTo(count);
-  order.sort((a, b) => all.compare(all, texts.offsets[b]!, texts.offsets[b + 1]!, texts.offsets[a]!, texts.offsets[a + 1]!));
+  order.sort((a, b) => all.compare(all, texts.offsets[b], texts.offsets[b + 1], texts.offsets[a], texts.offsets[a + 1]));
   const ranks = new Uint32Array(count);
   for (let rank = 0; rank < count; rank++) ranks[order[rank]!] = rank;
   return ranks;

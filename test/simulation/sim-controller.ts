@@ -37,7 +37,7 @@ export class SimController {
     const { random } = this.#world;
     this.life += 1;
     this.state = createState({
-      origin: this.address, expiryMs, attemptsMax: 3, queueTasksMax: 20, queueBytesMax: 10_000, makeId: () => drawId(random),
+      origin: this.address, expiryMs, attemptsMax: 3, queueTasksMax: 12, queueBytesMax: 10_000, makeId: () => drawId(random),
     });
   }
 

@@ -127,10 +127,16 @@ function pickWorker({ world, workers }: Cluster): SimWorker | undefined {
   return alive.length === 0 ? undefined : pickOne(world.random, alive);
 }
 
-/** Puts a new version in place on every node, now or soon; each worker notices in its own time. */
-function replaceTable({ world, workers }: Cluster): void {
+/** Puts a new version in place, or two, so that what a query began to read is gone. */
+function replaceTable(cluster: Cluster): void {
+  const { base } = pickOne(cluster.world.random, cluster.world.sets);
+  replaceOnce(cluster, base);
+  if (chance(cluster.world.random, 0.5)) replaceOnce(cluster, base);
+}
+
+/** Every node gets the version now or soon; each worker notices in its own time. */
+function replaceOnce({ world, workers }: Cluster, base: string): void {
   const { random, timeline } = world;
-  const { base } = pickOne(random, world.sets);
   for (const node of world.nodes) {
     timeline.after(chance(random, 0.5) ? 0 : 2_000 * random(), () => {
       switchVersion(node, base);

@@ -1,7 +1,8 @@
 /** DuckDB as the oracle of random queries: the same rows, the same question in SQL, compared within stated bounds. */
 import { DuckDBDataChunk, DuckDBInstance, DuckDBTimestampNanosecondsValue, BIGINT, BOOLEAN, DOUBLE, TIMESTAMP_NS, VARCHAR, type DuckDBConnection, type DuckDBType, type DuckDBValue } from "@duckdb/node-api";
 import type { Dtype } from "../../../lib/columns/dtypes.js";
-import type { MeasureSpec, Query, Term } from "../../../lib/engine/query.js";
+import type { MeasureSpec } from "../../../lib/engine/measures.js";
+import type { Query, Term } from "../../../lib/engine/query.js";
 import type { RandomTable, Value } from "./tables.js";
 
 /** An answer row by row: keys, then for each measure its value and the size by which a float may be off, else 0. */

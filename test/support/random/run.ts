@@ -133,6 +133,6 @@ function tableRows(table: Table): Value[][] {
     const cell = column.get(row);
     if (cell === null) return null;
     if (dtype === "timestamp") return parseTimestamp(String(cell))!;
-    return dtype === "int64" ? BigInt(cell as number | bigint) : cell;
+    return dtype === "int64" ? BigInt(cell) : cell;
   }));
 }
