@@ -124,8 +124,11 @@ describe("worker", function () {
     await writeTaxi();
     await start();
     const { nonce } = await controller.take("ready");
+    const task = await taskOf(nonce, { generation: "0".repeat(64) });
+    // Only a shard that stays: of one that goes, the watch may tell before the task is looked at.
+    const shards = task.shards.filter(({ name }) => name === "taxi-0.bcolzs");
     await rm(join(dataDir, "taxi-2.bcolzs"), { recursive: true });
-    controller.send(await taskOf(nonce, { generation: "0".repeat(64) }), [query]);
+    controller.send({ ...task, shards }, [query]);
     expect(await controller.take("failed")).to.include({ code: "GENERATION_GONE", shard: "taxi-0.bcolzs" });
     const types = controller.messages.map(({ header }) => header.type);
     expect(types.indexOf("holdings")).to.be.within(1, types.indexOf("failed"));
