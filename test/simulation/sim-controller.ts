@@ -81,7 +81,7 @@ export class SimController {
   noteGone(connection: Connection): void {
     if (this.#sessions.get(connection.worker.id) !== connection) return;
     this.#sessions.delete(connection.worker.id);
-    this.dispatch({ kind: "workerLost", workerId: connection.worker.id, reason: "gone" });
+    this.dispatch({ kind: "workerLost", workerId: connection.worker.id, reason: "gone", saidBye: false });
   }
 
   noteClientGone(client: SimClient): void {

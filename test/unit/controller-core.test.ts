@@ -147,7 +147,7 @@ describe("scheduling core: tasks that go wrong", () => {
     const task = oneAssigned(core.call("c1", ["taxi"]));
     core.partial("w1", task.header.taskId, task.header.shards[0]!.ordinal);
     core.register("w2", setHoldings("taxi", 8));
-    core.tell({ kind: "workerLost", workerId: "w1", reason: "killed" });
+    core.tell({ kind: "workerLost", workerId: "w1", reason: "killed", saidBye: false });
     const read = assigned(core.work(core.ready("w2"))).flatMap(({ header }) => shardNames(header));
     expect(read).to.have.length(7).and.not.include(task.header.shards[0]!.name);
   });
@@ -158,7 +158,7 @@ describe("scheduling core: tasks that go wrong", () => {
     core.join("w2", setHoldings("taxi", 16));
     const [one, two] = assigned(core.call("c1", ["taxi"]));
     core.partial(one!.workerId, one!.header.taskId, one!.header.shards[0]!.ordinal);
-    const lost = core.tell({ kind: "workerLost", workerId: one!.workerId, reason: "killed" });
+    const lost = core.tell({ kind: "workerLost", workerId: one!.workerId, reason: "killed", saidBye: false });
     const rest = core.work([two!]);
     const [answer, ...more] = answers([...lost, ...rest]);
     expect(answer).to.include({ type: "result", workers: 2, retries: 1 });
@@ -170,7 +170,7 @@ describe("scheduling core: tasks that go wrong", () => {
     core.join("w1", [holding("taxi.bcolz")]);
     const task = oneAssigned(core.call("c1", ["taxi"]));
     core.join("w2", [holding("taxi.bcolz")]);
-    const again = oneAssigned(core.tell({ kind: "workerLost", workerId: "w1", reason: "killed" }));
+    const again = oneAssigned(core.tell({ kind: "workerLost", workerId: "w1", reason: "killed", saidBye: false }));
     expect(again.workerId).to.equal("w2");
     expect(again.header.taskId).to.not.equal(task.header.taskId);
   });
@@ -193,7 +193,7 @@ describe("scheduling core: tasks that go wrong", () => {
     core.call("c1", ["taxi"]);
     core.call("c2", ["taxi"]);
     const bike = oneAssigned(core.call("c3", ["bike"]));
-    const lost = core.tell({ kind: "workerLost", workerId: "w1", reason: "killed" });
+    const lost = core.tell({ kind: "workerLost", workerId: "w1", reason: "killed", saidBye: false });
     expect(answers(lost).map((answer) => [answer.id, answer.type === "error" && answer.code])).to.deep.equal([["c1", "SHARD_UNAVAILABLE"], ["c2", "SHARD_UNAVAILABLE"]]);
     expect(answers(core.finish(bike))[0]).to.include({ type: "result", id: "c3" });
   });
@@ -203,11 +203,11 @@ describe("scheduling core: tasks that go wrong", () => {
     core.register("standby", [holding("taxi.bcolz")]);
     core.join("w1", [holding("taxi.bcolz")]);
     core.call("c1", ["taxi"]);
-    core.tell({ kind: "workerLost", workerId: "w1", reason: "killed" });
+    core.tell({ kind: "workerLost", workerId: "w1", reason: "killed", saidBye: false });
     core.join("w2", [holding("taxi.bcolz")]);
-    core.tell({ kind: "workerLost", workerId: "w2", reason: "killed" });
+    core.tell({ kind: "workerLost", workerId: "w2", reason: "killed", saidBye: false });
     core.join("w3", [holding("taxi.bcolz")]);
-    const error = oneError(core.tell({ kind: "workerLost", workerId: "w3", reason: "killed" }));
+    const error = oneError(core.tell({ kind: "workerLost", workerId: "w3", reason: "killed", saidBye: false }));
     expect(error.code).to.equal("WORKER_LOST");
     expect(error.message).to.contain("w3").and.contain("taxi.bcolz");
   });

@@ -2,13 +2,13 @@
 import { BquerydError, errorCodes } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { ClientMessage, Cost, ShardRef } from "../../wire/messages.js";
-import { resolveShards, type GoneGeneration } from "./catalog.js";
+import { resolveShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
-import type { Failure } from "./failures.js";
+import type { GoneGeneration } from "./generations.js";
 import { dequeue, enqueue } from "./queues.js";
 import { createMean } from "./running-mean.js";
-import { ordinalStates, requestWake, type Call, type ControllerState, type Step, type Task } from "./state.js";
+import { ordinalStates, requestWake, type Call, type ControllerState, type Failure, type Step, type Task } from "./state.js";
 
 const nothing: Cost = {
   shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,

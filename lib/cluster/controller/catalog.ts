@@ -1,12 +1,11 @@
 /** Who holds what: the shards that live workers have, by name and generation. */
 import { resolveTables } from "../../columns/names.js";
 import type { Holding, ShardRef } from "../../wire/messages.js";
-import { chooseHoldings } from "./generations.js";
+import { chooseHoldings, type GoneGeneration, type HeldShard } from "./generations.js";
 import { choosePreferred } from "./rendezvous.js";
 
-/** A shard by name, with the worker ids that hold it. A worker holds one generation of a name as its current one. */
-export interface Shard {
-  readonly name: string;
+/** A shard with the worker ids that hold it. A worker holds one generation of a name as its current one. */
+export interface Shard extends HeldShard {
   readonly holders: Map<string, Holding>;
   readonly byGeneration: Map<string, Set<string>>;
   /** The preferred reader of each generation, once computed; emptied when a holder comes or goes. */
@@ -18,12 +17,6 @@ export interface Catalog {
   readonly shards: Map<string, Shard>;
   chosen: ReadonlyMap<string, Holding> | undefined;
   readonly resolved: Map<string, readonly ShardRef[]>;
-}
-
-/** A generation of a shard that turned out not to be kept any more. */
-export interface GoneGeneration {
-  readonly name: string;
-  readonly generation: string;
 }
 
 /** A set of worker ids. */

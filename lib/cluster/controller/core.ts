@@ -45,7 +45,7 @@ function onWorkerEvent(step: Step, event: WorkerEvent): void {
     case "done": schedule(step, onDone(step, worker, event)); return;
     case "failed": schedule(step, onFailed(step, worker, event)); return;
     case "declined": schedule(step, onDeclined(step, worker, event.taskId)); return;
-    case "workerLost": loseWorker(step, worker, event.reason); return;
+    case "workerLost": loseWorker(step, worker, event); return;
     default: unreachable(event);
   }
 }
@@ -112,10 +112,10 @@ function forgetEarlier(step: Step, worker: Worker): void {
   forgetWorker(step.state, worker);
 }
 
-function loseWorker(step: Step, worker: Worker, reason: string): void {
+function loseWorker(step: Step, worker: Worker, { reason, saidBye }: { reason: string; saidBye: boolean }): void {
   const call = onLostTask(step, worker, reason);
   forgetWorker(step.state, worker);
-  step.actions.push({ kind: "log", level: "warn", event: "worker.lost", facts: { worker: worker.id, node: worker.node, reason } });
+  step.actions.push({ kind: "log", level: saidBye ? "info" : "warn", event: "worker.lost", facts: { worker: worker.id, node: worker.node, reason } });
   failStranded(step);
   schedule(step, call);
 }
@@ -152,7 +152,7 @@ function onTick(step: Step): void {
   }
   for (const worker of [...state.workers.values()]) {
     const expiresMs = worker.lastHeardMs + state.options.expiryMs;
-    if (nowMs >= expiresMs) loseWorker(step, worker, `nothing heard of it for ${Math.round(nowMs - worker.lastHeardMs)} ms`);
+    if (nowMs >= expiresMs) loseWorker(step, worker, { reason: `nothing heard of it for ${Math.round(nowMs - worker.lastHeardMs)} ms`, saidBye: false });
     else requestWake(step, expiresMs);
   }
   scheduleAll(step);

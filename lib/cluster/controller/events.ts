@@ -33,7 +33,8 @@ export type Event =
   | { readonly kind: "clientLost"; readonly clientId: string }
   /** News of a call is too large to be sent to its client. */
   | { readonly kind: "unsendable"; readonly clientId: string; readonly id: string; readonly message: string }
-  | { readonly kind: "workerLost"; readonly workerId: string; readonly reason: string }
+  /** `saidBye`: it left in order, for the reason it gave. */
+  | { readonly kind: "workerLost"; readonly workerId: string; readonly reason: string; readonly saidBye: boolean }
   /** No more calls are taken; those running may finish, or are failed at once. */
   | { readonly kind: "stopping"; readonly finish: boolean }
   /** Time has passed: sent at the latest when `wakeAt` asked for it. */
@@ -78,7 +79,7 @@ export function eventOfMessage(workerId: string, header: Exclude<WorkerMessage, 
       return { kind: "failed", workerId, taskId, code, message, details, retry, shard };
     }
     case "declined": return { kind: "declined", workerId, taskId: header.taskId, reason: header.reason };
-    case "bye": return { kind: "workerLost", workerId, reason: header.reason };
+    case "bye": return { kind: "workerLost", workerId, reason: header.reason, saidBye: true };
     default: return unreachable(header);
   }
 }

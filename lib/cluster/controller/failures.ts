@@ -1,17 +1,8 @@
-/** Failures as the core carries them: an error code and its facts, not an exception. */
-import { isErrorCode, type BquerydError, type ErrorCode, type ErrorDetails } from "../../base/errors.js";
+/** Every failure the core can answer with, and its words. */
+import { isErrorCode, type BquerydError } from "../../base/errors.js";
 import type { ClientReply, ShardRef } from "../../wire/messages.js";
 import type { TaskFailed } from "./events.js";
-import { ordinalStates, type Call, type Task, type Worker } from "./state.js";
-
-/** Why a call or a task failed. */
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly details: ErrorDetails;
-  /** The process that failed, for people. */
-  readonly origin: string;
-}
+import { ordinalStates, type Call, type Failure, type Task, type Worker } from "./state.js";
 
 /** Names listed in an error; the count says how many there are. */
 const namesMax = 5;

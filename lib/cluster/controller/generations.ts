@@ -4,7 +4,18 @@
  */
 import { parseTableName } from "../../columns/names.js";
 import type { Holding } from "../../wire/messages.js";
-import type { GoneGeneration, Shard } from "./catalog.js";
+
+/** A generation of a shard that turned out not to be kept any more. */
+export interface GoneGeneration {
+  readonly name: string;
+  readonly generation: string;
+}
+
+/** A shard by name, and what each of the worker ids that hold it has. */
+export interface HeldShard {
+  readonly name: string;
+  readonly holders: ReadonlyMap<string, Holding>;
+}
 
 /** One generation of one shard, as the worker that changed last describes it, or a whole set. */
 interface Candidate {
@@ -22,7 +33,7 @@ interface SetCandidate extends Candidate {
 }
 
 /** The holding to read under each name; generations that are gone are left out. */
-export function chooseHoldings(shards: Iterable<Shard>, gone: readonly GoneGeneration[] = []): ReadonlyMap<string, Holding> {
+export function chooseHoldings(shards: Iterable<HeldShard>, gone: readonly GoneGeneration[] = []): ReadonlyMap<string, Holding> {
   const chosen = new Map<string, Holding>();
   for (const candidatesByName of groupBySet(shards, gone).values()) {
     const set = best(completeSets(candidatesByName));
@@ -33,7 +44,7 @@ export function chooseHoldings(shards: Iterable<Shard>, gone: readonly GoneGener
 }
 
 /** The candidates of every shard, those of one set name together; a table stands alone. */
-function groupBySet(shards: Iterable<Shard>, gone: readonly GoneGeneration[]): Map<string, ShardCandidate[][]> {
+function groupBySet(shards: Iterable<HeldShard>, gone: readonly GoneGeneration[]): Map<string, ShardCandidate[][]> {
   const groups = new Map<string, ShardCandidate[][]>();
   for (const shard of shards) {
     const candidates = candidatesOf(shard, gone);
@@ -49,7 +60,7 @@ function groupOf(name: string): string {
   return shard === null ? name : base;
 }
 
-function candidatesOf(shard: Shard, gone: readonly GoneGeneration[]): ShardCandidate[] {
+function candidatesOf(shard: HeldShard, gone: readonly GoneGeneration[]): ShardCandidate[] {
   const byGeneration = new Map<string, ShardCandidate>();
   for (const holding of shard.holders.values()) {
     if (gone.some(({ name, generation }) => name === holding.name && generation === holding.generation)) continue;

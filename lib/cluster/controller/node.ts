@@ -233,7 +233,7 @@ class ControllerNode {
       case "call": this.#call(session, header, body); break;
       case "cancel": this.#dispatch({ kind: "cancelled", clientId: session.id, id: header.id }); break;
       case "heartbeat": break;
-      case "bye": this.#lose(peer, "it said goodbye"); break;
+      case "bye": this.#lose(peer, "it said goodbye", true); break;
       default: unreachable(header);
     }
   }
@@ -245,7 +245,7 @@ class ControllerNode {
     }
     const workerId = this.#knownWorker(peer);
     if (workerId === undefined) this.#askToRegister(peer, header);
-    else if (header.type === "bye") this.#lose(peer, header.reason);
+    else if (header.type === "bye") this.#lose(peer, header.reason, true);
     else this.#dispatch(eventOfMessage(workerId, header, body));
   }
 
@@ -331,9 +331,9 @@ class ControllerNode {
   }
 
   /** A peer is gone: its worker or client, if it was one, is lost at once. */
-  #lose(peer: string, reason: string): void {
+  #lose(peer: string, reason: string, saidBye = false): void {
     const session = removeSession(this.#sessions, peer);
-    if (session?.kind === "worker") this.#dispatch({ kind: "workerLost", workerId: session.id, reason });
+    if (session?.kind === "worker") this.#dispatch({ kind: "workerLost", workerId: session.id, reason, saidBye });
     if (session?.kind === "client") this.#dispatch({ kind: "clientLost", clientId: session.id });
   }
 

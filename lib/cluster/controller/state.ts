@@ -1,10 +1,20 @@
 /** The state of the scheduling core: plain data, updated in place by one event at a time. */
+import type { ErrorCode, ErrorDetails } from "../../base/errors.js";
 import type { Cost, ShardRef } from "../../wire/messages.js";
-import { createCatalog, type Catalog, type GoneGeneration } from "./catalog.js";
+import { createCatalog, type Catalog } from "./catalog.js";
 import type { Action, Body } from "./events.js";
-import type { Failure } from "./failures.js";
+import type { GoneGeneration } from "./generations.js";
 import { createQueues, type FairQueues } from "./queues.js";
 import { createMean, type RunningMean } from "./running-mean.js";
+
+/** Why a call or a task failed: an error code and its facts, not an exception. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+  /** The process that failed, for people. */
+  readonly origin: string;
+}
 
 /** What a core is given once. */
 export interface CoreOptions {

@@ -5,10 +5,9 @@ import { failCall, finishIfWhole, releaseTask, restartCall } from "./calls.js";
 import { isHeldByOther, readersOf } from "./catalog.js";
 import type { Body, TaskFailed } from "./events.js";
 import * as failures from "./failures.js";
-import type { Failure } from "./failures.js";
 import { enqueue } from "./queues.js";
 import { observe } from "./running-mean.js";
-import { ordinalStates, type Call, type ControllerState, type Step, type Task, type Worker } from "./state.js";
+import { ordinalStates, type Call, type ControllerState, type Failure, type Step, type Task, type Worker } from "./state.js";
 
 /** How long a call rests after a failure that a pause may heal. */
 const restMs = 100;
