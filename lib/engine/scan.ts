@@ -135,10 +135,10 @@ function selectRows(chunk: number, rows: number, predicates: readonly Predicate[
 function accumulate(input: ChunkInput, plan: ScanPlan): void {
   const slots = plan.grouper === null ? 0 : plan.grouper.assign(input);
   const capacity = plan.grouper === null ? 1 : plan.grouper.capacity();
-  for (const accumulator of [plan.rows, ...plan.states]) {
-    accumulator.grow(capacity);
-    accumulator.add(input, slots);
-  }
+  for (const accumulator of [plan.rows, ...plan.states]) accumulator.grow(capacity);
+  const counting = plan.grouper === null ? undefined : plan.states.find((state) => state.addAndCount?.(input, slots, plan.rows.pointer()) === true);
+  if (counting === undefined) plan.rows.add(input, slots);
+  for (const state of plan.states) if (state !== counting) state.add(input, slots);
 }
 
 function takePartial(plan: ScanPlan, arena: Arena): Partial {

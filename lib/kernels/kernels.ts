@@ -145,12 +145,18 @@ export interface KernelFunctions {
   sumSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
   sumSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
   sumSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
-  /** The same into 128-bit two's complement little-endian accumulators of 16 bytes. */
+  /** countSlots and sumSlots of n <= 65,536 rows without nulls, in one pass where slots are few. */
+  tallySlotsU8(slots: Pointer, values: Pointer, n: number, base: bigint, step: bigint, counts: Pointer, sums: Pointer): void;
+  tallySlotsU16(slots: Pointer, values: Pointer, n: number, base: bigint, step: bigint, counts: Pointer, sums: Pointer): void;
+  /** sumSlots into 128-bit two's complement little-endian accumulators of 16 bytes. */
   sumWideSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
   sumWideSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
   sumWideSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
   sumWideSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
-  /** Compensated (two-sum) float64 sums: accumulators of 16 bytes, sum then compensation. Infinities stay right: no NaN from inf - inf inside the compensation alone. */
+  /**
+   * Compensated (two-sum) float64 sums: accumulators of 16 bytes, sum then compensation; off by less than 2^-41 of the sum
+   * of magnitudes. Infinities stay right: no NaN from inf - inf inside the compensation alone.
+   */
   sumSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, sums: Pointer): void;
   /** least[slot] = min(least[slot], base + step * code); the caller fills least with the greatest int64 before. */
   minSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;
@@ -175,7 +181,7 @@ export interface KernelFunctions {
   totalU32(codes: Pointer, nulls: Pointer, n: number): bigint;
   /** Adds int64 values into one 128-bit accumulator. */
   totalWideI64(values: Pointer, nulls: Pointer, n: number, sum: Pointer): void;
-  /** Adds float64 values into one compensated accumulator (16 bytes); the order of additions is fixed. */
+  /** The same into one accumulator; the order of additions is fixed. */
   totalF64(values: Pointer, nulls: Pointer, n: number, sum: Pointer): void;
 
   // Order.

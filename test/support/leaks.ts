@@ -16,22 +16,21 @@ process.env["TMPDIR"] = folder;
 process.env["HOME"] = folder;
 process.env["XDG_STATE_HOME"] = join(folder, "state");
 
+// Of a run that ends before its last test, too.
+process.once("exit", () => { rmSync(folder, { recursive: true, force: true }); });
+
 const goneWithinMs = 5_000;
 
 /** What mocha calls for the whole run. */
 export const mochaHooks = {
   async afterAll(): Promise<void> {
     failIfStillOpen();
-    try {
-      await settle(() => processesOfRun());
-      expect(processesOfRun(), "processes left behind").to.deep.equal([]);
-      await settle(() => openFilesOfRun());
-      expect(openFilesOfRun(), "open files left behind").to.deep.equal([]);
-      expect(openSocketCount(), "zeromq sockets left open").to.equal(0);
-      expect(readdirSync(folder), "temp files left behind").to.deep.equal([]);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    await settle(processesOfRun);
+    expect(processesOfRun(), "processes left behind").to.deep.equal([]);
+    await settle(openFilesOfRun);
+    expect(openFilesOfRun(), "open files left behind").to.deep.equal([]);
+    expect(openSocketCount(), "zeromq sockets left open").to.equal(0);
+    expect(readdirSync(folder), "temp files left behind").to.deep.equal([]);
   },
 };
 

@@ -11,7 +11,7 @@ import { ordinalStates, requestWake, type Call, type ControllerState, type Step,
 /** A batch is at most this much work, so that a slow worker holds up little and a deadline is noticed. */
 const batchMsMax = 10;
 /** A batch is not cut below this much work, where sending messages would cost more than sharing saves. */
-const batchMsMin = 1;
+const batchMsMin = 5;
 /** Shards of a batch while nothing is known of what they cost. */
 const probeShardsMax = 16;
 /** Waiting shards looked at for one batch, so that a call of very many delays nobody. */

@@ -21,6 +21,7 @@ export function createRowCounter(arena: Arena, isGrouped: boolean): RowCounter &
   const slab = createSlab(arena, 8, zeroFill(arena, 8));
   let total = 0;
   return {
+    pointer: slab.pointer,
     grow: slab.grow,
     add(input, slots) {
       if (isGrouped) kernels.countSlots(slots, input.rows, slab.pointer());
@@ -68,6 +69,12 @@ function createIntSum(column: TableColumn, context: AccumulatorContext): Accumul
       const run = input.run(column);
       const name = `${isWide ? "sumWideSlots" : "sumSlots"}${widthNames[run.width]}` as const;
       kernels[name](slots, run.values, run.nulls, run.rows, run.base, run.step, slab.pointer());
+    },
+    addAndCount(input, slots, counts) {
+      const run = input.run(column);
+      if (isWide || run.nulls !== 0 || run.width > 2) return false;
+      kernels[run.width === 1 ? "tallySlotsU8" : "tallySlotsU16"](slots, run.values, run.rows, run.base, run.step, counts, slab.pointer());
+      return true;
     },
     take: (order) => ({ kind: "sum-int", dtype: column.dtype, sums: (isWide ? takeWideSums : takeNarrowSums)(kernels.memory.buffer, slab.pointer(), order) }),
   };

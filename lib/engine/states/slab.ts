@@ -16,6 +16,8 @@ export interface AccumulatorContext {
 
 /** Rows of each group: what a column without nulls need not count again. */
 export interface RowCounter {
+  /** The int64 counts by slot, for whoever counts along. */
+  pointer(): number;
   take(order: Uint32Array): Float64Array;
   /** The slots below `slotCount` in which there are rows, ascending. */
   usedSlots(slotCount: number): Uint32Array;
@@ -27,6 +29,8 @@ export interface Accumulator {
   grow(groups: number): void;
   /** Adds the selected rows of a chunk; `slots` points at their uint32 groups, 0 without keys. */
   add(input: ChunkInput, slots: number): void;
+  /** The same and counts the rows into `counts` in one pass; false when it cannot, and has done nothing. */
+  addAndCount?(input: ChunkInput, slots: number, counts: number): boolean;
   /** The states of the groups in the given order, copied out. */
   take(order: Uint32Array): StateColumn;
 }

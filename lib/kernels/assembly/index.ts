@@ -15,6 +15,7 @@ export * from "./sets";
 export * from "./shuffle";
 export * from "./slots";
 export { countSlots, countSlotsNonNull, sumSlotsI64, sumSlotsU16, sumSlotsU32, sumSlotsU8 } from "./sums";
+export * from "./tallies";
 export * from "./text-masks";
 export { totalU16, totalU32, totalU8 } from "./totals";
 export * from "./wide";
