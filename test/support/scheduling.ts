@@ -73,10 +73,11 @@ export class Scheduling {
     return this.tell({ kind: "called", clientId, call, body });
   }
 
-  /** Answers every shard of a task, one block each, and ends it. */
+  /** Answers every shard of a task, one block each, and ends it; all the time since it was assigned was work. */
   finish({ workerId, header }: Assigned): Action[] {
+    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
     const partials = header.shards.flatMap(({ ordinal }) => this.partial(workerId, header.taskId, ordinal));
-    return [...partials, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length } })];
+    return [...partials, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
   }
 
   partial(workerId: string, taskId: string, start: number, size = 1): Action[] {

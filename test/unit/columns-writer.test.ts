@@ -14,8 +14,11 @@ import { readTable, type StoredValue } from "../support/read-table.js";
 import { batchOf, unsyncedFiles, writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
 
 let folder = "";
-beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), "bqueryd-test-")); });
-afterEach(async () => { await rm(folder, { recursive: true }); });
+/** Gives each test a folder; not a hook of the file, which would run around the tests of all files. */
+function useFolder(): void {
+  beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), "bqueryd-test-")); });
+  afterEach(async () => { await rm(folder, { recursive: true }); });
+}
 
 function column(dtype: Dtype, values: readonly StoredValue[], name = "v"): PlainColumn {
   return { name, dtype, values };
@@ -32,6 +35,8 @@ async function age(directory: string): Promise<void> {
 }
 
 describe("writing a table", () => {
+  useFolder();
+
   it("shows nothing before the commit, and the directory then holds what the footer names alone", async () => {
     const path = join(folder, "new", "taxi.bcolz");
     const writer = await createTables({ paths: [path], columns: [{ name: "v", dtype: "int64" }], set: false, replace: false, sort: "v", files: unsyncedFiles });
@@ -102,6 +107,8 @@ describe("writing a table", () => {
 });
 
 describe("replacing a table", () => {
+  useFolder();
+
   it("needs to be asked for", async () => {
     const path = join(folder, "taxi.bcolz");
     const before = await writeTable(path, [column("int64", [1n])]);
@@ -180,6 +187,8 @@ describe("replacing a table", () => {
 });
 
 describe("a writer's lock", () => {
+  useFolder();
+
   it("keeps a second writer out and says who is in", async () => {
     const spec = { paths: [join(folder, "taxi.bcolz")], columns: [{ name: "v", dtype: "int64" as const }], set: false, replace: true, sort: null, files: unsyncedFiles };
     const writer = await createTables(spec);
@@ -213,6 +222,8 @@ describe("a writer's lock", () => {
 });
 
 describe("writing a set", () => {
+  useFolder();
+
   const values = Array.from({ length: 100 }, (_, row) => `v${row % 7}`);
 
   it("names it by its content and every shard's place in it", async () => {
@@ -275,6 +286,8 @@ describe("writing a set", () => {
 });
 
 describe("opening a table", () => {
+  useFolder();
+
   it("says what is wrong with a path", async () => {
     await writeFile(join(folder, "file.bcolz"), "");
     await mkdir(join(folder, "empty.bcolz"));
@@ -319,6 +332,8 @@ describe("opening a table", () => {
 });
 
 describe("inspecting a table", () => {
+  useFolder();
+
   it("tells how each column is stored and what it spans", async () => {
     const rows = Array.from({ length: 70_000 }, (_, row) => row);
     await writeTable(join(folder, "a.bcolz"), [

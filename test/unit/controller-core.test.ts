@@ -451,8 +451,7 @@ describe("scheduling core: who gets what", () => {
     core.nowMs += 2 * task.header.shards.length;
     core.finish(task);
     task = oneAssigned(core.ready("w1"));
-    // Five, of which the largest aligned block is four.
-    expect(task.header.shards).to.have.length(4);
+    expect(task.header.shards).to.have.length(5);
   });
 
   it("tells workers the time that remains", () => {

@@ -25,11 +25,6 @@ interface Peer<C extends "client" | "worker"> {
 
 const opened: { close(): Promise<void> }[] = [];
 
-afterEach(async () => {
-  await Promise.all(opened.splice(0).reverse().map((one) => one.close()));
-  expect(openSocketCount()).to.equal(0);
-});
-
 async function start(more: { flags?: Record<string, string>; registry?: FakeRegistry } = {}): Promise<RunningController & { events: { event: string }[]; registry: FakeRegistry }> {
   const flags = { node: "here", heartbeat: `${heartbeatMs / 1_000}`, expiry: `${expiryMs / 1_000}`, message_bytes_max: "1MB", ...more.flags };
   const config = loadConfig({ flags, env: {}, machineFile: "/nonexistent" });
@@ -103,6 +98,11 @@ async function valueOf(client: Peer<"client">, verb: "info" | "files" | "ping"):
 }
 
 describe("a controller on its sockets", () => {
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).reverse().map((one) => one.close()));
+    expect(openSocketCount()).to.equal(0);
+  });
+
   it("answers ping and is listed in the registry while it serves", async () => {
     const { address, registry, stop } = await start();
     expect((await registry.controllers()).map((record) => record.address)).to.deep.equal([address]);

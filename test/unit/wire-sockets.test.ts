@@ -14,10 +14,13 @@ const messageBytesMax = 64 * 1024 * 1024;
 const id = randomId();
 const closers: (() => Promise<void> | void)[] = [];
 
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-  expect(openSocketCount()).to.equal(0);
-});
+/** Closes what a test opened; not a hook of the file, which would run after the tests of all files. */
+function closeSockets(): void {
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+    expect(openSocketCount()).to.equal(0);
+  });
+}
 
 interface TestRouter extends Router {
   readonly received: { peer: string; message: Incoming }[];
@@ -82,6 +85,8 @@ async function peerOf(router: TestRouter): Promise<string> {
 }
 
 describe("sockets", () => {
+  closeSockets();
+
   it("bring a message and its body to the controller, and a reply back, on both channels", async () => {
     const router = await listen();
     const client = dial(router.address, "client");
@@ -231,6 +236,8 @@ describe("sockets", () => {
 });
 
 describe("sockets: malformed input", () => {
+  closeSockets();
+
   const [clientTag, heartbeat] = encodeFrames("client", "message", { type: "heartbeat" }, [], messageBytesMax);
   const [workerTag] = encodeFrames("worker", "message", { type: "heartbeat" }, [], messageBytesMax);
 
@@ -310,6 +317,8 @@ describe("sockets: malformed input", () => {
 });
 
 describe("sockets: addresses", () => {
+  closeSockets();
+
   async function failureOf(options: Partial<RouterOptions>): Promise<BquerydError> {
     const failure: unknown = await listen(options).catch((cause: unknown) => cause);
     if (failure instanceof BquerydError) return failure;

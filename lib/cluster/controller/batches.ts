@@ -2,8 +2,9 @@
 import type { Block } from "../../wire/messages.js";
 
 /**
- * At most `size` of the given ordinals (ascending, distinct), ascending: the largest aligned blocks among them first,
- * of equal ones the first. A block is the ordinals k * 2^j up to (k + 1) * 2^j.
+ * `size` of the given ordinals (ascending, distinct), or all if they are fewer, ascending: the largest aligned blocks
+ * among them first, of equal ones the first, and then loose ordinals from the end. A block is the ordinals k * 2^j up to
+ * (k + 1) * 2^j.
  */
 export function chooseBatch(ordinals: readonly number[], size: number): number[] {
   const chosen: Block[] = [];
@@ -13,7 +14,9 @@ export function chooseBatch(ordinals: readonly number[], size: number): number[]
     chosen.push(block);
     room -= block.size;
   }
-  return chosen.sort((a, b) => a.start - b.start).flatMap(ordinalsOf);
+  const batch = new Set(chosen.flatMap(ordinalsOf));
+  for (let index = ordinals.length - 1; index >= 0 && batch.size < size; index--) batch.add(ordinals[index]!);
+  return [...batch].sort((a, b) => a - b);
 }
 
 /** The ordinals as the fewest aligned blocks of at most `sizeMax`, ascending. */

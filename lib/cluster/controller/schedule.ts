@@ -146,13 +146,20 @@ function nearness(state: ControllerState, call: Call, worker: Worker, shard: Sha
 
 /** Shards of the next batch: a share of what waits, within the bounds of time as far as the cost of a shard is known. */
 function batchSize(state: ControllerState, call: Call): number {
-  const share = Math.ceil(call.waitingCount / (2 * Math.max(1, state.workers.size)));
+  const share = shareOf(state, call);
   if (call.shardMs.value !== undefined) {
     const shardMs = Math.max(call.shardMs.value, 0.001);
     return Math.max(1, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), batchMsMax / shardMs)));
   }
   const known = Math.max(state.shardMs.value ?? 0, 0.001);
   return Math.max(1, Math.floor(Math.min(share, batchMsMax / known, probeShardsMax)));
+}
+
+/** Half of a worker's part of what waits, so that the fast ones take more; all of it when that is one batch anyway. */
+function shareOf(state: ControllerState, { waitingCount, shardMs }: Call): number {
+  const part = waitingCount / Math.max(1, state.workers.size);
+  const partMs = part * (shardMs.value ?? state.shardMs.value ?? Infinity);
+  return Math.ceil(partMs <= batchMsMax ? part : part / 2);
 }
 
 /** Tells whether a worker is still to leave shards to their preferred readers, and asks for a tick when it is not. */

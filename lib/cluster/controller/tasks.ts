@@ -46,8 +46,10 @@ export function onDone(step: Step, worker: Worker, { taskId, cost }: { taskId: s
   }
   const tookMs = step.nowMs - task.assignedMs;
   observe(step.state.taskMs, tookMs);
-  observe(step.state.shardMs, tookMs / task.shardCount);
-  observe(call.shardMs, tookMs / task.shardCount);
+  // What the worker computed, without the way there and back, which a larger batch would not lengthen.
+  const workMs = Math.min(tookMs, cost.scanMs + cost.mergeMs);
+  observe(step.state.shardMs, workMs / task.shardCount);
+  observe(call.shardMs, workMs / task.shardCount);
   releaseTask(step.state, task);
   finishIfWhole(step, call);
   return undefined;
