@@ -87,9 +87,8 @@ function onExited(state: SupervisorState, event: { id: string; exitCode: number 
   if (process === undefined || !process.running) return [];
   process.running = false;
   if (state.stopping !== undefined) return continueStop(state);
-  if (!state.ready) {
-    return beginStop(state, `${event.id} did not start`, nowMs, event.exitCode ?? 70);
-  }
+  // One that ends by itself before all are ready would do so again; one that was killed need not.
+  if (!state.ready && event.exitCode !== null) return beginStop(state, `${event.id} did not start`, nowMs, event.exitCode);
   // A controller ends well only when it was told to, by killall: then the cluster is meant to end.
   if (process.slot.role === "controller" && event.exitCode === 0) return beginStop(state, "killall", nowMs);
   process.failures = nowMs - process.startedMs >= backOff.forgottenAfterMs ? 1 : process.failures + 1;

@@ -35,6 +35,8 @@ export async function killWorkersUnderLoad({ kills, seed }: { kills: number; see
     const up = await startBqueryd(["up", "--workers=2", `--data-dir=${folder}`, `--registry-dir=${join(folder, "registry")}`]);
     try {
       return await loadAndKill(folder, kills, (workers) => workers[Math.floor(random() * workers.length)]!);
+    } catch (cause) {
+      throw new Error(`the load failed; the last of the log:\n${up.stderr().slice(-4_000)}`, { cause });
     } finally {
       up.signal("SIGTERM");
       await up.ended;

@@ -51,6 +51,12 @@ describe("supervisor", () => {
     expect([1, 2, 3, 20].map(backOffMs)).to.deep.equal([200, 400, 800, 10_000]);
   });
 
+  it("starts a process that was killed before all were ready again, too", () => {
+    const state = begun();
+    expect(run(state, { kind: "exited", id: "w1", exitCode: null }, 1_000)).to.deep.equal(["wakeAt 1200"]);
+    expect(run(state, { kind: "tick" }, 1_200)).to.deep.equal(["start w1"]);
+  });
+
   it("forgets earlier deaths after a long run", () => {
     const state = serving();
     run(state, { kind: "exited", id: "w1", exitCode: null }, 0);
