@@ -13,7 +13,8 @@ export function cellReader(values: Values): (row: number) => Cell {
     case "timestamp": return (row) => formatTimestamp(values.array[row]!);
     case "float64": return (row) => values.array[row]!;
     case "string": {
-      const decoder = new TextDecoder();
+      // Without the option a leading U+FEFF would be taken for a byte order mark and left out.
+      const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
       return (row) => decoder.decode(values.bytes.subarray(values.offsets[row], values.offsets[row + 1]));
     }
   }

@@ -35,10 +35,12 @@ interface Pending {
   readonly call: Call;
   readonly deadlineMs: number;
   sends: number;
+  /** The link it was sent on last. */
+  link: Link | undefined;
   settle(outcome: Answer | BquerydError): void;
 }
 
-const sendsMax = 3;
+const sendsMin = 3;
 /** What a controller is given beyond the deadline to say itself that time is over, and what was outstanding. */
 const graceMs = 500;
 
@@ -48,7 +50,11 @@ export class Session {
   readonly #clientId = randomId();
   readonly #pending = new Map<string, Pending>();
   #link: Promise<Link> | undefined;
-  #lastLost: string | undefined;
+  /** What #link has become. */
+  #open: Link | undefined;
+  #addressCount = 0;
+  /** When controllers were lost that have not welcomed us since. */
+  readonly #lost = new Map<string, number>();
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -62,13 +68,13 @@ export class Session {
     return new Promise((resolve, reject) => {
       const id = randomId();
       const stop = (error: BquerydError): void => {
-        this.#cancel(id);
+        this.#cancel(entry);
         entry.settle(error);
       };
       const timer = setTimeout(() => { stop(late(call)); }, call.timeoutMs + graceMs);
       const onAbort = (): void => { stop(cancelled()); };
       const entry: Pending = {
-        id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0,
+        id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0, link: undefined,
         settle: (outcome) => {
           if (!this.#pending.delete(id)) return;
           clearTimeout(timer);
@@ -92,34 +98,42 @@ export class Session {
 
   #send(entry: Pending): void {
     entry.sends += 1;
+    entry.link = undefined;
     this.#link ??= this.#connect();
-    const used = this.#link;
-    used.then((link) => {
+    const connecting = this.#link;
+    connecting.then((link) => {
       if (this.#pending.has(entry.id)) sendCall(link, entry);
-    }).catch((error: unknown) => {
-      if (this.#link === used) this.#link = undefined;
-      entry.settle(toBquerydError(error, "send the call"));
+    }, (error: unknown) => {
+      if (this.#link === connecting) this.#link = undefined;
+      entry.settle(toBquerydError(error, "reach a controller"));
     });
   }
 
   async #connect(): Promise<Link> {
     const addresses = await this.#options.findControllers();
-    // The one just lost may still be listed: another is tried first.
-    const address = addresses.find((candidate) => candidate !== this.#lastLost) ?? addresses[0]!;
-    return openLink({
+    this.#addressCount = addresses.length;
+    const address = chooseAddress(addresses, this.#lost, this.#clientId);
+    const link: Link = openLink({
       address, clientId: this.#clientId, messageBytesMax: this.#options.messageBytesMax, expiryMs: this.#options.expiryMs,
-      onReply: (header, body) => { this.#receive(header, body); },
+      onReply: (header, body) => {
+        if (header.type === "welcome") this.#lost.delete(address);
+        this.#receive(header, body);
+      },
       onMalformed: (error) => { this.#failAll(error); },
-      onLost: (reason) => { this.#lose(address, reason); },
+      onLost: (reason) => { this.#lose(link, reason); },
     });
+    this.#open = link;
+    return link;
   }
 
-  #lose(address: string, reason: string): void {
-    this.#link = undefined;
-    this.#lastLost = address;
-    for (const entry of [...this.#pending.values()]) {
+  /** Sends what the link carried again, once to every controller there is and never less than a few times. */
+  #lose(link: Link, reason: string): void {
+    this.#lost.set(link.address, monotonicMs());
+    if (this.#open === link) this.#link = undefined;
+    const sendsMax = Math.max(sendsMin, this.#addressCount + 1);
+    for (const entry of [...this.#pending.values()].filter((candidate) => candidate.link === link)) {
       if (entry.call.isSafe && entry.sends < sendsMax) this.#send(entry);
-      else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address } }));
+      else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${link.address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address: link.address } }));
     }
   }
 
@@ -127,8 +141,8 @@ export class Session {
     for (const entry of [...this.#pending.values()]) entry.settle(error);
   }
 
-  #cancel(id: string): void {
-    void this.#link?.then((link) => { link.send({ type: "cancel", id }); }, () => undefined);
+  #cancel({ id, link }: Pending): void {
+    link?.send({ type: "cancel", id });
   }
 
   #receive(header: ClientReply, body: Uint8Array[]): void {
@@ -145,18 +159,31 @@ export class Session {
     try {
       entry.call.onReply?.(header, body);
     } catch (error) {
-      this.#cancel(entry.id);
+      this.#cancel(entry);
       entry.settle(toBquerydError(error, "merge a partial answer"));
     }
   }
 }
 
-function sendCall(link: Link, { id, call, deadlineMs }: Pending): void {
-  const { verb, tables, columns, affinity, body } = call;
-  link.send({
-    type: "call", id, verb, tables: [...tables], columns: [...columns],
-    ...(affinity === undefined ? {} : { affinity }), remainingMs: Math.max(0, deadlineMs - monotonicMs()),
-  }, body);
+/** The first address that was not lost, counted from one that differs by client; else the one lost longest ago. */
+function chooseAddress(addresses: readonly string[], lost: ReadonlyMap<string, number>, clientId: string): string {
+  const first = Number.parseInt(clientId.slice(0, 8), 16) % addresses.length;
+  const inTurn = [...addresses.slice(first), ...addresses.slice(0, first)];
+  return inTurn.reduce((best, address) => ((lost.get(address) ?? -1) < (lost.get(best) ?? -1) ? address : best));
+}
+
+/** Sends a call; one that cannot be sent, being too large, fails alone. */
+function sendCall(link: Link, entry: Pending): void {
+  const { verb, tables, columns, affinity, body } = entry.call;
+  entry.link = link;
+  try {
+    link.send({
+      type: "call", id: entry.id, verb, tables: [...tables], columns: [...columns],
+      ...(affinity === undefined ? {} : { affinity }), remainingMs: Math.max(0, entry.deadlineMs - monotonicMs()),
+    }, body);
+  } catch (error) {
+    entry.settle(toBquerydError(error, "send the call"));
+  }
 }
 
 function errorOf({ code, message, details, origin }: Extract<ClientReply, { type: "error" }>): BquerydError {

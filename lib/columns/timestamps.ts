@@ -2,7 +2,7 @@
 
 const pattern = /^([+-]\d{6}|\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
 
-/** Nanoseconds of a text; without zone it is UTC. Undefined for what is no timestamp or does not fit int64. */
+/** Nanoseconds of a text, which may lie beyond int64; without zone it is UTC. Undefined for what is no timestamp. */
 export function parseTimestamp(text: string): bigint | undefined {
   const match = pattern.exec(text.trim());
   if (match === null) return undefined;
@@ -12,8 +12,7 @@ export function parseTimestamp(text: string): bigint | undefined {
   // The calendar rolls 31 April over to May: then the month read back is another one.
   if (midnight.getUTCMonth() !== Number(month) - 1 || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined;
   const seconds = midnight.getTime() / 1_000 + Number(hour) * 3_600 + Number(minute) * 60 + Number(second) - zoneSeconds(zone);
-  const value = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
-  return BigInt.asIntN(64, value) === value ? value : undefined;
+  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
 
 /** ISO 8601 text of nanoseconds, UTC, with as many digits of a second as needed. */

@@ -1,5 +1,5 @@
 /** The decoded-column cache: chunks as vectors in kernel memory, least recently used first out, bounded in bytes. */
-import type { TableColumn } from "../columns/table.js";
+import type { Table, TableColumn } from "../columns/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Space } from "./memory.js";
 
@@ -29,8 +29,9 @@ interface Entry {
   pins: number;
 }
 
-/** How much of one column of one shard is cached. */
+/** How much of one column of one generation of a shard is cached. */
 interface ColumnChunks {
+  readonly key: string;
   readonly shard: string;
   readonly column: string;
   readonly chunkCount: number;
@@ -53,15 +54,15 @@ export class ColumnCache {
     space.onFull(() => this.#evictOne());
   }
 
-  /** Pins vectors of a shard; with `bypass` nothing is looked up or kept. Costs are added to `cost` in place. */
-  lease(shard: string, bypass: boolean, cost: DecodeCost): Lease {
+  /** Pins vectors of a table; with `bypass` nothing is looked up or kept. Costs are added to `cost` in place. */
+  lease(table: Pick<Table, "name" | "generation">, bypass: boolean, cost: DecodeCost): Lease {
     const pinned: Entry[] = [];
     const loose: Vector[] = [];
     return {
       vector: (column, chunk) => {
         const key = column.chunkKey(chunk);
         const known = bypass ? undefined : this.#use(key);
-        const entry = known ?? this.#decode(key, shard, column, chunk, cost);
+        const entry = known ?? this.#decode(key, table, column, chunk, cost);
         if (known !== undefined) cost.cacheHits += 1;
         if (known !== undefined || (!bypass && this.#keep(entry))) {
           entry.pins += 1;
@@ -80,6 +81,7 @@ export class ColumnCache {
 
   /** The shards of which columns became or ceased to be wholly cached since the last call. */
   takeChanges(): CacheChange[] {
+    if (this.#changed.size === 0) return [];
     const columns = new Map<string, string[]>([...this.#changed].map((shard) => [shard, []]));
     for (const owner of this.#owners.values()) if (owner.cached === owner.chunkCount) columns.get(owner.shard)?.push(owner.column);
     this.#changed.clear();
@@ -99,18 +101,18 @@ export class ColumnCache {
     return entry;
   }
 
-  #decode(key: string, shard: string, column: TableColumn, chunk: number, cost: DecodeCost): Entry {
+  #decode(key: string, table: Pick<Table, "name" | "generation">, column: TableColumn, chunk: number, cost: DecodeCost): Entry {
     const vector = column.decode(chunk, this.#space.heap, this.#space.allocate);
     cost.chunksDecoded += 1;
     cost.bytesDecoded += vector.rows * vector.width;
-    return { key, vector, owner: this.#ownerOf(shard, column), pins: 0 };
+    return { key, vector, owner: this.#ownerOf(table, column), pins: 0 };
   }
 
-  #ownerOf(shard: string, column: TableColumn): ColumnChunks {
-    const key = ownerKey(shard, column.name);
+  #ownerOf({ name, generation }: Pick<Table, "name" | "generation">, column: TableColumn): ColumnChunks {
+    const key = JSON.stringify([name, generation, column.name]);
     let owner = this.#owners.get(key);
-    if (owner?.chunkCount !== column.chunkCount) {
-      owner = { shard, column: column.name, chunkCount: column.chunkCount, cached: 0 };
+    if (owner === undefined) {
+      owner = { key, shard: name, column: column.name, chunkCount: column.chunkCount, cached: 0 };
       this.#owners.set(key, owner);
     }
     return owner;
@@ -118,9 +120,9 @@ export class ColumnCache {
 
   /** False when all that could give way is pinned. */
   #keep(entry: Entry): boolean {
-    while (this.#usedBytes + entry.vector.ownedBytes > this.#limitBytes) if (!this.#evictOne()) return false;
+    while (this.#usedBytes + bytesOf(entry) > this.#limitBytes) if (!this.#evictOne()) return false;
     this.#entries.set(entry.key, entry);
-    this.#usedBytes += entry.vector.ownedBytes;
+    this.#usedBytes += bytesOf(entry);
     entry.owner.cached += 1;
     if (entry.owner.cached === entry.owner.chunkCount) this.#changed.add(entry.owner.shard);
     return true;
@@ -128,7 +130,7 @@ export class ColumnCache {
 
   #evictOne(): boolean {
     for (const entry of this.#entries.values()) {
-      if (entry.pins > 0 || entry.vector.ownedBytes === 0) continue;
+      if (entry.pins > 0) continue;
       this.#drop(entry);
       return true;
     }
@@ -138,12 +140,11 @@ export class ColumnCache {
   #drop(entry: Entry): void {
     const { owner } = entry;
     this.#entries.delete(entry.key);
-    this.#usedBytes -= entry.vector.ownedBytes;
+    this.#usedBytes -= bytesOf(entry);
     this.#release(entry.vector);
     if (owner.cached === owner.chunkCount) this.#changed.add(owner.shard);
     owner.cached -= 1;
-    const key = ownerKey(owner.shard, owner.column);
-    if (owner.cached === 0 && this.#owners.get(key) === owner) this.#owners.delete(key);
+    if (owner.cached === 0 && this.#owners.get(owner.key) === owner) this.#owners.delete(owner.key);
   }
 
   #release(vector: Vector): void {
@@ -151,6 +152,7 @@ export class ColumnCache {
   }
 }
 
-function ownerKey(shard: string, column: string): string {
-  return JSON.stringify([shard, column]);
+/** What an entry takes: its memory, and what keeping track of it costs, so that constants give way in their turn too. */
+function bytesOf({ vector }: Entry): number {
+  return vector.ownedBytes + 256;
 }

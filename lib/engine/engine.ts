@@ -1,7 +1,7 @@
 /** The engine of a compute thread: runs tasks over the tables of one directory, and keeps their decoded columns. */
 import { join } from "node:path";
 import { monotonicMs } from "../base/clock.js";
-import { BquerydError } from "../base/errors.js";
+import { BquerydError, type ErrorCode } from "../base/errors.js";
 import { openTable } from "../columns/open.js";
 import type { Table } from "../columns/table.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
@@ -10,7 +10,7 @@ import { mergePartials } from "./merge.js";
 import type { Partial } from "./partial.js";
 import { encodePartial } from "./partial-bytes.js";
 import { decodeQuery, type Query } from "./query.js";
-import { scanShard, type ScanCost } from "./scan.js";
+import { scanShard, stopIfAsked, type ScanCost } from "./scan.js";
 import { createMergeTree, type Block } from "./tree.js";
 
 /** A shard of a task: its ordinal in the call, and the generation to read. */
@@ -47,6 +47,8 @@ export interface Engine {
   close(): void;
 }
 
+const mayBeRepaired: ReadonlySet<ErrorCode> = new Set(["CORRUPT_CHUNK", "CORRUPT_DICTIONARY", "CORRUPT_FOOTER", "GENERATION_GONE", "IO"]);
+
 /** Open tables kept for the next task; each holds a few file descriptors. */
 const openTablesMax = 2_048;
 
@@ -60,6 +62,8 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
     try {
       return scanShard(tables.open(shard), query, { space, cache, queryBytes, shouldStop: task.shouldStop, cost });
     } catch (cause) {
+      // Files may be put right under the same generation: the next task is to open them anew.
+      if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
       throw nameShard(cause, shard.name);
     }
   }
@@ -69,24 +73,43 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
     const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
     const startMs = monotonicMs();
     const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
-    const tree = createMergeTree<Partial>(end, (left, right) => timed(cost, () => mergePartials(left, right)), false);
+    const merge = (left: Partial, right: Partial): Partial => {
+      stopIfAsked(task.shouldStop);
+      return timed(cost, () => mergePartials(left, right));
+    };
+    const tree = createMergeTree<Partial>(end, merge, false);
     for (const shard of task.shards) {
       tree.add({ start: shard.ordinal, size: 1 }, scan(shard, query, task, cost));
       cost.shards += 1;
     }
-    for (const { block, value } of tree.blocks()) task.onBlock(block, encodePartial(value));
+    for (const { block, value } of tree.blocks()) {
+      stopIfAsked(task.shouldStop);
+      task.onBlock(block, encodePartial(value));
+    }
     cost.scanMs = Math.max(0, monotonicMs() - startMs - cost.mergeMs);
     return cost;
   }
 
   return {
-    run,
+    run(task) {
+      try {
+        return run(task);
+      } catch (cause) {
+        throw limitOfMemory(cause);
+      }
+    },
     takeCacheChanges: () => cache.takeChanges(),
     close() {
       cache.clear();
       tables.close();
     },
   };
+}
+
+/** A failure to allocate outside the kernels' memory as what it is; any other failure as it came. */
+function limitOfMemory(cause: unknown): unknown {
+  if (!(cause instanceof RangeError) || !/allocation failed|Invalid (typed )?array/.test(cause.message)) return cause;
+  return new BquerydError("MEMORY_LIMIT", "the groups of the query need more memory than this process can have; group by fewer distinct values", { cause });
 }
 
 function timed<T>(cost: TaskCost, work: () => T): T {
@@ -104,15 +127,19 @@ function nameShard(cause: unknown, shard: string): unknown {
 
 interface TableShelf {
   open(shard: TaskShard): Table;
+  /** Closes a table, if it is open. */
+  drop(shard: TaskShard): void;
   close(): void;
 }
 
 /** Keeps tables open between tasks, least recently used closed first. */
 function createTableShelf(dataDir: string): TableShelf {
   const open = new Map<string, Table>();
+  const keyOf = ({ name, generation }: TaskShard): string => `${name} ${generation}`;
   return {
-    open({ name, generation }) {
-      const key = `${name} ${generation}`;
+    open(shard) {
+      const { name, generation } = shard;
+      const key = keyOf(shard);
       const table = open.get(key) ?? openTable(join(dataDir, name), { generation });
       open.delete(key);
       open.set(key, table);
@@ -122,6 +149,10 @@ function createTableShelf(dataDir: string): TableShelf {
         oldest.close();
       }
       return table;
+    },
+    drop(shard) {
+      open.get(keyOf(shard))?.close();
+      open.delete(keyOf(shard));
     },
     close() {
       for (const table of open.values()) table.close();

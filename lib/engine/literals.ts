@@ -42,7 +42,11 @@ function intCondition(term: Term, convert: (literal: Literal) => number | bigint
   const value = convert(term.values[0]!);
   const floor = floorToBigint(value);
   const ceiling = isWhole(value) ? floor : floor + 1n;
-  const range = (lo: bigint, hi: bigint, negate = false): Condition => ({ kind: "int-range", lo: lo < int64Min ? int64Min : lo, hi: hi > int64Max ? int64Max : hi, negate });
+  const range = (lo: bigint, hi: bigint, negate = false): Condition => {
+    // Kernels take int64: an end beyond it would wrap round.
+    const isEmpty = lo > hi || lo > int64Max || hi < int64Min;
+    return { kind: "int-range", lo: isEmpty ? 1n : lo < int64Min ? int64Min : lo, hi: isEmpty ? 0n : hi > int64Max ? int64Max : hi, negate };
+  };
   switch (term.op) {
     case "==": return range(ceiling, floor);
     case "!=": return range(ceiling, floor, true);
@@ -68,8 +72,8 @@ function floatCondition(term: Term): Condition {
     case "!=": return range(above, below, true);
     case "<=": return range(-Infinity, below);
     case ">=": return range(above, Infinity);
-    case "<": return below === -Infinity ? range(1, 0) : range(-Infinity, isExact ? nextBelow(below) : below);
-    case ">": return above === Infinity ? range(1, 0) : range(isExact ? -nextBelow(-above) : above, Infinity);
+    case "<": return isExact && below === -Infinity ? range(1, 0) : range(-Infinity, isExact ? nextBelow(below) : below);
+    case ">": return isExact && above === Infinity ? range(1, 0) : range(isExact ? -nextBelow(-above) : above, Infinity);
   }
 }
 

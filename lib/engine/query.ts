@@ -28,6 +28,9 @@ export interface Query {
   readonly cache: CacheUse;
 }
 
+/** Integers beyond any dtype are compared exactly too, within reason. */
+const literalMax = 10n ** 400n;
+
 const termOps = new Map<string, TermOp>([
   ["==", "=="], ["eq", "=="], ["!=", "!="], ["neq", "!="], ["<", "<"], ["<=", "<="], [">", ">"], [">=", ">="],
   ["in", "in"], ["not in", "not in"], ["nin", "not in"],
@@ -112,7 +115,9 @@ function parseTerm(term: unknown): Term {
 function parseLiteral(column: string, value: unknown): Literal {
   switch (typeof value) {
     case "string": case "boolean": return value;
-    case "bigint": return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+    case "bigint":
+      if (value > literalMax || value < -literalMax) throw bad(`an integer of more than 400 digits is compared with column '${column}'; no column holds one`);
+      return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
     case "number":
       if (Number.isNaN(value)) throw bad(`NaN is compared with column '${column}'; a missing value is a null and no comparison finds it`);
       return value;

@@ -40,15 +40,21 @@ export interface ScanContext {
  */
 export function scanShard(table: Table, query: Query, context: ScanContext): Partial {
   const arena = createArena(context.space, context.queryBytes, purposeOf(query));
-  const lease = context.cache.lease(table.name, query.cache === false, context.cost);
+  const lease = context.cache.lease(table, query.cache === false, context.cost);
   try {
     const plan = planScan(table, query, arena);
     scanChunks(table, plan, lease, context);
+    stopIfAsked(context.shouldStop);
     return takePartial(plan, arena);
   } finally {
     lease.returnAll();
     arena.release();
   }
+}
+
+/** Throws CANCELLED when the query is no longer wanted. */
+export function stopIfAsked(shouldStop: () => boolean): void {
+  if (shouldStop()) throw new BquerydError("CANCELLED", "the query was cancelled");
 }
 
 interface ScanPlan {
@@ -90,7 +96,7 @@ function scanChunks(table: Table, plan: ScanPlan, lease: Lease, context: ScanCon
   let pruned = 0;
   for (const accumulator of [plan.rows, ...plan.states]) accumulator.grow(1);
   for (let chunk = 0; chunk < chunkCount; chunk++) {
-    if (context.shouldStop()) throw new BquerydError("CANCELLED", "the query was cancelled");
+    stopIfAsked(context.shouldStop);
     const rows = Math.min(chunkRows, table.rows - chunk * chunkRows);
     const isPruned = scanChunk(chunk, rows, plan, lease);
     lease.returnAll();

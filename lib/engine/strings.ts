@@ -41,9 +41,19 @@ export function createShardStrings(arena: Arena): ShardStrings {
     const dictionary = column.dictionary();
     return dictionary ?? poolArrays(arena, pool(column));
   }
+  const ranked = new Map<TextPool, Uint32Array>();
+  function poolRanks(texts: TextPool): Uint32Array {
+    let ranks = ranked.get(texts);
+    // A pool only grows: the ranks of as many strings are still right.
+    if (ranks?.length !== texts.count) {
+      ranks = rankTexts(poolArrays(arena, texts));
+      ranked.set(texts, ranks);
+    }
+    return ranks;
+  }
   return {
     pool,
-    ranks: (column) => column.dictionary()?.ranks ?? rankTexts(poolArrays(arena, pool(column))),
+    ranks: (column) => column.dictionary()?.ranks ?? poolRanks(pool(column)),
     text: (column, codes) => pickTexts(source(column), codes),
   };
 }

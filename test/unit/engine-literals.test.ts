@@ -38,6 +38,18 @@ describe("where literals", () => {
     expect(below.kind === "int-range" && below.lo > below.hi).to.equal(true);
   });
 
+  it("outside int64 are unequal to every value, as an empty range turned round", () => {
+    for (const value of [2n ** 63n, -(2n ** 63n) - 1n, 1e19, Infinity, -Infinity]) {
+      expect(conditionOf(term("!=", value), "int64"), String(value)).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: true });
+    }
+    expect(conditionOf(term("<", "9999-12-31"), "timestamp")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMax, negate: false });
+  });
+
+  it("beyond float64 still know infinity to be above them", () => {
+    expect(conditionOf(term(">", 10n ** 309n), "float64")).to.include({ lo: Infinity, hi: Infinity });
+    expect(conditionOf(term("<", -(10n ** 309n)), "float64")).to.include({ lo: -Infinity, hi: -Infinity });
+  });
+
   it("drop fractions and integers beyond int64 from a list, and keep the rest sorted once each", () => {
     expect(conditionOf(term("in", [3, 1, 0.5, 3, 2n ** 70n]), "int64")).to.deep.equal({ kind: "int-set", values: new BigInt64Array([1n, 3n]), negate: false });
   });

@@ -37,6 +37,7 @@ function drawLiteral(random: Random, column: RandomColumn): Literal {
     case "bool": return chance(random, 0.5);
     case "int64": {
       if (chance(random, 0.1)) return whole(random, -100, 100) + 0.5;
+      if (chance(random, 0.1)) return oneOf(random, [2n ** 63n, -(2n ** 63n) - 1n, 2n ** 70n]);
       return typeof found === "bigint" && chance(random, 0.8) ? narrow(found) : narrow(oneOf(random, [0n, 1n, anyInt64(random)]));
     }
     case "float64": return typeof found === "number" && chance(random, 0.8) ? found : oneOf(random, [0, 0.5, 100, -1e9, Infinity, 3]);

@@ -1,0 +1,94 @@
+import { expect } from "chai";
+import { afterEach, describe, it } from "mocha";
+import { randomId } from "../../lib/base/clock.js";
+import { BquerydError } from "../../lib/base/errors.js";
+import { Session, type Call } from "../../lib/client/session.js";
+import { bindRouter, type Router } from "../../lib/wire/router.js";
+import { failureOf } from "../support/failure.js";
+
+const expiryMs = 400;
+const messageBytesMax = 2 ** 20;
+
+/** A controller that welcomes clients, answers ping, and keeps what it heard. */
+interface Double {
+  readonly address: string;
+  readonly heard: string[];
+}
+
+describe("a client's session", () => {
+  const closers: (() => Promise<void>)[] = [];
+
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  async function startDouble(answers: boolean): Promise<Double> {
+    const heard: string[] = [];
+    const router: Router = await bindRouter({
+      bind: "127.0.0.1", port: { first: 15_300, last: 15_399 }, messageBytesMax,
+      onUnreachable: () => undefined, onMalformed: () => undefined,
+      onMessage: (peer, { channel, header }) => {
+        if (channel !== "client") return;
+        heard.push(header.type);
+        if (!answers) return;
+        if (header.type === "hello") router.send(peer, "client", { type: "welcome", controllerId: randomId(), node: "here", version: "0", heartbeatMs: 50, expiryMs });
+        if (header.type === "heartbeat") router.send(peer, "client", { type: "heartbeat" });
+        if (header.type === "call" && header.verb === "ping") router.send(peer, "client", { type: "result", id: header.id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 });
+      },
+    });
+    closers.push(() => router.close());
+    return { address: router.address, heard };
+  }
+
+  function open(addresses: readonly string[]): Session {
+    const session = new Session({ findControllers: () => Promise.resolve(addresses), messageBytesMax, expiryMs });
+    closers.push(() => session.close());
+    return session;
+  }
+
+  function call(verb: Call["verb"], more: Partial<Call> = {}): Call {
+    return { verb, tables: [], columns: [], body: [], isSafe: true, timeoutMs: 10_000, ...more };
+  }
+
+  it("goes on to every other controller when some are silent", async () => {
+    const silent = await Promise.all([startDouble(false), startDouble(false), startDouble(false)]);
+    const live = await startDouble(true);
+    const session = open([...silent, live].map(({ address }) => address));
+    expect(await session.ask(call("ping"))).to.include({ value: "pong" });
+    expect(live.heard.filter((type) => type === "call")).to.have.length(1);
+  });
+
+  it("fails a call that is too large alone, on the connection it has", async () => {
+    const live = await startDouble(true);
+    const session = open([live.address]);
+    await session.ask(call("ping"));
+    const failure = await failureOf(() => session.ask(call("groupby", { body: [new Uint8Array(2 * messageBytesMax)] })));
+    expect(failure).to.be.instanceOf(BquerydError).with.property("code", "MEMORY_LIMIT");
+    await session.ask(call("ping"));
+    expect(live.heard.filter((type) => type === "hello")).to.have.length(1);
+  });
+
+  it("cancels a call where it was sent, by signal and by time", async () => {
+    const live = await startDouble(true);
+    const session = open([live.address]);
+    const abort = new AbortController();
+    const asked = session.ask(call("info", { signal: abort.signal }));
+    await session.ask(call("ping"));
+    abort.abort();
+    expect(await failureOf(() => asked)).to.have.property("code", "CANCELLED");
+    expect(await failureOf(() => session.ask(call("info", { timeoutMs: 1 })))).to.have.property("code", "DEADLINE");
+    await session.ask(call("ping"));
+    expect(live.heard.filter((type) => type === "cancel")).to.have.length(2);
+  });
+
+  it("takes a controller for alive when it was itself too busy to listen", async () => {
+    const live = await startDouble(true);
+    const session = open([live.address]);
+    await session.ask(call("ping"));
+    const asked = session.ask(call("ping", { isSafe: false }));
+    const endMs = performance.now() + 2 * expiryMs;
+    while (performance.now() < endMs);
+    expect(await asked).to.include({ value: "pong" });
+    expect(live.heard.filter((type) => type === "hello")).to.have.length(1);
+  });
+});
