@@ -30,6 +30,8 @@ export interface StartedDaemon {
 }
 
 const interruptedExitCode = 130;
+/** How long a start that was told to end may take before the process ends without it. */
+const startGraceMs = 5_000;
 
 /**
  * Serves until a signal, the end of the process that supervises this one, or the role's own end. Throws what keeps the
@@ -45,6 +47,7 @@ export async function runDaemon(role: string, command: Command, start: (setup: D
     const registry = await openRegistry({ registryDir: config.registryDir, cluster: config.cluster });
     try {
       const { daemon, facts } = await start({ config, log, registry });
+      orders.markServing();
       log.info({ event: "process.started", version, ...facts });
       void orders.stop.then((reason) => daemon.stop(reason));
       const reason = await daemon.stopped;
@@ -58,19 +61,24 @@ export async function runDaemon(role: string, command: Command, start: (setup: D
 }
 
 /** Resolves `stop` with what asks this process to end, from the start on, so that none comes too early to be heard. */
-function listenForOrders(log: Log): { stop: Promise<string>; close(): void } {
+function listenForOrders(log: Log): { stop: Promise<string>; markServing(): void; close(): void } {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   let isStopping = false;
+  let isServing = false;
   let resolve: (reason: string) => void;
   const stop = new Promise<string>((onStop) => { resolve = onStop; });
+  function order(reason: string): void {
+    isStopping = true;
+    resolve(reason);
+    // A start may be stuck, on a file system for one.
+    if (!isServing) setTimeout(() => { if (!isServing) process.exit(interruptedExitCode); }, startGraceMs).unref();
+  }
   function onSignal(signal: NodeJS.Signals): void {
     if (isStopping) process.exit(interruptedExitCode);
-    isStopping = true;
-    resolve(signal);
+    order(signal);
   }
   function onDisconnect(): void {
-    isStopping = true;
-    resolve("the supervising process ended");
+    order("the supervising process ended");
   }
   function onUnexpected(error: unknown): void {
     log.error({ event: "process.failed", error });
@@ -83,6 +91,7 @@ function listenForOrders(log: Log): { stop: Promise<string>; close(): void } {
   if (process.connected === false) onDisconnect();
   return {
     stop,
+    markServing() { isServing = true; },
     close() {
       for (const signal of signals) process.removeListener(signal, onSignal);
       process.removeListener("disconnect", onDisconnect);

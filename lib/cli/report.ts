@@ -1,6 +1,7 @@
 /** How a command fails: one line on stderr and the exit code of the error's code. */
 import { CommanderError } from "commander";
 import { BquerydError, toBquerydError } from "../base/errors.js";
+import { escapeUnprintable } from "../base/text-width.js";
 
 /** Writes `bqueryd: CODE: sentence; what to do` on stderr and returns the exit code. A help that was asked for is 0. */
 export function reportError(error: unknown): number {
@@ -34,8 +35,9 @@ function usageError(error: CommanderError): BquerydError {
   return new BquerydError("USAGE", `${sentence}; ${advice}`);
 }
 
+/** What a user or a file named may hold anything; a terminal is to see it and not to obey it. */
 function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, " ");
+  return escapeUnprintable(text.replace(/\s*\n\s*/g, " "));
 }
 
 function stackOf(error: Error): string {

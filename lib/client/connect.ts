@@ -44,6 +44,7 @@ export interface Rpc {
   close(): Promise<void>;
 }
 
+const callNames = ["timeout", "signal"];
 const connectNames = ["config", "registry_dir", "cluster", "controllers", "timeout"];
 
 /**
@@ -83,6 +84,7 @@ function createRpc(session: Session, config: Config, close: () => Promise<void>)
   }
   function ask(verb: Call["verb"], options: CallOptions, isSafe: boolean): Promise<unknown> {
     return timed(async () => {
+      requireCallOptions(verb, options);
       const answer = await session.ask({ verb, tables: [], columns: [], body: [], isSafe, timeoutMs: timeoutMsOf(options, config), signal: options.signal });
       return answer.value;
     });
@@ -94,6 +96,7 @@ function createRpc(session: Session, config: Config, close: () => Promise<void>)
     killall: (options = {}) => ask("killall", options, false),
     groupby: (...args: unknown[]) => timed(async () => {
       const query = readArguments(args);
+      requireSignal(query.signal);
       return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes });
     }),
     get last_call_duration() { return durationMs / 1_000; },
@@ -105,6 +108,19 @@ async function findControllers(config: Config, registry: Registry | undefined): 
   const addresses = registry === undefined ? config.controllers : (await registry.controllers()).map((record) => record.address);
   if (addresses.length > 0) return addresses;
   throw new BquerydError("NO_CONTROLLER", `no controller is up in ${config.registryDir}; start one with bqueryd up`, { details: { registryDir: config.registryDir } });
+}
+
+/** Throws USAGE unless the options of a verb are an object of what it takes. */
+function requireCallOptions(verb: string, options: unknown): void {
+  if (typeof options !== "object" || options === null) throw new BquerydError("USAGE", `${verb} takes an object of options, such as {timeout: 10}`);
+  for (const name of Object.keys(options)) {
+    if (!callNames.includes(name)) throw new BquerydError("USAGE", `${verb} has no option '${name}'${suggestion(name, callNames, `it takes ${callNames.join(" and ")}`)}`);
+  }
+  requireSignal("signal" in options ? options.signal : undefined);
+}
+
+function requireSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new BquerydError("USAGE", "signal is not an AbortSignal; give the signal of an AbortController");
 }
 
 function timeoutMsOf(options: CallOptions, config: Config): number {

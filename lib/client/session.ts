@@ -55,6 +55,8 @@ export class Session {
   #addressCount = 0;
   /** When controllers were lost that have not welcomed us since. */
   readonly #lost = new Map<string, number>();
+  /** Addresses at which a controller has been met. */
+  readonly #welcomed = new Set<string>();
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -116,7 +118,10 @@ export class Session {
     const link: Link = openLink({
       address, clientId: this.#clientId, messageBytesMax: this.#options.messageBytesMax, expiryMs: this.#options.expiryMs,
       onReply: (header, body) => {
-        if (header.type === "welcome") this.#lost.delete(address);
+        if (header.type === "welcome") {
+          this.#lost.delete(address);
+          this.#welcomed.add(address);
+        }
         this.#receive(header, body);
       },
       onMalformed: (error) => { this.#failAll(error); },
@@ -131,8 +136,10 @@ export class Session {
     this.#lost.set(link.address, monotonicMs());
     if (this.#open === link) this.#link = undefined;
     const sendsMax = Math.max(sendsMin, this.#addressCount + 1);
+    const isStranger = !this.#welcomed.has(link.address);
     for (const entry of [...this.#pending.values()].filter((candidate) => candidate.link === link)) {
-      if (entry.call.isSafe && entry.sends < sendsMax) this.#send(entry);
+      if (isStranger && entry.sends >= this.#addressCount) entry.settle(new BquerydError("NO_CONTROLLER", `no controller answers at ${link.address}; look whether it is right, or start one with bqueryd up`, { details: { address: link.address } }));
+      else if (entry.call.isSafe && entry.sends < sendsMax) this.#send(entry);
       else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${link.address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address: link.address } }));
     }
   }

@@ -44,6 +44,8 @@ export interface Engine {
   run(task: EngineTask): TaskCost;
   /** Shards of which columns became or ceased to be wholly cached since the last call, with all that are. */
   takeCacheChanges(): CacheChange[];
+  /** Closes tables of these names that earlier tasks left open: they were replaced or removed. */
+  forget(names: readonly string[]): void;
   close(): void;
 }
 
@@ -57,6 +59,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
   const space = createSpace(cacheBytes + queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
   const tables = createTableShelf(dataDir);
+  const queries = createQueryDecoder();
 
   function scan(shard: TaskShard, query: Query, task: EngineTask, cost: TaskCost): Partial {
     try {
@@ -69,7 +72,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
   }
 
   function run(task: EngineTask): TaskCost {
-    const query = decodeQuery(task.query);
+    const query = queries.decode(task.query);
     const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
     const startMs = monotonicMs();
     const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
@@ -79,6 +82,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
     };
     const tree = createMergeTree<Partial>(end, merge, false);
     for (const shard of task.shards) {
+      stopIfAsked(task.shouldStop);
       tree.add({ start: shard.ordinal, size: 1 }, scan(shard, query, task, cost));
       cost.shards += 1;
     }
@@ -99,6 +103,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
       }
     },
     takeCacheChanges: () => cache.takeChanges(),
+    forget: (names) => { tables.forget(new Set(names)); },
     close() {
       cache.clear();
       tables.close();
@@ -125,10 +130,22 @@ function nameShard(cause: unknown, shard: string): unknown {
   return new BquerydError(cause.code, cause.message, { details: { ...cause.details, shard }, cause: cause.cause });
 }
 
+/** Decodes queries; the tasks of one query come one after another, so the latest is kept. */
+function createQueryDecoder(): { decode(bytes: Uint8Array): Query } {
+  let latest: { readonly bytes: Uint8Array; readonly query: Query } | undefined;
+  return {
+    decode(bytes) {
+      if (latest === undefined || Buffer.compare(latest.bytes, bytes) !== 0) latest = { bytes, query: decodeQuery(bytes) };
+      return latest.query;
+    },
+  };
+}
+
 interface TableShelf {
   open(shard: TaskShard): Table;
   /** Closes a table, if it is open. */
   drop(shard: TaskShard): void;
+  forget(names: ReadonlySet<string>): void;
   close(): void;
 }
 
@@ -153,6 +170,13 @@ function createTableShelf(dataDir: string): TableShelf {
     drop(shard) {
       open.get(keyOf(shard))?.close();
       open.delete(keyOf(shard));
+    },
+    forget(names) {
+      for (const [key, table] of open) {
+        if (!names.has(table.name)) continue;
+        table.close();
+        open.delete(key);
+      }
     },
     close() {
       for (const table of open.values()) table.close();

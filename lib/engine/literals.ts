@@ -23,8 +23,19 @@ export type Condition =
   | { readonly kind: "text-compare"; readonly literal: Uint8Array; readonly accept: number }
   | { readonly kind: "text-set"; readonly values: readonly Uint8Array[]; readonly negate: boolean };
 
+/** Conditions of terms in use: every shard of a query asks for the same, and a list may have a million values. */
+const known = new WeakMap<Term, Map<Dtype, Condition>>();
+
 /** The condition of a term on a column of a dtype; throws DTYPE_MISMATCH naming column, dtype and literal. */
 export function conditionOf(term: Term, dtype: Dtype): Condition {
+  const ofTerm = known.get(term) ?? new Map<Dtype, Condition>();
+  known.set(term, ofTerm);
+  const condition = ofTerm.get(dtype) ?? makeCondition(term, dtype);
+  ofTerm.set(dtype, condition);
+  return condition;
+}
+
+function makeCondition(term: Term, dtype: Dtype): Condition {
   switch (dtype) {
     case "bool": return intCondition(term, (literal) => boolLiteral(term, literal));
     case "timestamp": return intCondition(term, (literal) => timestampLiteral(term, literal));

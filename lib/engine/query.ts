@@ -67,7 +67,9 @@ export function encodeQuery(query: Query): Uint8Array {
 export function decodeQuery(bytes: Uint8Array): Query {
   let input: unknown;
   try {
-    input = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), untagLiteral);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    // A reviver is called for every value; few queries have a tagged one.
+    input = text.includes('{"$') ? JSON.parse(text, untagLiteral) : JSON.parse(text);
   } catch (cause) {
     throw new BquerydError("BAD_MESSAGE", "the query frame is not JSON; the client and this process differ in version", { cause });
   }

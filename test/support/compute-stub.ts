@@ -29,6 +29,7 @@ if (parentPort !== null) {
         port.close();
         return;
       }
+      if (request.kind === "forget") return;
       const { taskId, query } = request.task;
       switch (query[0]) {
         case stubQueries.exit[0]: process.exit(3); break;

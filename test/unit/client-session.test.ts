@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { afterEach, describe, it } from "mocha";
 import { randomId } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
+import { connect } from "../../lib/client/connect.js";
 import { Session, type Call } from "../../lib/client/session.js";
 import { bindRouter, type Router } from "../../lib/wire/router.js";
 import { failureOf } from "../support/failure.js";
@@ -49,6 +50,23 @@ describe("a client's session", () => {
   function call(verb: Call["verb"], more: Partial<Call> = {}): Call {
     return { verb, tables: [], columns: [], body: [], isSafe: true, timeoutMs: 10_000, ...more };
   }
+
+  it("says which address nobody answers at, and does not ask there again", async () => {
+    const silent = await startDouble(false);
+    const failure = await failureOf(() => open([silent.address]).ask(call("ping")));
+    expect(failure).to.include({ code: "NO_CONTROLLER" }).and.to.have.property("message").that.contains(silent.address);
+    expect(silent.heard.filter((type) => type === "call")).to.have.length(1);
+  });
+
+  it("refuses options that it does not know or cannot use", async () => {
+    const live = await startDouble(true);
+    const rpc = await connect({ controllers: [live.address] });
+    closers.push(() => rpc.close());
+    const nonsense: unknown[] = [null, 5, { timout: 4 }, { signal: 5 }, { timeout: "soon" }];
+    for (const options of nonsense) expect(await failureOf(() => Reflect.apply(rpc.ping, rpc, [options])), JSON.stringify(options)).to.have.property("code", "USAGE");
+    expect(await failureOf(() => Reflect.apply(rpc.groupby, rpc, ["t", ["k"], [], [], { signal: 5 }]))).to.have.property("code", "USAGE");
+    expect(await rpc.ping()).to.equal("pong");
+  });
 
   it("goes on to every other controller when some are silent", async () => {
     const silent = await Promise.all([startDouble(false), startDouble(false), startDouble(false)]);

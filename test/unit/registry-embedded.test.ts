@@ -51,6 +51,10 @@ describe("folder of the embedded registry", () => {
     expect(failure.message).to.contain(path).and.contain("registry_dir");
   });
 
+  it("may not be where no folder can be made, and that is said at once", async () => {
+    expect(await failureOf("/proc/bqueryd/registry")).to.have.property("code", "REGISTRY_UNAVAILABLE");
+  });
+
   it("may not be below a file", async () => {
     writeFileSync(join(parent, "file"), "x");
     expect((await failureOf(join(parent, "file", "below"))).code).to.equal("REGISTRY_UNAVAILABLE");

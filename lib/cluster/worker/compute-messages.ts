@@ -15,6 +15,8 @@ export interface ComputeSetup {
 /** Message thread to compute thread. Runs are numbered from 1, so that a late stop never hits the next run. */
 export type ComputeRequest =
   | { readonly kind: "run"; readonly run: number; readonly task: ComputeTask }
+  /** Tables of these names were replaced or removed: their files are to be let go. */
+  | { readonly kind: "forget"; readonly names: readonly string[] }
   | { readonly kind: "close" };
 
 /** Compute thread to message thread. */

@@ -78,6 +78,11 @@ export class ComputeThread {
     request(this.#thread, { kind: "run", run: ++this.#runCount, task });
   }
 
+  /** Lets go of tables that were replaced or removed, between two tasks. */
+  forget(names: readonly string[]): void {
+    if (this.#thread !== undefined && names.length > 0) request(this.#thread, { kind: "forget", names });
+  }
+
   /** Asks the running task to stop between two chunks; nothing happens when another one runs. */
   cancel(taskId: string): void {
     if (this.#runningId === taskId) Atomics.store(this.#stopFlag, 0, this.#runCount);

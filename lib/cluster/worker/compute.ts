@@ -25,6 +25,7 @@ function serve(port: MessagePort, setup: ComputeSetup): void {
   port.on("message", (request: ComputeRequest) => {
     switch (request.kind) {
       case "run": runTask(port, engine, request.task, () => Atomics.load(stopFlag, 0) === request.run); break;
+      case "forget": engine.forget(request.names); break;
       case "close":
         engine.close();
         port.close();

@@ -83,7 +83,10 @@ class WorkerNode {
     });
     this.#holdings = await watchHoldings({
       dataDir, log,
-      onChange: (added, removed) => { this.#apply({ kind: "holdingsChanged", added, removed }); },
+      onChange: (added, removed) => {
+        this.#compute?.forget([...removed, ...added.map(({ name }) => name)]);
+        this.#apply({ kind: "holdingsChanged", added, removed });
+      },
     });
     this.#links = await openLinks({
       registry, controllers, messageBytesMax, refreshMs: expiryMs, log,
