@@ -1,14 +1,12 @@
 /** Bitmaps, 64 rows at a time: bit i%8 of byte i>>3 belongs to row i. */
 
 /** A word with the low `count` bits set, count from 0 to 64. */
-// @ts-ignore: decorator
 @inline
 export function lowBits(count: u32): u64 {
   return count >= 64 ? ~(<u64>0) : (<u64>1 << count) - 1;
 }
 
 /** The bits of rows [from, from + 64), `from` a multiple of 64; rows from n on read as 0, and no byte past theirs is read. */
-// @ts-ignore: decorator
 @inline
 export function bitsFrom(bits: usize, from: u32, n: u32): u64 {
   const at = bits + (from >> 3);
@@ -24,7 +22,6 @@ function lastBits(at: usize, count: u32): u64 {
 }
 
 /** A bit for each row of [from, min(from + 64, n)) that is not null. */
-// @ts-ignore: decorator
 @inline
 export function validFrom(nulls: usize, from: u32, n: u32): u64 {
   const rows = lowBits(min<u32>(n - from, 64));
@@ -32,14 +29,12 @@ export function validFrom(nulls: usize, from: u32, n: u32): u64 {
 }
 
 /** Tells whether the bit of a row is set; no bit of a missing bitmap is. */
-// @ts-ignore: decorator
 @inline
 export function isSet(bits: usize, row: u32): bool {
   return bits != 0 && ((<u32>load<u8>(bits + (row >> 3)) >> (row & 7)) & 1) != 0;
 }
 
 /** Sixteen bytes of all ones where the bit of the row is set, from the low 16 bits of a word. */
-// @ts-ignore: decorator
 @inline
 export function spreadBits16(word: u32): v128 {
   const bit = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);

@@ -30,7 +30,6 @@ export function maxF64(values: usize, n: u32): f64 {
 }
 
 /** The extreme of all values: two vectors in flight, then their lanes, then the values past the last whole pair. */
-// @ts-ignore: decorator
 @inline
 function extreme<T>(greatest: bool, values: usize, n: u32): T {
   const lanes: u32 = 16 / sizeof<T>();
@@ -52,13 +51,11 @@ function extreme<T>(greatest: bool, values: usize, n: u32): T {
 
 const scratch = memory.data(16, 16);
 
-// @ts-ignore: decorator
 @inline
 function better<T>(greatest: bool, a: T, b: T): T {
   return greatest ? max<T>(a, b) : min<T>(a, b);
 }
 
-// @ts-ignore: decorator
 @inline
 function choose<T>(greatest: bool, a: v128, b: v128): v128 {
   if (isFloat<T>()) return greatest ? v128.pmax<T>(a, b) : v128.pmin<T>(a, b);

@@ -19,7 +19,6 @@ export function fillNullsF64(values: usize, nulls: usize, n: u32, value: f64): v
   fillNulls<f64>(values, nulls, n, value);
 }
 
-// @ts-ignore: decorator
 @inline
 function fillNulls<T>(values: usize, nulls: usize, n: u32, value: T): void {
   if (nulls == 0) return;

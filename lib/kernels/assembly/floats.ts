@@ -11,7 +11,6 @@ import { runRows } from "./runs";
  * Adds a value and keeps the rounding error (Knuth's two-sum). Where the sum is not finite the error is NaN, and is
  * dropped: an infinite sum stays infinite.
  */
-// @ts-ignore: decorator
 @inline
 function addCompensated(at: usize, value: f64): void {
   const before = load<f64>(at);
@@ -53,7 +52,6 @@ function sumFew(slots: usize, values: usize, nulls: usize, n: u32, slotCount: u3
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function copyWord(slots: usize, values: usize): void {
   const end = slots + 256;
@@ -66,7 +64,6 @@ function copyWord(slots: usize, values: usize): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function addPlain(at: usize, value: f64): void {
   store<f64>(at, load<f64>(at) + value);
@@ -94,7 +91,6 @@ function sumMany(slots: usize, values: usize, nulls: usize, n: u32, sums: usize)
 }
 
 /** Adds 64 rows, two to a turn. */
-// @ts-ignore: decorator
 @inline
 function addWord(slots: usize, values: usize, sums: usize): void {
   const end = slots + 256;
@@ -106,7 +102,6 @@ function addWord(slots: usize, values: usize, sums: usize): void {
 }
 
 /** Adds two values to two accumulators, which may be one. */
-// @ts-ignore: decorator
 @inline
 function addPair(a: usize, b: usize, values: v128): void {
   if (a == b) {
@@ -155,14 +150,12 @@ function totalBlock(values: usize, nulls: usize, from: u32, end: u32, sum: usize
   addLanes(sum, s3);
 }
 
-// @ts-ignore: decorator
 @inline
 function addLanes(sum: usize, lanes: v128): void {
   addCompensated(sum, f64x2.extract_lane(lanes, 0));
   addCompensated(sum, f64x2.extract_lane(lanes, 1));
 }
 
-// @ts-ignore: decorator
 @inline
 function errorOf(before: v128, value: v128, sum: v128): v128 {
   const part = f64x2.sub(sum, before);
@@ -170,7 +163,6 @@ function errorOf(before: v128, value: v128, sum: v128): v128 {
 }
 
 /** Two values, each 0 where its bit is set. */
-// @ts-ignore: decorator
 @inline
 function zeroNulls(values: v128, bits: u32): v128 {
   const bit = i64x2(1, 2);

@@ -16,7 +16,6 @@ export function gather8(values: usize, index: usize, n: u32, target: usize): voi
   gather<u64>(values, index, n, target);
 }
 
-// @ts-ignore: decorator
 @inline
 function gather<T>(values: usize, index: usize, n: u32, target: usize): void {
   for (let i: u32 = 0; i < n; i++) {
@@ -53,7 +52,6 @@ export function translateU32(codes: usize, n: u32, table: usize, target: usize):
   translate<u32>(codes, n, table, target);
 }
 
-// @ts-ignore: decorator
 @inline
 function translate<T>(codes: usize, n: u32, table: usize, target: usize): void {
   for (let i: u32 = 0; i < n; i++) {

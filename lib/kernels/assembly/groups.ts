@@ -49,7 +49,6 @@ function findKey(hash: u64, key: u64, table: usize, capacity: u32): u32 {
 }
 
 /** Sets the slots of rows whose first line holds their key, and lists the others in `pending`; gives how many. */
-// @ts-ignore: decorator
 @inline
 function settleNear1(keys: usize, start: u32, rows: u32, table: usize, capacity: u32, slots: usize): u32 {
   for (let i: u32 = 0; i < rows; i++) store<u64>(hashes + (i << 3), mix(load<u64>(keys + ((start + i) << 3))));
@@ -108,7 +107,6 @@ function findRow(hash: u64, words: usize, k: u32, row: u32, table: usize, capaci
 }
 
 /** The same for keys of k words: a hash that is found counts only when all words are the row's. */
-// @ts-ignore: decorator
 @inline
 function settleNearN(words: usize, k: u32, start: u32, rows: u32, table: usize, capacity: u32, groupKeys: usize, slots: usize): u32 {
   memory.fill(hashes, 0, rows << 3);
@@ -141,13 +139,11 @@ export function hashRebuildN(groupKeys: usize, k: u32, count: u32, table: usize,
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function wordOf(words: usize, word: u32, row: u32): u64 {
   return load<u64>(<usize>load<u32>(words + (word << 2)) + (row << 3));
 }
 
-// @ts-ignore: decorator
 @inline
 function isRow(words: usize, k: u32, row: u32, key: usize): bool {
   for (let word: u32 = 0; word < k; word++) {
@@ -156,7 +152,6 @@ function isRow(words: usize, k: u32, row: u32, key: usize): bool {
   return true;
 }
 
-// @ts-ignore: decorator
 @inline
 function copyRow(words: usize, k: u32, row: u32, key: usize): void {
   for (let word: u32 = 0; word < k; word++) store<u64>(key + (word << 3), wordOf(words, word, row));

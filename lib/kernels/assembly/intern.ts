@@ -36,7 +36,6 @@ export function internRebuild(poolOffsets: usize, poolBytes: usize, count: u32, 
 }
 
 /** The code + 1 of a string in the pool, or 0. */
-// @ts-ignore: decorator
 @inline
 export function findText(hash: u64, text: usize, length: u32, table: usize, capacity: u32, poolOffsets: usize, poolBytes: usize): u32 {
   const home = homeOf(hash, capacity);
@@ -55,7 +54,6 @@ function findTextFrom(home: u32, hash: u64, text: usize, length: u32, table: usi
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function isText(poolOffsets: usize, poolBytes: usize, code: u32, text: usize, length: u32): bool {
   const start = load<u32>(poolOffsets + (code << 2));

@@ -43,7 +43,6 @@ export function maxSlotsF64(slots: usize, values: usize, nulls: usize, n: u32, g
   keepRows<f64>(true, slots, values, nulls, n, 0, 0, greatest);
 }
 
-// @ts-ignore: decorator
 @inline
 function keepRows<T>(greatest: bool, slots: usize, values: usize, nulls: usize, n: u32, base: i64, step: i64, extremes: usize): void {
   for (let from: u32 = 0; from < n; from += 64) {
@@ -60,7 +59,6 @@ function keepRows<T>(greatest: bool, slots: usize, values: usize, nulls: usize, 
 }
 
 /** Takes 64 rows, four to a turn. */
-// @ts-ignore: decorator
 @inline
 function keepWord<T>(greatest: bool, slots: usize, values: usize, base: i64, step: i64, extremes: usize): void {
   const end = slots + 256;
@@ -74,7 +72,6 @@ function keepWord<T>(greatest: bool, slots: usize, values: usize, base: i64, ste
 }
 
 /** Stores only what changes: the branch is soon foreseen, while a store each row would hold up the next row's load. */
-// @ts-ignore: decorator
 @inline
 function keepRow<T>(greatest: bool, at: usize, values: usize, i: u32, base: i64, step: i64): void {
   if (isFloat<T>()) {

@@ -63,7 +63,6 @@ export function lz4Decode(source: usize, sourceBytes: usize, target: usize, targ
   return -1;
 }
 
-// @ts-ignore: decorator
 @inline
 function copyLiterals(from: usize, fromRoom: usize, to: usize, toRoom: usize, count: usize): void {
   if (fromRoom - count >= 16 && toRoom - count >= 16) {
@@ -74,7 +73,6 @@ function copyLiterals(from: usize, fromRoom: usize, to: usize, toRoom: usize, co
 }
 
 /** Repeats `length` bytes from `offset` before `to`; the two may overlap, each byte then being written before it is read. */
-// @ts-ignore: decorator
 @inline
 function copyMatch(to: usize, room: usize, offset: usize, length: usize): void {
   const match = to - offset;

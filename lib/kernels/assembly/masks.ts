@@ -22,7 +22,6 @@ export function maskRangeF64(values: usize, n: u32, lo: f64, hi: f64, negate: u3
 }
 
 /** In range is one comparison: value - lo, which wraps below lo, is at most hi - lo. */
-// @ts-ignore: decorator
 @inline
 function maskRangeUnsigned<T>(values: usize, n: u32, lo: u32, hi: u32, negate: u32, mask: usize): void {
   const top = min<u32>(hi, <u32>(<T>-1));
@@ -44,7 +43,6 @@ function maskRangeUnsigned<T>(values: usize, n: u32, lo: u32, hi: u32, negate: u
 }
 
 /** All ones for each of sixteen values in range. */
-// @ts-ignore: decorator
 @inline
 function insideSixteen<T>(at: usize, least: v128, span: v128): v128 {
   const first = insideVector<T>(at, least, span);
@@ -55,13 +53,11 @@ function insideSixteen<T>(at: usize, least: v128, span: v128): v128 {
   return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(first, second), i16x8.narrow_i32x4_s(third, fourth));
 }
 
-// @ts-ignore: decorator
 @inline
 function insideVector<T>(at: usize, least: v128, span: v128): v128 {
   return v128.le<T>(v128.sub<T>(v128.load(at), least), span);
 }
 
-// @ts-ignore: decorator
 @inline
 function maskRangeWide<T>(values: usize, n: u32, lo: T, hi: T, negate: u32, mask: usize): void {
   const least = v128.splat<T>(lo), most = v128.splat<T>(hi);
@@ -82,7 +78,6 @@ function maskRangeWide<T>(values: usize, n: u32, lo: T, hi: T, negate: u32, mask
 }
 
 /** All ones, 32 bits wide, for each of four 64-bit values in range. */
-// @ts-ignore: decorator
 @inline
 function insideFour<T>(at: usize, least: v128, most: v128): v128 {
   const a = v128.load(at), b = v128.load(at, 16);
@@ -103,7 +98,6 @@ export function maskLutU32(codes: usize, n: u32, lut: usize, mask: usize): void 
   maskLut<u32>(codes, n, lut, mask);
 }
 
-// @ts-ignore: decorator
 @inline
 function maskLut<T>(codes: usize, n: u32, lut: usize, mask: usize): void {
   const whole = n & ~3;

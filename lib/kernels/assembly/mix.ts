@@ -1,7 +1,6 @@
 /** Mixing for hash tables: two rounds of multiply and xor-shift, so that sequences and strides spread over the low bits. */
 
 /** A well mixed hash of one word. */
-// @ts-ignore: decorator
 @inline
 export function mix(word: u64): u64 {
   let hash = word * 0x9e3779b97f4a7c15;
@@ -10,7 +9,6 @@ export function mix(word: u64): u64 {
 }
 
 /** The hash of a sequence that goes on with one more word. */
-// @ts-ignore: decorator
 @inline
 export function mixNext(hash: u64, word: u64): u64 {
   return mix(rotl<u64>(hash, 23) + word);
@@ -26,7 +24,6 @@ export function mixBytes(pointer: usize, bytes: u32): u64 {
 }
 
 /** One to seven bytes as a word, without reading past them. */
-// @ts-ignore: decorator
 @inline
 function lastWord(at: usize, count: u32): u64 {
   if (count >= 4) return <u64>load<u32>(at) | (<u64>load<u32>(at + count - 4) << 32);

@@ -27,7 +27,6 @@ export function narrowU32(values: usize, n: u32, base: i64, step: u64, target: u
   narrow<u32>(values, n, base, step, target);
 }
 
-// @ts-ignore: decorator
 @inline
 function narrow<T>(values: usize, n: u32, base: i64, step: u64, target: usize): void {
   const twos = ctz<u64>(step);
@@ -39,7 +38,6 @@ function narrow<T>(values: usize, n: u32, base: i64, step: u64, target: usize): 
 }
 
 /** The inverse of an odd number modulo 2^64, by Newton's iteration: three right bits at first, twice as many each time. */
-// @ts-ignore: decorator
 @inline
 function inverseOdd(odd: u64): u64 {
   let inverse = odd;

@@ -4,7 +4,6 @@
  */
 
 /** How many rows from `from` on have one slot, in whole words of 64: 0 where the next 64 differ or are not there. */
-// @ts-ignore: decorator
 @inline
 export function runRows(slots: usize, from: u32, n: u32): u32 {
   // Unequal ends settle it for nearly every word of unsorted slots.
@@ -18,14 +17,12 @@ function measureRun(slots: usize, from: u32, n: u32): u32 {
   return end - from;
 }
 
-// @ts-ignore: decorator
 @inline
 function hasEqualEnds(slots: usize, from: u32, n: u32): bool {
   return n - from >= 64 && load<u32>(slots + (from << 2)) == load<u32>(slots + (from << 2), 252);
 }
 
 /** Tells whether 64 entries are all one slot. */
-// @ts-ignore: decorator
 @inline
 function isAll(at: usize, slot: u32): bool {
   const pattern = i32x4.splat(slot);

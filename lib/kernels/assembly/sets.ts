@@ -29,7 +29,6 @@ export function lutFromSet(base: i64, step: i64, n: u32, set: usize, capacity: u
 }
 
 /** 1 when the value is in the set, else 0. */
-// @ts-ignore: decorator
 @inline
 function has(value: u64, set: usize, capacity: u32): u32 {
   const home = homeOf(mix(value), capacity);

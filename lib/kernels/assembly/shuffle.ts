@@ -1,26 +1,22 @@
 /** Byte planes: byte 0 of every value, then byte 1 of every value and so on; sixteen values at a time. */
 
 /** Lower and upper half of two vectors zipped byte by byte. */
-// @ts-ignore: decorator
 @inline
 function zipLow(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-// @ts-ignore: decorator
 @inline
 function zipHigh(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 /** The bytes at even and at odd places of two vectors. */
-// @ts-ignore: decorator
 @inline
 function evens(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
 }
 
-// @ts-ignore: decorator
 @inline
 function odds(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
@@ -48,7 +44,6 @@ export function unshuffle(source: usize, target: usize, n: u32, width: u32): voi
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function shuffle2(source: usize, target: usize, plane: u32): void {
   const a = v128.load(source), b = v128.load(source, 16);
@@ -56,7 +51,6 @@ function shuffle2(source: usize, target: usize, plane: u32): void {
   v128.store(target + plane, odds(a, b));
 }
 
-// @ts-ignore: decorator
 @inline
 function shuffle4(source: usize, target: usize, plane: u32): void {
   const a = v128.load(source), b = v128.load(source, 16), c = v128.load(source, 32), d = v128.load(source, 48);
@@ -68,14 +62,12 @@ function shuffle4(source: usize, target: usize, plane: u32): void {
 }
 
 /** Stores byte planes p and p + 4 of sixteen values from their bytes p + 4 * k in order. */
-// @ts-ignore: decorator
 @inline
 function storePlanes(target: usize, plane: u32, p: u32, first: v128, second: v128): void {
   v128.store(target + plane * p, evens(first, second));
   v128.store(target + plane * (p + 4), odds(first, second));
 }
 
-// @ts-ignore: decorator
 @inline
 function shuffle8(source: usize, target: usize, plane: u32): void {
   const a = v128.load(source), b = v128.load(source, 16), c = v128.load(source, 32), d = v128.load(source, 48);
@@ -88,7 +80,6 @@ function shuffle8(source: usize, target: usize, plane: u32): void {
   storePlanes(target, plane, 3, odds(odd0, odd1), odds(odd2, odd3));
 }
 
-// @ts-ignore: decorator
 @inline
 function unshuffle2(source: usize, target: usize, plane: u32): void {
   const a = v128.load(source), b = v128.load(source + plane);
@@ -96,7 +87,6 @@ function unshuffle2(source: usize, target: usize, plane: u32): void {
   v128.store(target, zipHigh(a, b), 16);
 }
 
-// @ts-ignore: decorator
 @inline
 function unshuffle4(source: usize, target: usize, plane: u32): void {
   const a = v128.load(source), b = v128.load(source + plane), c = v128.load(source + plane * 2), d = v128.load(source + plane * 3);
@@ -107,7 +97,6 @@ function unshuffle4(source: usize, target: usize, plane: u32): void {
   v128.store(target, zipHigh(acHigh, bdHigh), 48);
 }
 
-// @ts-ignore: decorator
 @inline
 function unshuffle8(source: usize, target: usize, plane: u32): void {
   const a = v128.load(source), b = v128.load(source + plane), c = v128.load(source + plane * 2), d = v128.load(source + plane * 3);
@@ -117,7 +106,6 @@ function unshuffle8(source: usize, target: usize, plane: u32): void {
 }
 
 /** Stores eight values of 8 bytes from pairs of zipped planes. */
-// @ts-ignore: decorator
 @inline
 function unshuffleHalf(target: usize, ae: v128, bf: v128, cg: v128, dh: v128): void {
   const acegLow = zipLow(ae, cg), bdfhLow = zipLow(bf, dh), acegHigh = zipHigh(ae, cg), bdfhHigh = zipHigh(bf, dh);

@@ -34,7 +34,6 @@ export function slotsAddI64(values: usize, n: u32, multiplier: u64, offset: u64,
 }
 
 /** Four rows at a time; modulo 2^32 only the low half of a 64-bit value counts. */
-// @ts-ignore: decorator
 @inline
 function addSlots<T>(add: bool, values: usize, n: u32, multiplier: u32, offset: u32, slots: usize): void {
   const factors = i32x4.splat(multiplier), offsets = i32x4.splat(offset);
@@ -52,7 +51,6 @@ function addSlots<T>(add: bool, values: usize, n: u32, multiplier: u32, offset: 
 }
 
 /** Four values as 32-bit lanes. */
-// @ts-ignore: decorator
 @inline
 function loadFour<T>(at: usize): v128 {
   if (sizeof<T>() == 1) return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(at)));
@@ -69,7 +67,6 @@ export function packNulls(nulls: usize, n: u32, delta: u64, keys: usize): void {
   addNulls<u64>(nulls, n, delta, keys);
 }
 
-// @ts-ignore: decorator
 @inline
 function addNulls<T>(nulls: usize, n: u32, delta: T, target: usize): void {
   if (nulls == 0) return;
@@ -113,7 +110,6 @@ export function packAddI64(values: usize, n: u32, multiplier: u64, offset: u64, 
   addKeys<u64>(true, values, n, multiplier, offset, keys);
 }
 
-// @ts-ignore: decorator
 @inline
 function addKeys<T>(add: bool, values: usize, n: u32, multiplier: u64, offset: u64, keys: usize): void {
   for (let i: u32 = 0; i < n; i++) {

@@ -11,7 +11,6 @@ export function countSlotsNonNull(slots: usize, nulls: usize, n: u32, counts: us
   countRows(slots, nulls, n, counts);
 }
 
-// @ts-ignore: decorator
 @inline
 function countRows(slots: usize, nulls: usize, n: u32, counts: usize): void {
   for (let from: u32 = 0; from < n;) {
@@ -32,7 +31,6 @@ function countRows(slots: usize, nulls: usize, n: u32, counts: usize): void {
 }
 
 /** Counts 64 rows, four to a turn. */
-// @ts-ignore: decorator
 @inline
 function countWord(slots: usize, counts: usize): void {
   const end = slots + 256;
@@ -45,13 +43,11 @@ function countWord(slots: usize, counts: usize): void {
 }
 
 /** How many of `rows` rows from a multiple of 64 on are not null. */
-// @ts-ignore: decorator
 @inline
 function countValid(nulls: usize, from: u32, rows: u32): i64 {
   return nulls == 0 ? rows : rows - countBits(nulls + (from >> 3), rows);
 }
 
-// @ts-ignore: decorator
 @inline
 function addI64(at: usize, value: i64): void {
   store<i64>(at, load<i64>(at) + value);
@@ -73,7 +69,6 @@ export function sumSlotsI64(slots: usize, values: usize, nulls: usize, n: u32, b
   sumRows<i64>(slots, values, nulls, n, base, step, sums);
 }
 
-// @ts-ignore: decorator
 @inline
 function sumRows<T>(slots: usize, values: usize, nulls: usize, n: u32, base: i64, step: i64, sums: usize): void {
   for (let from: u32 = 0; from < n;) {
@@ -97,7 +92,6 @@ function sumRows<T>(slots: usize, values: usize, nulls: usize, n: u32, base: i64
 }
 
 /** Adds 64 rows, four to a turn. */
-// @ts-ignore: decorator
 @inline
 function addWord<T>(slots: usize, values: usize, base: i64, step: i64, sums: usize): void {
   const end = slots + 256;
@@ -111,7 +105,6 @@ function addWord<T>(slots: usize, values: usize, base: i64, step: i64, sums: usi
 }
 
 /** The sum of whole words of rows, modulo 2^64. */
-// @ts-ignore: decorator
 @inline
 function sumRun<T>(values: usize, nulls: usize, from: u32, rows: u32, base: i64, step: i64): i64 {
   const codes = <i64>total<T>(values + from * sizeof<T>(), nulls == 0 ? 0 : nulls + (from >> 3), rows);
@@ -119,7 +112,6 @@ function sumRun<T>(values: usize, nulls: usize, from: u32, rows: u32, base: i64,
 }
 
 /** The int64 of row i; one of 64 bits stands for itself. */
-// @ts-ignore: decorator
 @inline
 export function valueAt<T>(values: usize, i: u32, base: i64, step: i64): i64 {
   const code = load<T>(values + i * sizeof<T>());

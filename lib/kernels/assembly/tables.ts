@@ -10,7 +10,6 @@ const nearEntries: u32 = 1 << 15;
 const touched = memory.data(4, 16);
 
 /** The entry where the search for a hash starts. */
-// @ts-ignore: decorator
 @inline
 export function homeOf(hash: u64, capacity: u32): u32 {
   return <u32>hash & (capacity - 1) & ~3;
@@ -20,7 +19,6 @@ export function homeOf(hash: u64, capacity: u32): u32 {
  * What stands beside a word in the first line of its search, or 0. All four entries are compared without a branch,
  * which could not be foreseen; the first comes last, because the word 0 also equals unused entries.
  */
-// @ts-ignore: decorator
 @inline
 export function findNear(table: usize, home: u32, word: u64): u32 {
   const line = table + (home << 4);
@@ -32,7 +30,6 @@ export function findNear(table: usize, home: u32, word: u64): u32 {
 }
 
 /** Tells whether a search that found nothing in its first line must go on: the line is full. */
-// @ts-ignore: decorator
 @inline
 export function isLineFull(table: usize, home: u32): bool {
   return load<u32>(table + (home << 4), 56) != 0;
@@ -48,7 +45,6 @@ export function touchLines(hashes: usize, count: u32, table: usize, capacity: u3
 }
 
 /** Takes the first unused entry for a word known to be absent. */
-// @ts-ignore: decorator
 @inline
 export function insertNew(table: usize, capacity: u32, hash: u64, word: u64, beside: u32): void {
   let place = homeOf(hash, capacity);

@@ -23,7 +23,6 @@ export function tallySlotsU16(slots: usize, values: usize, n: u32, base: i64, st
 }
 
 /** A copy holds rows in its upper and codes in its lower half: 65,536 codes of 16 bits fit 32. */
-// @ts-ignore: decorator
 @inline
 function tallyFew<T>(slots: usize, values: usize, n: u32, slotCount: u32, base: i64, step: i64, counts: usize, sums: usize): void {
   memory.fill(copies, 0, slotCount << 5);
@@ -46,13 +45,11 @@ function tallyFew<T>(slots: usize, values: usize, n: u32, slotCount: u32, base: 
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function tally(at: usize, code: u64): void {
   store<u64>(at, load<u64>(at) + (<u64>1 << 32) + code);
 }
 
-// @ts-ignore: decorator
 @inline
 function addTally(tallied: u64, base: i64, step: i64, count: usize, sum: usize): void {
   const rows = <i64>(tallied >> 32);

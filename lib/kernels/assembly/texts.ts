@@ -1,7 +1,6 @@
 /** Order and equality of byte strings. */
 
 /** Tells whether two places hold the same bytes. */
-// @ts-ignore: decorator
 @inline
 export function equalBytes(a: usize, b: usize, bytes: u32): bool {
   let i: u32 = 0;

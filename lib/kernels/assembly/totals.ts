@@ -14,7 +14,6 @@ export function totalU32(codes: usize, nulls: usize, n: u32): u64 {
 }
 
 /** The sum of codes, or of int64 values modulo 2^64, that are not null. */
-// @ts-ignore: decorator
 @inline
 export function total<T>(codes: usize, nulls: usize, n: u32): u64 {
   const whole = n & ~15;
@@ -29,7 +28,6 @@ export function total<T>(codes: usize, nulls: usize, n: u32): u64 {
 }
 
 /** Two partial sums of sixteen codes, those of null rows left out; `isNull` is a byte a row, all ones for null. */
-// @ts-ignore: decorator
 @inline
 function sumSixteen<T>(at: usize, isNull: v128): v128 {
   if (sizeof<T>() == 1) return widen(i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(v128.andnot(v128.load(at), isNull))));
@@ -46,7 +44,6 @@ function sumSixteen<T>(at: usize, isNull: v128): v128 {
 }
 
 /** The same of four codes of 4 or 8 bytes; `isNull` is four bytes a row. */
-// @ts-ignore: decorator
 @inline
 function sumFour<T>(at: usize, isNull: v128): v128 {
   if (sizeof<T>() == 4) return widen(v128.andnot(v128.load(at), isNull));
@@ -55,7 +52,6 @@ function sumFour<T>(at: usize, isNull: v128): v128 {
 }
 
 /** Four uint32 added up into two uint64. */
-// @ts-ignore: decorator
 @inline
 function widen(four: v128): v128 {
   return i64x2.add(i64x2.extend_low_i32x4_u(four), i64x2.extend_high_i32x4_u(four));

@@ -18,7 +18,6 @@ export function sumWideSlotsI64(slots: usize, values: usize, nulls: usize, n: u3
   sumWideRows<i64>(slots, values, nulls, n, base, step, sums);
 }
 
-// @ts-ignore: decorator
 @inline
 function sumWideRows<T>(slots: usize, values: usize, nulls: usize, n: u32, base: i64, step: i64, sums: usize): void {
   for (let from: u32 = 0; from < n; from += 64) {
@@ -30,7 +29,6 @@ function sumWideRows<T>(slots: usize, values: usize, nulls: usize, n: u32, base:
 }
 
 /** Adds an int64 to 128 bits in two's complement: the sign is the upper word, and a low sum that got smaller carries. */
-// @ts-ignore: decorator
 @inline
 function addWide(at: usize, value: i64): void {
   const low = load<u64>(at) + <u64>value;

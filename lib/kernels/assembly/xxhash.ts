@@ -25,20 +25,17 @@ export function xxh64(pointer: usize, bytes: u32): u64 {
   return finish(hash + bytes, at, left);
 }
 
-// @ts-ignore: decorator
 @inline
 function round(lane: u64, input: u64): u64 {
   return rotl<u64>(lane + input * prime2, 31) * prime1;
 }
 
-// @ts-ignore: decorator
 @inline
 function joinLane(hash: u64, lane: u64): u64 {
   return (hash ^ round(0, lane)) * prime1 + prime4;
 }
 
 /** Folds in the last bytes, fewer than 32, and spreads every bit. */
-// @ts-ignore: decorator
 @inline
 function finish(start: u64, pointer: usize, bytes: u32): u64 {
   let hash = start;
