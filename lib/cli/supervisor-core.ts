@@ -97,9 +97,16 @@ function onExited(state: SupervisorState, event: { id: string; exitCode: number 
 }
 
 function onTick(state: SupervisorState, nowMs: number): SupervisorAction[] {
-  if (state.stopping !== undefined) return nowMs >= state.stopping.killAtMs ? killAll(state) : [];
-  const due = [...state.processes.values()].filter(({ restartAtMs }) => restartAtMs !== undefined && restartAtMs <= nowMs);
-  return due.map((process) => start(process, nowMs));
+  // A timer may fire a little early by this clock: what is not due yet is asked for again, or it would never come.
+  if (state.stopping !== undefined) return nowMs >= state.stopping.killAtMs ? killAll(state) : [{ kind: "wakeAt", atMs: state.stopping.killAtMs }];
+  const actions: SupervisorAction[] = [];
+  let nextMs = Infinity;
+  for (const process of state.processes.values()) {
+    if (process.restartAtMs === undefined) continue;
+    if (process.restartAtMs <= nowMs) actions.push(start(process, nowMs));
+    else nextMs = Math.min(nextMs, process.restartAtMs);
+  }
+  return nextMs === Infinity ? actions : [...actions, { kind: "wakeAt", atMs: nextMs }];
 }
 
 function beginStop(state: SupervisorState, reason: string, nowMs: number, failedExitCode?: number): SupervisorAction[] {
