@@ -32,7 +32,7 @@ function usageError(error: CommanderError): BquerydError {
   const [sentence = "", hint] = error.message.replace(/^error: /, "").split("\n");
   const nearest = /^\(Did you mean (?:one of )?(.+?)\?\)$/.exec(hint ?? "")?.[1];
   const advice = nearest === undefined ? "see bqueryd --help" : `did you mean '${nearest}'?`;
-  return new BquerydError("USAGE", `${sentence}; ${advice}`);
+  return new BquerydError("USAGE", `${sentence.replace(/\.$/, "")}; ${advice}`);
 }
 
 /** What a user or a file named may hold anything; a terminal is to see it and not to obey it. */

@@ -16,7 +16,7 @@ export interface ConnectOptions {
   readonly registry_dir?: string;
   readonly cluster?: string;
   /** Addresses of controllers, `tcp://host:port`, instead of those in the registry. */
-  readonly controllers?: readonly string[];
+  readonly controllers?: string | readonly string[];
   /** Seconds that a call may take unless it says otherwise. */
   readonly timeout?: number;
 }
@@ -131,8 +131,17 @@ function timeoutMsOf(options: CallOptions, config: Config): number {
 
 function readConfig(options: ConnectOptions): Config {
   const timeout = options.timeout === undefined ? undefined : String(options.timeout);
-  const controllers = options.controllers === undefined || options.controllers.length === 0 ? undefined : options.controllers.join(",");
+  const controllers = joinAddresses(options.controllers);
   return loadConfig({ flags: { registry_dir: options.registry_dir, cluster: options.cluster, controllers, timeout }, file: options.config });
+}
+
+/** Addresses as the configuration writes them; undefined for none. */
+function joinAddresses(addresses: unknown): string | undefined {
+  const list: unknown = typeof addresses === "string" ? [addresses] : (addresses ?? []);
+  if (!Array.isArray(list) || !list.every((address) => typeof address === "string")) {
+    throw new BquerydError("USAGE", "controllers is not a list of addresses; write {controllers: ['tcp://127.0.0.1:14300']}");
+  }
+  return list.length === 0 ? undefined : list.join(",");
 }
 
 function requireKnown(options: object): void {

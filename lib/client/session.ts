@@ -73,7 +73,7 @@ export class Session {
         this.#cancel(entry);
         entry.settle(error);
       };
-      const timer = setTimeout(() => { stop(late(call)); }, call.timeoutMs + graceMs);
+      const timer = setTimeout(() => { stop(this.#welcomed.size === 0 ? unanswered(entry) : late(call)); }, call.timeoutMs + graceMs);
       const onAbort = (): void => { stop(cancelled()); };
       const entry: Pending = {
         id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0, link: undefined,
@@ -138,7 +138,7 @@ export class Session {
     const sendsMax = Math.max(sendsMin, this.#addressCount + 1);
     const isStranger = !this.#welcomed.has(link.address);
     for (const entry of [...this.#pending.values()].filter((candidate) => candidate.link === link)) {
-      if (isStranger && entry.sends >= this.#addressCount) entry.settle(new BquerydError("NO_CONTROLLER", `no controller answers at ${link.address}; look whether it is right, or start one with bqueryd up`, { details: { address: link.address } }));
+      if (isStranger && entry.sends >= this.#addressCount) entry.settle(unanswered(entry));
       else if (entry.call.isSafe && entry.sends < sendsMax) this.#send(entry);
       else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${link.address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address: link.address } }));
     }
@@ -199,6 +199,11 @@ function errorOf({ code, message, details, origin }: Extract<ClientReply, { type
 
 function cancelled(): BquerydError {
   return new BquerydError("CANCELLED", "the call was cancelled");
+}
+
+function unanswered({ link }: Pending): BquerydError {
+  const address = link?.address ?? "any known address";
+  return new BquerydError("NO_CONTROLLER", `no controller answers at ${address}; look whether it is right, or start one with bqueryd up`, { details: { address } });
 }
 
 function late(call: Call): BquerydError {

@@ -233,6 +233,11 @@ function ambiguous(base: string, what: string): BquerydError {
 }
 
 function unknownTable(text: string, { directories, families }: Catalogue): BquerydError {
+  const base = text.replace(/\.bcolzs?$/, "");
+  // The whole set before one of its shards: asking a shard instead would answer, and wrongly.
+  if (base !== text && families.has(base)) {
+    return new BquerydError("UNKNOWN_TABLE", `no table '${text}'; did you mean the set '${base}'?`, { details: { table: text } });
+  }
   const names = [...families.keys(), ...directories.keys()];
   const advice = names.length === 0 ? "no table is available: import one, or check data_dir" : "files() lists what there is";
   return new BquerydError("UNKNOWN_TABLE", `no table '${text}'${suggestion(text, names, advice)}`, { details: { table: text } });

@@ -66,6 +66,10 @@ describe("a client's session", () => {
     for (const options of nonsense) expect(await failureOf(() => Reflect.apply(rpc.ping, rpc, [options])), JSON.stringify(options)).to.have.property("code", "USAGE");
     expect(await failureOf(() => Reflect.apply(rpc.groupby, rpc, ["t", ["k"], [], [], { signal: 5 }]))).to.have.property("code", "USAGE");
     expect(await rpc.ping()).to.equal("pong");
+    expect(await failureOf(() => Reflect.apply(connect, undefined, [{ controllers: 5 }]))).to.have.property("code", "USAGE");
+    const byText = await connect({ controllers: live.address });
+    closers.push(() => byText.close());
+    expect(await byText.ping()).to.equal("pong");
   });
 
   it("goes on to every other controller when some are silent", async () => {
