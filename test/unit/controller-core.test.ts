@@ -454,6 +454,21 @@ describe("scheduling core: who gets what", () => {
     expect(task.header.shards).to.have.length(5);
   });
 
+  it("gives a worker its whole part at once when that is little work", () => {
+    const core = new Scheduling();
+    core.join("w1", setHoldings("taxi", 8));
+    for (let task = oneAssigned(core.call("c1", ["taxi"])); ;) {
+      core.nowMs += task.header.shards.length;
+      core.finish(task);
+      const [next] = assigned(core.ready("w1"));
+      if (next === undefined) break;
+      task = next;
+    }
+    core.join("w2", setHoldings("taxi", 8));
+    const sizes = assigned(core.call("c2", ["taxi"])).map(({ header }) => header.shards.length);
+    expect(sizes).to.deep.equal([4, 4]);
+  });
+
   it("tells workers the time that remains", () => {
     const core = new Scheduling();
     core.register("w1", [holding("taxi.bcolz")]);

@@ -4,9 +4,10 @@ import { isBitSet } from "../../lib/columns/dtypes.js";
 import type { Random } from "../../lib/base/clock.js";
 import { anyInt64, below, codeKinds, eachCase, expectSame, generate, openArena, places, randomBitmap, type Arena } from "./kernels-arena.js";
 
-/** Slot patterns: one group, few far from 0, many, and runs as in a sorted column. */
+/** Slot patterns: one group, few near 0, few far from it, many, and runs as in a sorted column. */
 const slotPatterns: readonly ((row: number, random: Random) => number)[] = [
   () => 0,
+  (_, random) => below(random, 100),
   (_, random) => 3_000 + below(random, 5),
   (_, random) => below(random, 3_500),
   (row) => Math.floor(row / 100),
@@ -60,6 +61,22 @@ describe("kernels: accumulators by slot", function () {
       expectSame(arena.read(BigInt64Array, counts, groups), BigInt64Array.from(foldSlots({ ...rows, nulls: null }, filled(5n), (count) => count + 1n)));
       expectSame(arena.read(BigInt64Array, nonNulls, groups), BigInt64Array.from(foldSlots(rows, filled(7n), (count) => count + 1n)));
     });
+  }));
+
+  it("tallySlots counts rows and adds up codes at once, whether slots are few or many", eachCase((arena, n, random) => {
+    for (const { width, type, end } of codeKinds) {
+      if (width !== "U8" && width !== "U16") continue;
+      // The largest code in every other row: what a half of a tally must hold.
+      const codes = generate(type, n, (row) => (row % 2 === 0 ? end - 1 : below(random, end)));
+      const codesAt = arena.put(codes), [base, step] = [-1_000n, 7n];
+      eachPattern(arena, n, random, (rows) => {
+        const counts = arena.put(new BigInt64Array(groups).fill(5n)), sums = arena.put(new BigInt64Array(groups).fill(-3n));
+        arena.kernels[`tallySlots${width}`](rows.slotsAt, codesAt, n, base, step, counts, sums);
+        const all = { ...rows, nulls: null };
+        expectSame(arena.read(BigInt64Array, counts, groups), BigInt64Array.from(foldSlots(all, filled(5n), (count) => count + 1n)));
+        expectSame(arena.read(BigInt64Array, sums, groups), BigInt64Array.from(foldSlots(all, filled(-3n), (sum, row) => sum + base + step * BigInt(codes[row]!))));
+      });
+    }
   }));
 
   it("sums, minima and maxima of codes stand for base + step * code", eachCase((arena, chunkRows, random) => {

@@ -155,11 +155,11 @@ function batchSize(state: ControllerState, call: Call): number {
   return Math.max(1, Math.floor(Math.min(share, batchMsMax / known, probeShardsMax)));
 }
 
-/** Half of a worker's part of what waits, so that the fast ones take more; all of it when that is one batch anyway. */
+/** What waits shared among the idle when that is one batch for each; else half of a worker's part, so that the fast take more. */
 function shareOf(state: ControllerState, { waitingCount, shardMs }: Call): number {
-  const part = waitingCount / Math.max(1, state.workers.size);
+  const part = waitingCount / Math.max(1, state.idle.size);
   const partMs = part * (shardMs.value ?? state.shardMs.value ?? Infinity);
-  return Math.ceil(partMs <= batchMsMax ? part : part / 2);
+  return Math.ceil(partMs <= batchMsMax ? part : waitingCount / (2 * Math.max(1, state.workers.size)));
 }
 
 /** Tells whether a worker is still to leave shards to their preferred readers, and asks for a tick when it is not. */

@@ -1,6 +1,6 @@
 /**
- * The sum states. Integer sums are exact whatever their size, so no order of additions can overflow on the way; float sums are compensated by two-sum (Knuth, TAOCP 2, 4.2.2), so cutting rows into other shards
- * moves only the last bits.
+ * The sum states. Integer sums are exact whatever their size, so no order of additions can overflow on the way; float
+ * sums are compensated by two-sum (Knuth, TAOCP 2, 4.2.2), so cutting rows into other shards moves only the last bits.
  */
 import type { IntSums, MergePlan } from "./state.js";
 

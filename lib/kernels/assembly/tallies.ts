@@ -3,22 +3,22 @@ import { copies, findFewSlots } from "./copies";
 import { countSlots, sumSlotsU16, sumSlotsU8 } from "./sums";
 
 export function tallySlotsU8(slots: usize, values: usize, n: u32, base: i64, step: i64, counts: usize, sums: usize): void {
-  const slotCount = findFewSlots(slots, n);
-  if (slotCount != 0) {
-    tallyFew<u8>(slots, values, n, slotCount, base, step, counts, sums);
-  } else {
-    countSlots(slots, n, counts);
-    sumSlotsU8(slots, values, 0, n, base, step, sums);
-  }
+  tallyRows<u8>(slots, values, n, base, step, counts, sums);
 }
 
 export function tallySlotsU16(slots: usize, values: usize, n: u32, base: i64, step: i64, counts: usize, sums: usize): void {
+  tallyRows<u16>(slots, values, n, base, step, counts, sums);
+}
+
+@inline
+function tallyRows<T>(slots: usize, values: usize, n: u32, base: i64, step: i64, counts: usize, sums: usize): void {
   const slotCount = findFewSlots(slots, n);
   if (slotCount != 0) {
-    tallyFew<u16>(slots, values, n, slotCount, base, step, counts, sums);
+    tallyFew<T>(slots, values, n, slotCount, base, step, counts, sums);
   } else {
     countSlots(slots, n, counts);
-    sumSlotsU16(slots, values, 0, n, base, step, sums);
+    if (sizeof<T>() == 1) sumSlotsU8(slots, values, 0, n, base, step, sums);
+    else sumSlotsU16(slots, values, 0, n, base, step, sums);
   }
 }
 
