@@ -101,8 +101,9 @@ export function isErrorCode(text: string): text is ErrorCode {
 export function toBquerydError(cause: unknown, doing?: string): BquerydError {
   if (cause instanceof BquerydError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
+  const code = codeOfSystemError(cause) ?? "INTERNAL";
   const message = doing === undefined ? reason : `cannot ${doing}: ${reason}`;
-  return new BquerydError(codeOfSystemError(cause) ?? "INTERNAL", message, { cause });
+  return new BquerydError(code, code === "DISK_FULL" ? `${message}; make room and try again` : message, { cause });
 }
 
 function codeOfSystemError(cause: unknown): ErrorCode | undefined {

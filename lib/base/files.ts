@@ -3,7 +3,8 @@
  * recording implementation in their place.
  */
 import { constants } from "node:fs";
-import { link, lstat, mkdir, open, readdir, rename, rmdir, unlink, utimes } from "node:fs/promises";
+import { link, lstat, mkdir, open, readdir, rename, rmdir, stat, unlink, utimes, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** What a directory entry is, without following links. */
 export interface FileFacts {
@@ -16,6 +17,8 @@ export interface FileFacts {
 export interface Files {
   /** Creates a file that must not exist, whole. */
   create(path: string, bytes: Uint8Array): Promise<void>;
+  /** Creates a file that must not exist, whole and durable. */
+  createSynced(path: string, bytes: Uint8Array): Promise<void>;
   /** Adds bytes at the end of a file, which is created when absent. */
   append(path: string, bytes: Uint8Array): Promise<void>;
   /** Exactly `length` bytes from `offset`, or up to the end without a range; rejects when the file is shorter. */
@@ -44,6 +47,7 @@ export interface Files {
 /** The file operations of this machine. */
 export const realFiles: Files = {
   create: (path, bytes) => writeWith(path, "wx", bytes),
+  createSynced: (path, bytes) => writeWith(path, "wx", bytes, (file) => file.sync()),
   append: (path, bytes) => writeWith(path, "a", bytes),
   read: readRange,
   sync: (path) => syncWith(path, constants.O_RDONLY),
@@ -51,24 +55,52 @@ export const realFiles: Files = {
   rename,
   link,
   remove: unlink,
-  makeDirectory: (path) => mkdir(path, { recursive: true }),
+  makeDirectory: (path) => makeDirectory(path),
   removeDirectory: rmdir,
   list: (path) => readdir(path),
   find: findFacts,
   touch: (path, modifiedMs) => utimes(path, modifiedMs / 1000, modifiedMs / 1000),
 };
 
+/**
+ * Creates a directory and its missing parents; gives the first one it created, undefined when all existed. Node's own
+ * way never returns where a directory is there but refuses entries with ENOENT, as /proc does.
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<string | undefined> {
+  try {
+    return await makeOne(path, mode);
+  } catch (cause) {
+    const parent = dirname(path);
+    if (!isSystemError(cause, "ENOENT") || parent === path || await findFacts(parent) !== undefined) throw cause;
+    const first = await makeDirectory(parent, mode);
+    const made = await makeOne(path, mode);
+    return first ?? made;
+  }
+}
+
+/** Gives the path when it created the directory, undefined when there was one. */
+async function makeOne(path: string, mode: number): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode });
+    return path;
+  } catch (cause) {
+    if (isSystemError(cause, "EEXIST") && (await stat(path)).isDirectory()) return undefined;
+    throw cause;
+  }
+}
+
 /** Tells whether a failure is the system's error of that code, `ENOENT` for instance. */
 export function isSystemError(cause: unknown, code: string): boolean {
   return cause instanceof Error && "code" in cause && cause.code === code;
 }
 
-async function writeWith(path: string, flags: string, bytes: Uint8Array): Promise<void> {
+async function writeWith(path: string, flags: string, bytes: Uint8Array, finish?: (file: FileHandle) => Promise<void>): Promise<void> {
   const file = await open(path, flags);
   try {
     for (let written = 0; written < bytes.length;) {
       written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
     }
+    await finish?.(file);
   } finally {
     await file.close();
   }

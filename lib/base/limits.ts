@@ -2,6 +2,8 @@
 export const limits = {
   /** Shards of one call, and tables of one worker. */
   shardsMax: 100_000,
+  /** Generations that one table keeps. */
+  generationsMax: 1_000,
   /** Columns of one table. */
   columnsMax: 10_000,
   /** Characters of a column name. */
@@ -22,8 +24,12 @@ export const limits = {
   framesMax: 4_096,
   /** Bytes waiting in the outbox of one peer before it counts as stuck. */
   outboxBytesMax: 1024 * 1024 * 1024,
-  /** Bytes of one chunk of a column before compression. */
+  /** Bytes of one chunk of a column before compression, where it is read. */
   chunkBytesMax: 1024 * 1024 * 1024,
+  /** Bytes of the texts of one chunk that is written. */
+  chunkTextBytesMax: 256 * 1024 * 1024,
+  /** Bytes of memory for rows whose chunks are not full yet, in one write; what is more waits in temporary files. */
+  waitingBytesMax: 128 * 1024 * 1024,
   /** Distinct values of a dictionary. */
   dictionaryValuesMax: 1 << 20,
   /** Bytes of a dictionary's values. */

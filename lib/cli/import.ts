@@ -4,19 +4,27 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { BquerydError } from "../base/errors.js";
 import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
-import { importFiles, importFormats } from "../formats/import.js";
-import type { ImportFormat, ImportOptions, ImportSummary } from "../formats/import.js";
+import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
+import { importFormats } from "../formats/import/detect.js";
+import type { ImportFormat } from "../formats/import/detect.js";
+import { importFiles } from "../formats/import/import.js";
+import type { ImportSummary } from "../formats/import/import.js";
+import type { ImportOptions, ImportProgress } from "../formats/import/options.js";
+import { parseNames, parseTypes } from "./column-flags.js";
+import { whileUninterrupted } from "./interruption.js";
 import { startProgress } from "./progress.js";
+import type { ProgressState } from "./progress.js";
 
 /** The flags as commander gives them. */
-interface ImportFlags {
-  readonly shards?: number;
-  readonly shardRows?: number;
-  readonly columns?: string[];
-  readonly replace?: boolean;
+type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec"> & {
+  readonly null?: readonly string[];
   readonly format?: ImportFormat;
+  readonly codec?: "lz4" | "zstd";
   readonly json?: boolean;
-}
+};
+
+/** Cells of a terminal that the text of a rejected row may take. */
+const rejectedTextCells = 60;
 
 /** Adds `import` to the program. */
 export function addImportCommand(program: Command): void {
@@ -24,67 +32,95 @@ export function addImportCommand(program: Command): void {
     .command("import")
     .description("import files into a table DIR/NAME.bcolz, or with --shards into a set of shards DIR/NAME")
     .usage("[options] IN... OUT")
-    .argument("<paths...>", "the files to read in their order, and last the table to write")
+    .argument("<paths...>", "the files or tables to read in their order, - for standard input, and last the table to write")
+    .option("--append", "add the rows to the table, which is created when absent")
+    .option("--replace", "take the place of tables of the same name")
+    .addOption(new Option("--format <FORMAT>", "the format of the inputs (default: by name, else by content)").choices(importFormats))
     .option("--shards <N>", "cut the rows into N shards of equal size", (text) => parseCount("--shards", text))
     .option("--shard-rows <N>", "cut the rows into equal shards of at most N rows", (text) => parseCount("--shard-rows", text))
-    .option("--columns <NAMES>", "store only these columns, separated by commas, in this order", (text) => text.split(","))
-    .option("--replace", "take the place of tables of the same name")
-    .addOption(new Option("--format <FORMAT>", "the format of the files").choices(importFormats))
+    .option("--sort <COLUMN>", "sort all rows by a column, ascending, nulls last")
+    .option("--types <TYPES>", "dtypes of columns, c=dtype,... or a JSON object; a row with a value that does not fit is rejected", parseTypes)
+    .option("--columns <NAMES>", "store only these columns, separated by commas or as a JSON list, in this order; names for text without a header", parseNames)
+    .option("--delimiter <CHARACTER>", "what separates the fields of CSV, \\t for a tab (default: found out)", parseDelimiter)
+    .option("--null <TEXT>", "a text that stands for a missing value, besides an unquoted empty field; may be repeated", (text, before: readonly string[] = []) => [...before, text])
+    .addOption(new Option("--codec <CODEC>", "compress with lz4, which is faster, or zstd, which is smaller (default: lz4)").choices(["lz4", "zstd"]))
+    .option("--rejects <FILE>", "write all rows that cannot be stored into a CSV file: input, line, reason, text")
+    .option("--strict", "fail at the first row that cannot be stored")
     .option("--json", "print one JSON object when done, and no progress")
     .action(runImport);
 }
 
-async function runImport(paths: readonly string[], flags: ImportFlags): Promise<void> {
+async function runImport(paths: readonly string[], { null: nulls, json, ...flags }: ImportFlags): Promise<void> {
   const output = paths.at(-1);
   if (output === undefined || paths.length < 2) {
     throw new BquerydError("USAGE", "import needs files to read and a table to write; see bqueryd import --help");
   }
-  const options = { ...flags, inputs: paths.slice(0, -1), output };
-  const summary = await (flags.json === true ? whileUninterrupted(options) : withProgress(options));
-  process.stdout.write(flags.json === true ? `${JSON.stringify(toJson(summary))}\n` : `${formatSummary(options, summary)}\n`);
+  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output };
+  const summary = await (json === true ? whileUninterrupted((signal) => importFiles({ ...options, signal })) : withProgress(options));
+  process.stdout.write(json === true ? `${JSON.stringify(toJson(summary))}\n` : formatSummary(options, summary));
+  if (json !== true) process.stderr.write(formatRejects(options, summary));
 }
 
 async function withProgress(options: ImportOptions): Promise<ImportSummary> {
   const progress = startProgress(process.stderr);
   try {
-    return await whileUninterrupted({ ...options, onProgress: (rows, totalRows) => progress.update(rows, totalRows) });
+    return await whileUninterrupted((signal) => importFiles({ ...options, signal, onProgress: (state) => progress.update(stateOf(state)) }));
   } finally {
     progress.stop();
   }
 }
 
-/** Ctrl-C and SIGTERM end the import cleanly; a second one ends the process at once. */
-async function whileUninterrupted(options: ImportOptions): Promise<ImportSummary> {
-  const interruption = new AbortController();
-  const interrupt = (): void => interruption.abort();
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
-  try {
-    return await importFiles({ ...options, signal: interruption.signal });
-  } finally {
-    process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
-  }
+/** Where rows are not known, the bytes of the inputs tell how far it is. */
+function stateOf({ phase, rows, totalRows, bytes, totalBytes }: ImportProgress): ProgressState {
+  const label = phase === "reading" ? undefined : phase;
+  if (phase === "copying") return { label, unit: "bytes", done: bytes, total: null };
+  const fraction = totalRows !== null || totalBytes === null ? undefined : totalBytes === 0 ? 1 : bytes / totalBytes;
+  return { label, unit: "rows", done: rows, total: totalRows, fraction };
 }
 
 function formatSummary({ inputs, output, shards, shardRows }: ImportOptions, summary: ImportSummary): string {
-  const { rowsStored, tables, seconds } = summary;
-  const files = inputs.length === 1 ? inputs[0]! : `${formatCount(inputs.length)} files`;
+  const { rowsStored, rowsRead, rowsRejected, tables, seconds } = summary;
+  const files = inputs.length === 1 ? nameOf(inputs[0]!) : `${formatCount(inputs.length)} inputs`;
   const sharded = shards !== undefined || shardRows !== undefined;
   const place = sharded ? `${formatCount(tables.length)} shard${tables.length === 1 ? "" : "s"} of ${output}` : join(dirname(output), tables[0]!.name);
   const rate = `${formatSeconds(seconds)}, ${formatCount(rowsStored / seconds)} rows/s`;
-  return `${formatCount(rowsStored)} rows from ${files} into ${place}: ${formatBytes(totalBytes(summary))} (${rate})`;
+  const lost = rowsRejected === 0 ? "" : ` of ${formatCount(rowsRead)} read, ${formatCount(rowsRejected)} rejected,`;
+  return `${formatCount(rowsStored)} ${rowsStored === 1 ? "row" : "rows"}${lost} from ${files} into ${place}: ${formatBytes(totalBytes(summary))} (${rate})\n`;
+}
+
+/** What was not stored, and why; nothing when all was. */
+function formatRejects({ rejects: file }: ImportOptions, { rowsRejected, rejects, mostlyRejected }: ImportSummary): string {
+  if (rowsRejected === 0) return "";
+  const lines = rejects.map(({ input, place, line, reason, text }) => `  ${escapeUnprintable(`${input}, ${place} ${line}: ${reason}`)}: ${truncateToWidth(escapeUnprintable(text), rejectedTextCells)}`);
+  const rest = rowsRejected - rejects.length;
+  if (rest > 0) lines.push(`  and ${formatCount(rest)} more${file === undefined ? "; --rejects FILE writes them all" : ""}`);
+  if (file !== undefined) lines.push(`  all of them are in ${file}`);
+  for (const input of mostlyRejected) lines.push(`  warning: most of the first rows of ${input} were rejected; check --format, --delimiter, --columns and --types`);
+  return `rejected rows:\n${lines.join("\n")}\n`;
 }
 
 function toJson(summary: ImportSummary): object {
-  const { rowsRead, rowsStored, tables, seconds } = summary;
-  return { rows_read: rowsRead, rows_stored: rowsStored, bytes: totalBytes(summary), seconds, tables };
+  const { rowsRead, rowsStored, rowsRejected, rejects, mostlyRejected, tables, seconds } = summary;
+  return {
+    rows_read: rowsRead, rows_stored: rowsStored, rows_rejected: rowsRejected, rows_per_second: seconds > 0 ? Math.round(rowsStored / seconds) : null,
+    bytes: totalBytes(summary), seconds, tables, rejects, mostly_rejected: mostlyRejected,
+  };
 }
 
 function totalBytes({ tables }: ImportSummary): number {
   return tables.reduce((sum, table) => sum + table.bytes, 0);
 }
 
+function nameOf(input: string): string {
+  return input === "-" ? "standard input" : input;
+}
+
 function parseCount(flag: string, text: string): number {
   const count = Number(text);
   if (/^[0-9]+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
   throw new BquerydError("USAGE", `${flag} takes a whole number above 0, not '${text}'; correct it`);
+}
+
+function parseDelimiter(text: string): string {
+  return text === "\\t" ? "\t" : text;
 }

@@ -1,9 +1,10 @@
 /** What `inspect` shows: the inspections of shards joined into one, as text and as JSON. */
 import { formatBytes, formatCount } from "../base/quantities.js";
-import { formatTable } from "../base/text-table.js";
+import { formatTable, type Align } from "../base/text-table.js";
+import { displayWidth, escapeUnprintable, truncateToWidth } from "../base/text-width.js";
+import { isNumericDtype } from "../client/cells.js";
 import type { Dtype } from "../columns/dtypes.js";
-import type { ColumnInspection, Shown, TableInspection } from "../columns/inspect.js";
-import { compareText } from "../columns/text.js";
+import { greatestOf, leastOf, showExtreme, type ColumnInspection, type KeptGeneration, type TableInspection } from "../columns/inspect.js";
 
 /** One table, or the shards of a set together. */
 export interface Inspection {
@@ -18,60 +19,98 @@ export interface Inspection {
 /** Joins the inspection of one table, or those of shards of one set, which is then called by the name given. */
 export function joinInspections(setName: string, tables: readonly TableInspection[]): Inspection {
   const name = tables[0]!.set === null ? tables[0]!.name : setName;
-  const columns = tables[0]!.columns.map((_, index) => tables.map((table) => table.columns[index]!).reduce(joinColumns));
+  const columns = tables[0]!.columns.map((_, index) => joinColumns(tables.map((table) => table.columns[index]!)));
   return { name, rows: sumOf(tables, ({ rows }) => rows), bytes: sumOf(tables, ({ bytes }) => bytes), columns, tables };
 }
 
-/** The lines that a person reads, at most 80 cells wide, with a line end. */
-export function formatInspection({ name, rows, bytes, columns, tables }: Inspection): string {
+/** The lines that a person reads, at most `width` cells wide (80 at least), with a line end. */
+export function formatInspection(inspection: Inspection, width: number): string {
+  const { name, rows, bytes, columns, tables } = inspection;
   const shards = formatShards(tables[0]!.set, tables.length);
-  const title = `${name}: ${formatCount(rows)} rows${shards}, ${formatCount(columns.length)} columns, ${formatBytes(bytes)}`;
-  return `${title}\n\n${formatStorage(columns)}\n\n${formatContent(columns)}\n`;
+  const title = `${escapeUnprintable(name)}: ${counted(rows, "row")}${shards}, ${counted(columns.length, "column")}, ${formatBytes(bytes)}`;
+  const cells = Math.max(lineWidthMin, width);
+  return [title, ...formatHistory(tables), "", formatStorage(columns, cells), "", formatContent(columns, tables.length > 1, cells), ...formatRefused(tables, cells), ""].join("\n");
 }
 
-/** The object that `--json` prints; sizes in bytes, the distinct values only where a dictionary counts them. */
+/**
+ * The object that `--json` prints; sizes in bytes. `distinct` counts the values of the dictionary, which the shards of a
+ * set share; it is null for a column without one. `raw_estimated`: raw_bytes goes by the mean length of those values.
+ */
 export function inspectionToJson({ name, rows, bytes, columns, tables }: Inspection): object {
   return {
     name, rows, bytes,
     columns: columns.map((column) => ({
-      name: column.name, dtype: column.dtype, nullable: column.nullable, chunks: column.chunks, encodings: column.encodings,
-      filters: column.filters, codecs: column.codecs, stored_bytes: column.storedBytes, raw_bytes: column.rawBytes,
-      nulls: column.nulls, min: column.minimum, max: column.maximum, distinct: column.distinct,
+      name: column.name, dtype: column.dtype, unit: column.unit, nullable: column.nullable, chunks: column.chunks, encodings: column.encodings,
+      filters: column.filters, codecs: column.codecs, stored_bytes: column.storedBytes, raw_bytes: column.rawBytes, raw_estimated: column.isRawEstimated,
+      nulls: column.nulls, min: showExtreme(column.minimum, column.dtype), max: showExtreme(column.maximum, column.dtype), distinct: column.distinct,
     })),
+    refused: tables[0]!.refused,
     tables: tables.map((table) => ({
       name: table.name, generation: table.generation, rows: table.rows, bytes: table.bytes, set: table.set, sort: table.sort,
       changed: new Date(table.changedMs).toISOString(),
+      generations: table.generations.map(({ id, changedMs }) => ({ id, changed: changedMs === null ? null : new Date(changedMs).toISOString() })),
     })),
   };
 }
 
 function formatShards(set: TableInspection["set"], shown: number): string {
   if (set === null) return "";
-  if (shown === set.count) return ` in ${formatCount(shown)} ${shown === 1 ? "shard" : "shards"}`;
+  if (shown === set.count) return ` in ${counted(shown, "shard")}`;
   return ` in shard ${set.index} (of ${formatCount(set.count)})`;
 }
 
-function joinColumns(a: ColumnInspection, b: ColumnInspection): ColumnInspection {
+function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** When it changed and what it is sorted by; of one table every generation that is kept. */
+function formatHistory(tables: readonly TableInspection[]): string[] {
+  const [first] = tables;
+  const sorted = first!.sort === null ? [] : [`sorted by ${escapeUnprintable(first!.sort)}`];
+  if (tables.length > 1) {
+    const changedMs = Math.max(...tables.map((table) => table.changedMs));
+    return [...sorted, `changed ${formatTime(changedMs)}`];
+  }
+  return [...sorted, ...first!.generations.map((generation, place) => formatGeneration(generation, place === 0))];
+}
+
+function formatRefused(tables: readonly TableInspection[], width: number): string[] {
+  const lines = tables[0]!.refused.map(({ name, reason }) => truncateToWidth(`${escapeUnprintable(name)} is ${escapeUnprintable(reason)}, which no dtype holds`, width));
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+function formatGeneration({ id, changedMs }: KeptGeneration, isCurrent: boolean): string {
+  const time = changedMs === null ? "" : ` of ${formatTime(changedMs)}`;
+  return `${isCurrent ? "generation" : "kept before:"} ${id.slice(0, 12)}${time}`;
+}
+
+function formatTime(timeMs: number): string {
+  return new Date(timeMs).toISOString().replace("T", " ").replace(/\.\d+Z$/, "Z");
+}
+
+function joinColumns(parts: readonly ColumnInspection[]): ColumnInspection {
+  const first = parts[0]!;
+  const distinct = parts.map((part) => part.distinct);
   return {
-    name: a.name,
-    dtype: a.dtype,
-    nullable: a.nullable || b.nullable,
-    chunks: a.chunks + b.chunks,
-    encodings: addCounts(a.encodings, b.encodings),
-    filters: addCounts(a.filters, b.filters),
-    codecs: addCounts(a.codecs, b.codecs),
-    storedBytes: a.storedBytes + b.storedBytes,
-    rawBytes: a.rawBytes + b.rawBytes,
-    nulls: a.nulls + b.nulls,
-    minimum: extremeOf(a.dtype, a.minimum, b.minimum, -1),
-    maximum: extremeOf(a.dtype, a.maximum, b.maximum, 1),
-    distinct: a.distinct === null || b.distinct === null ? null : Math.max(a.distinct, b.distinct),
+    name: first.name, dtype: first.dtype, unit: first.unit,
+    nullable: parts.some(({ nullable }) => nullable),
+    rows: sumOf(parts, ({ rows }) => rows),
+    chunks: sumOf(parts, ({ chunks }) => chunks),
+    encodings: addCounts(parts.map(({ encodings }) => encodings)),
+    filters: addCounts(parts.map(({ filters }) => filters)),
+    codecs: addCounts(parts.map(({ codecs }) => codecs)),
+    storedBytes: sumOf(parts, ({ storedBytes }) => storedBytes),
+    rawBytes: parts.some(({ rawBytes }) => rawBytes === null) ? null : sumOf(parts, ({ rawBytes }) => rawBytes ?? 0),
+    isRawEstimated: parts.some(({ isRawEstimated }) => isRawEstimated),
+    nulls: sumOf(parts, ({ nulls }) => nulls),
+    minimum: leastOf(parts), maximum: greatestOf(parts),
+    distinct: distinct.reduce((most, count) => (most === null || count === null ? null : Math.max(most, count))),
   };
 }
 
-function addCounts<Name extends string>(a: Readonly<Partial<Record<Name, number>>>, b: Readonly<Partial<Record<Name, number>>>): Partial<Record<Name, number>> {
-  const sum: Partial<Record<Name, number>> = { ...a };
-  for (const name of keysOf(b)) sum[name] = (sum[name] ?? 0) + (b[name] ?? 0);
+function addCounts<Name extends string>(parts: readonly Readonly<Partial<Record<Name, number>>>[]): Partial<Record<Name, number>> {
+  const sum: Partial<Record<Name, number>> = {};
+  for (const counts of parts) for (const name of keysOf(counts)) sum[name] = (sum[name] ?? 0) + (counts[name] ?? 0);
   return sum;
 }
 
@@ -81,63 +120,109 @@ function keysOf<Name extends string>(counts: Readonly<Partial<Record<Name, numbe
   return keys;
 }
 
-/** The smaller of two shown values for direction -1, the larger for 1; null only when both are. */
-function extremeOf(dtype: Dtype, a: Shown, b: Shown, direction: -1 | 1): Shown {
-  if (a === null || b === null) return a ?? b;
-  return compareShown(dtype, a, b) * direction >= 0 ? a : b;
+function sumOf<T>(items: readonly T[], count: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + count(item), 0);
 }
 
-function compareShown(dtype: Dtype, a: NonNullable<Shown>, b: NonNullable<Shown>): number {
-  switch (dtype) {
-    case "string": return compareText(String(a), String(b));
-    // Without their Z, times in ISO 8601 order as text whatever the digits of their seconds.
-    case "timestamp": return compareText(String(a).slice(0, -1), String(b).slice(0, -1));
-    case "int64": return Number(BigInt(a) > BigInt(b)) - Number(BigInt(a) < BigInt(b));
-    case "bool": case "float64": return Number(a) > Number(b) ? 1 : Number(a) < Number(b) ? -1 : 0;
-  }
-}
+const lineWidthMin = 80;
+const gapWidth = 2;
+const nameWidthMin = 12;
+/** Room for a timestamp of whole seconds. */
+const extremeWidthFair = 20;
+const barWidth = { min: 8, max: 40 };
 
-function sumOf(tables: readonly TableInspection[], count: (table: TableInspection) => number): number {
-  return tables.reduce((sum, table) => sum + count(table), 0);
-}
+/** Widths below which the columns of the first table are not cut, in the order in which they are. */
+const storageWidthsMin = [["encoding", 11], ["column", nameWidthMin], ["dtype", 9], ["codec", 4]] as const;
 
-const lineWidth = 80;
-const nameWidth = 16;
-const barWidth = 6;
-
-function formatStorage(columns: readonly ColumnInspection[]): string {
+/** Encoding, codec and sizes as far as they are known; a bar of the stored bytes where there is room for one. */
+function formatStorage(columns: readonly ColumnInspection[], width: number): string {
+  const sizes = columns.map(formatRaw);
+  const all: { header: string; align: Align; cells: string[] }[] = [
+    { header: "column", align: "left", cells: columns.map(({ name }) => name) },
+    { header: "dtype", align: "left", cells: columns.map(formatDtype) },
+    { header: "encoding", align: "left", cells: columns.map(({ encodings }) => byFrequency(encodings)) },
+    { header: "codec", align: "left", cells: columns.map(({ codecs }) => byFrequency(codecs)) },
+    { header: "stored", align: "right", cells: columns.map(({ storedBytes }) => formatBytes(storedBytes)) },
+    { header: "raw", align: "right", cells: sizes.map(([raw]) => raw) },
+    { header: "ratio", align: "right", cells: sizes.map(([, ratio]) => ratio) },
+  ];
+  const shown = all.filter(({ cells }, place) => place === 0 || cells.some((cell) => cell !== ""));
+  const headers = shown.map(({ header }) => header);
+  const rows = columns.map((_, row) => shown.map(({ cells }) => cells[row]!));
+  const align = shown.map((column) => column.align);
+  const order = storageWidthsMin.map(([header, min]) => ({ column: headers.indexOf(header), min })).filter(({ column }) => column >= 0);
+  const widths = shrink(naturalWidths(headers, rows), order, width);
+  const room = Math.min(barWidth.max, width - totalWidth(widths) - gapWidth);
+  if (room < barWidth.min) return formatTable(headers, rows, { align, cellWidthMax: widths });
   const largest = Math.max(1, ...columns.map(({ storedBytes }) => storedBytes));
-  const rows = columns.map((column) => [
-    column.name, column.dtype, keysOf(column.encodings).join("+"), formatBytes(column.storedBytes), formatBytes(column.rawBytes),
-    column.storedBytes === 0 ? "" : (column.rawBytes / column.storedBytes).toFixed(1), formatBar(column.storedBytes / largest),
-  ]);
-  return formatTable(["column", "dtype", "encoding", "stored", "raw", "ratio", "share"], rows, {
-    align: ["left", "left", "left", "right", "right", "right", "left"],
-    cellWidthMax: [nameWidth, 9, 17, 7, 7, 6, barWidth],
-  });
+  const withBars = rows.map((row, place) => [...row, formatBar(columns[place]!.storedBytes / largest, room)]);
+  return formatTable([...headers, "share"], withBars, { align: [...align, "left"], cellWidthMax: [...widths, room] });
 }
 
-function formatContent(columns: readonly ColumnInspection[]): string {
+function formatContent(columns: readonly ColumnInspection[], isSet: boolean, width: number): string {
   const headers = ["column", "nulls", "distinct", "min", "max"];
-  const rows = columns.map(({ name, nulls, distinct, minimum, maximum }) => [
-    name, formatCount(nulls), distinct === null ? "" : formatCount(distinct), formatShown(minimum), formatShown(maximum),
+  const rows = columns.map(({ name, nulls, distinct, dtype, minimum, maximum }) => [
+    // The dictionary of a set may hold values that only another of its shards uses.
+    name, formatCount(nulls), distinct === null ? "" : `${isSet ? "≤ " : ""}${formatCount(distinct)}`, formatExtreme(minimum, dtype), formatExtreme(maximum, dtype),
   ]);
-  const [, nullsWidth, distinctWidth] = headers.map((header, column) => Math.max(header.length, ...rows.map((row) => row[column]!.length)));
-  const extremeWidth = Math.floor((lineWidth - nameWidth - nullsWidth! - distinctWidth! - 4 * 2) / 2);
-  const numeric = columns.every(({ dtype }) => dtype === "int64" || dtype === "float64") ? "right" : "left";
-  return formatTable(headers, rows, {
-    align: ["left", "right", "right", numeric, numeric],
-    cellWidthMax: [nameWidth, nullsWidth!, distinctWidth!, extremeWidth, extremeWidth],
-  });
+  const numeric = columns.every(({ dtype }) => isNumericDtype(dtype)) ? "right" : "left";
+  const natural = naturalWidths(headers, rows);
+  const [nameWidth, nullsWidth, distinctWidth] = [Math.min(natural[0]!, Math.floor(width / 4)), natural[1]!, natural[2]!];
+  const half = Math.max(extremeWidthFair, Math.floor((width - nameWidth - nullsWidth - distinctWidth - 4 * gapWidth) / 2));
+  const widths = shrink(natural, [{ column: 4, min: half }, { column: 3, min: half }, { column: 0, min: nameWidthMin }, { column: 4, min: 12 }, { column: 3, min: 12 }], width);
+  return formatTable(headers, rows, { align: ["left", "right", "right", numeric, numeric], cellWidthMax: widths });
 }
 
-function formatShown(value: Shown): string {
-  return value === null ? "" : String(value);
+function formatDtype({ dtype, unit }: ColumnInspection): string {
+  return unit === null ? dtype : `${dtype} [${unit}]`;
 }
 
-/** A bar of up to six cells, in steps of an eighth of a cell. */
-function formatBar(share: number): string {
-  const eighths = Math.max(1, Math.round(share * barWidth * 8));
+/** The raw size and how many times it is the stored one. */
+function formatRaw({ rawBytes, isRawEstimated, storedBytes }: ColumnInspection): [string, string] {
+  if (rawBytes === null) return ["", ""];
+  return [`${isRawEstimated ? "~" : ""}${formatBytes(rawBytes)}`, storedBytes === 0 ? "" : (rawBytes / storedBytes).toFixed(1)];
+}
+
+/** Names joined by +, the most frequent first. */
+function byFrequency<Name extends string>(counts: Readonly<Partial<Record<Name, number>>>): string {
+  return keysOf(counts).sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0)).join("+");
+}
+
+function formatExtreme(value: ColumnInspection["minimum"], dtype: Dtype): string {
+  if (typeof value === "number" && dtype === "float32") return shortest(value);
+  return String(showExtreme(value, dtype) ?? "");
+}
+
+/** The shortest decimal that rounds to a float32. */
+function shortest(value: number): string {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return String(short);
+  }
+  return String(value);
+}
+
+function naturalWidths(headers: readonly string[], rows: readonly (readonly string[])[]): number[] {
+  return headers.map((header, column) => rows.reduce((widest, row) => Math.max(widest, displayWidth(escapeUnprintable(row[column]!))), header.length));
+}
+
+function totalWidth(widths: readonly number[]): number {
+  return sumOf(widths, (width) => width) + gapWidth * (widths.length - 1);
+}
+
+/** Takes from one column after another, down to its least width, until a line fits. */
+function shrink(natural: readonly number[], order: readonly { column: number; min: number }[], width: number): number[] {
+  const widths = [...natural];
+  for (const { column, min } of order) {
+    const excess = totalWidth(widths) - width;
+    if (excess > 0) widths[column] = Math.min(widths[column]!, Math.max(min, widths[column]! - excess));
+  }
+  return widths;
+}
+
+/** A bar of up to `width` cells, in steps of an eighth of a cell. */
+function formatBar(share: number, width: number): string {
+  const eighths = Math.max(1, Math.round(share * width * 8));
   const rest = eighths % 8;
   return "█".repeat(Math.floor(eighths / 8)) + (rest === 0 ? "" : ["▏", "▎", "▍", "▌", "▋", "▊", "▉"][rest - 1]!);
 }

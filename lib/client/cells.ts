@@ -1,32 +1,53 @@
 /** One value of a result as a program sees it in a row, and as text. */
+import { formatHex } from "../base/hex.js";
+import { formatDate } from "../columns/dates.js";
+import { biasOf, isTextDtype, type Dtype } from "../columns/dtypes.js";
 import { formatTimestamp } from "../columns/timestamps.js";
-import type { Values } from "../engine/values.js";
+import { isFloats, isText, type Text, type Values, type Wholes } from "../engine/values.js";
 
-/** A value in a row: a number where it is exact, else a bigint; timestamps as ISO 8601 text. */
-export type Cell = number | bigint | string | boolean | null;
+/** A value in a row: a number where it is exact, else a bigint; timestamps and dates as ISO 8601 text; bytes as a copy. */
+export type Cell = number | bigint | string | boolean | Uint8Array | null;
 
 /** Reads values of a run as cells; nulls are the caller's affair. */
 export function cellReader(values: Values): (row: number) => Cell {
-  switch (values.dtype) {
-    case "bool": return (row) => values.array[row] === 1;
-    case "int64": return (row) => narrow(values.array[row]!);
-    case "timestamp": return (row) => formatTimestamp(values.array[row]!);
-    case "float64": return (row) => values.array[row]!;
-    case "string": {
-      // Without the option a leading U+FEFF would be taken for a byte order mark and left out.
-      const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-      return (row) => decoder.decode(values.bytes.subarray(values.offsets[row], values.offsets[row + 1]));
-    }
+  if (isText(values)) return textReader(values);
+  if (isFloats(values)) return (row) => values.array[row]!;
+  if (values.dtype === "bool") return (row) => values.array[row] === 1;
+  return wholeReader(values);
+}
+
+function textReader({ dtype, offsets, bytes }: Text): (row: number) => Cell {
+  if (dtype === "bytes") return (row) => bytes.slice(offsets[row], offsets[row + 1]);
+  // Without the option a leading U+FEFF would be taken for a byte order mark and left out.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  return (row) => decoder.decode(bytes.subarray(offsets[row], offsets[row + 1]));
+}
+
+function wholeReader({ dtype, array }: Wholes): (row: number) => Cell {
+  switch (dtype) {
+    case "timestamp": return (row) => formatTimestamp(array[row]!);
+    case "date": return (row) => formatDate(Number(array[row]));
+    case "int8": case "int16": case "int32": case "int64": case "uint8": case "uint16": case "uint32": return (row) => narrow(array[row]!);
+    case "uint64": return (row) => narrow(array[row]! + biasOf(dtype));
   }
 }
 
-/** A cell as text in an aligned table: floats with at most 6 digits after the point, nothing left out of integers. */
+/**
+ * A cell as text in an aligned table: floats with at most 6 digits after the point, nothing left out of integers, bytes in
+ * hexadecimal.
+ */
 export function formatCell(cell: Cell): string {
   if (cell === null) return "null";
+  if (cell instanceof Uint8Array) return formatHex(cell);
   if (typeof cell !== "number" || Number.isInteger(cell)) return String(cell);
   const magnitude = Math.abs(cell);
   if (magnitude >= 1e15 || magnitude < 1e-4) return cell.toPrecision(7).replace(/\.?0+(e|$)/, "$1");
   return cell.toFixed(6).replace(/\.?0+$/, "");
+}
+
+/** Tells whether values of a dtype are numbers to people: flush right in a table. */
+export function isNumericDtype(dtype: Dtype): boolean {
+  return !(isTextDtype(dtype) || dtype === "bool" || dtype === "timestamp" || dtype === "date");
 }
 
 function narrow(value: bigint): number | bigint {

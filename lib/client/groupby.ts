@@ -30,6 +30,11 @@ export interface GroupbyQuery extends GroupbyOptions {
   readonly tables: string | readonly string[];
   readonly keys?: readonly string[];
   readonly measures?: readonly unknown[];
+  /**
+   * Terms `[column, op, value]`, compared exactly: numbers and bigints with every numeric dtype; text with strings; ISO 8601
+   * text or a Date with timestamps and dates, a date being its first instant (UTC); true, false, 1 and 0 with bools; a
+   * Uint8Array, or text such as '\\x0aff', with bytes.
+   */
   readonly where?: readonly unknown[];
 }
 

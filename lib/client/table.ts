@@ -4,8 +4,9 @@ import { suggestion } from "../base/nearest.js";
 import { formatTable } from "../base/text-table.js";
 import type { Dtype } from "../columns/dtypes.js";
 import type { ResultColumn } from "../engine/finish.js";
+import { cellReader, formatCell, isNumericDtype, type Cell } from "./cells.js";
+import { columnValues, type ColumnValues } from "./column-values.js";
 import type { Summary } from "./summary.js";
-import { cellReader, formatCell, type Cell } from "./cells.js";
 
 /** A row by column name; it has no prototype, so any name is safe. */
 export type Row = Record<string, Cell>;
@@ -14,10 +15,11 @@ export type Row = Record<string, Cell>;
 export interface Column {
   readonly dtype: Dtype;
   /**
-   * One entry a row; a null row's entry means nothing. Uint8Array for bool, BigInt64Array for int64 and for timestamp (ns
-   * since 1970 UTC), Float64Array for float64, string[] for string.
+   * One entry a row; a null row's entry means nothing. The typed array of the dtype: Int8Array for int8 and so on to
+   * BigUint64Array for uint64, Uint8Array for bool (0 or 1), BigInt64Array for timestamp (ns since 1970 UTC), Int32Array for
+   * date (days since 1970), Float32Array or Float64Array; string[] for string, Uint8Array[] for bytes.
    */
-  readonly values: Uint8Array | BigInt64Array | Float64Array | readonly string[];
+  readonly values: ColumnValues;
   isNull(row: number): boolean;
   /** The value as in a row object. */
   get(row: number): Cell;
@@ -61,7 +63,7 @@ export class Table implements Iterable<Row> {
     const shown = shownRows(this.numRows);
     const columns = [...this.#columns.values()];
     const rows = shown.map((row) => columns.map((column) => (row === undefined ? "..." : formatCell(column.get(row)))));
-    const text = formatTable([...this.#columns.keys()], rows, { align: columns.map((column) => (isNumeric(column.dtype) ? "right" : "left")) });
+    const text = formatTable([...this.#columns.keys()], rows, { align: columns.map((column) => (isNumericDtype(column.dtype) ? "right" : "left")) });
     return shown.length < this.numRows ? `${text}\n(${this.numRows} rows)` : text;
   }
 
@@ -75,12 +77,11 @@ export class Table implements Iterable<Row> {
 function openColumn({ values, isNull }: ResultColumn, rows: number): Column {
   const read = cellReader(values);
   const isNullRow = (row: number): boolean => isNull !== null && isNull[row] === 1;
-  let texts: string[] | undefined;
+  let made: ColumnValues | undefined;
   return {
     dtype: values.dtype,
     get values() {
-      if (values.dtype !== "string") return values.array;
-      return (texts ??= Array.from({ length: rows }, (_, row) => String(read(row))));
+      return (made ??= columnValues(values, rows));
     },
     isNull: isNullRow,
     get: (row) => (isNullRow(row) ? null : read(row)),
@@ -93,8 +94,4 @@ function shownRows(rows: number): (number | undefined)[] {
   const half = printedRowsMax / 2;
   const head = Array.from({ length: half }, (_, row) => row);
   return [...head, undefined, ...head.map((row) => rows - half + row)];
-}
-
-function isNumeric(dtype: Dtype): boolean {
-  return dtype === "int64" || dtype === "float64";
 }

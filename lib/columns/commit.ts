@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { mapBounded } from "../base/bounded.js";
 import { wallMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
-import type { Files } from "../base/files.js";
+import { isSystemError, type Files } from "../base/files.js";
 import { collectFiles, footerName } from "./collect.js";
 import { encodeCurrent } from "./current.js";
 import { currentName, encodeFooter, type Footer } from "./footer.js";
@@ -34,8 +34,7 @@ export interface CommittedTable {
   readonly bytes: number;
 }
 
-/** Generations a table keeps, the current one included. */
-const keptGenerations = 2;
+/** Tables that wait for the disk at the same time: it writes what waits together in one go. */
 const tablesAtOnce = 8;
 
 /** The footers of shards as one set, which their contents name. */
@@ -46,9 +45,12 @@ export function joinSet(footers: readonly Footer[]): Footer[] {
   return footers.map((footer, index) => ({ ...footer, set: { id, index, count: footers.length } }));
 }
 
-/** Writes and syncs all that comes before the switch. A failure up to its end leaves every table as it was. */
-export async function readyCommit(files: Files, tables: readonly CommitTable[]): Promise<ReadyTable[]> {
-  const ready = await mapBounded(tables, tablesAtOnce, (table) => readyTable(files, table));
+/**
+ * Writes and syncs all that comes before the switch. Each table keeps `keepGenerations`, the new one included. A failure
+ * up to its end leaves every table as it was.
+ */
+export async function readyCommit(files: Files, tables: readonly CommitTable[], keepGenerations: number): Promise<ReadyTable[]> {
+  const ready = await mapBounded(tables, tablesAtOnce, (table) => readyTable(files, table, keepGenerations));
   for (const parent of parentsOf(tables.map(({ table }) => table))) await files.syncDirectory(parent);
   for (const { table } of tables) {
     if (!await table.lock.isHeld()) throw new BquerydError("BUSY", `another process took over the writing of ${table.name}; try again when it has ended`, { details: { table: table.name } });
@@ -61,23 +63,41 @@ export async function switchCurrents(files: Files, ready: readonly ReadyTable[],
   for (const { table, stagedCurrent } of ready) await files.rename(stagedCurrent, join(table.path, currentName));
   await mapBounded(ready, tablesAtOnce, ({ table }) => files.syncDirectory(table.path));
   for (const other of others) await removeTable(files, other);
-  await mapBounded(ready, tablesAtOnce, ({ table }) => collectFiles(files, table.path, table.name, wallMs()));
+  await mapBounded(ready, tablesAtOnce, async ({ table }) => {
+    // The commit is done. What cannot be cleared away now is when the next writer commits.
+    await collectFiles(files, table.path, table.name, wallMs()).catch(() => undefined);
+  });
   return ready.map(({ table, generation, footer }) => ({
     name: basename(table.path), generation, rows: footer.rows,
-    bytes: footer.files.reduce((sum, file) => sum + file.bytes, 0),
+    bytes: bytesOf(footer),
   }));
 }
 
-async function readyTable(files: Files, { table, footer }: CommitTable): Promise<ReadyTable> {
+/** Bytes of the files that a footer names. */
+export function bytesOf(footer: Footer): number {
+  return footer.files.reduce((sum, file) => sum + file.bytes, 0);
+}
+
+async function readyTable(files: Files, { table, footer }: CommitTable, keepGenerations: number): Promise<ReadyTable> {
   const { bytes, generation } = encodeFooter(footer);
-  await writeAside(files, table.path, footerName(generation), bytes);
   const kept = [generation, ...table.generations.filter((earlier) => earlier !== generation)];
-  for (const dropped of kept.splice(keptGenerations)) await files.touch(join(table.path, footerName(dropped)), wallMs());
+  const dropped = kept.splice(keepGenerations);
   const stagedCurrent = join(table.path, temporaryName());
-  await files.create(stagedCurrent, encodeCurrent(kept));
-  await files.sync(stagedCurrent);
+  const writeCurrent = () => files.createSynced(stagedCurrent, encodeCurrent(kept));
+  const writeFooter = () => writeAside(files, table.path, footerName(generation), bytes);
+  await mapBounded([writeFooter, writeCurrent], 2, (write) => write());
+  for (const gone of dropped) await touchFooter(files, join(table.path, footerName(gone)));
   await files.syncDirectory(table.path);
   return { table, generation, footer, stagedCurrent };
+}
+
+/** From now on its files are spared for a while. One that is missing protects nothing. */
+async function touchFooter(files: Files, path: string): Promise<void> {
+  try {
+    await files.touch(path, wallMs());
+  } catch (cause) {
+    if (!isSystemError(cause, "ENOENT")) throw cause;
+  }
 }
 
 /** Directories whose entries may be new: parents of the tables, and of directories created on the way to them. */

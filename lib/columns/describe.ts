@@ -1,6 +1,8 @@
 /** A table in short, as other processes need to know it. */
 import { statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { wallMs } from "../base/clock.js";
+import { isBcolz, readBcolzDirectory, stampBcolz } from "./bcolz/directory.js";
 import { readCurrent } from "./current.js";
 import type { Dtype } from "./dtypes.js";
 import { currentName, type SetPlace } from "./footer.js";
@@ -21,10 +23,11 @@ export interface TableDescription {
 }
 
 /**
- * Describes the table in a directory from CURRENT and the footer alone. Blocks shortly. Throws NOT_FOUND where there is
- * no table, CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE.
+ * Describes the table in a directory from CURRENT and the footer alone, one of bcolz from a look at its files. Blocks
+ * shortly. Throws NOT_FOUND where there is no table, CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE.
  */
 export function describeTable(path: string): TableDescription {
+  if (isBcolz(path)) return describeBcolz(path);
   const directory = resolve(path);
   const name = basename(directory);
   const generation = readCurrent(directory, name)[0]!;
@@ -35,4 +38,24 @@ export function describeTable(path: string): TableDescription {
     columns: footer.columns.map((column) => ({ name: column.name, dtype: column.dtype })),
     changedMs: statSync(join(directory, currentName)).mtimeMs,
   };
+}
+
+/** Bcolz may overwrite a chunk and change nothing else, which only a look at every file shows: one a minute, ms. */
+const bcolzLookMs = 60_000;
+
+/**
+ * A text that changes when the table in a directory may have changed, had with a few looks at its files; empty when only
+ * describing it tells. Undefined where there is no table. Throws what the system says of the directory.
+ */
+export function stampTable(path: string): string | undefined {
+  const current = statSync(join(path, currentName), { bigint: true, throwIfNoEntry: false });
+  if (current !== undefined) return `${current.mtimeNs}:${current.ino}:${current.size}`;
+  if (!isBcolz(path)) return undefined;
+  const stamp = stampBcolz(path);
+  return stamp === undefined ? "" : `${Math.floor(wallMs() / bcolzLookMs)} ${stamp}`;
+}
+
+function describeBcolz(path: string): TableDescription {
+  const { name, generation, rows, storedBytes, columns, changedMs } = readBcolzDirectory(path);
+  return { name, generation, rows, set: null, bytes: storedBytes, columns: columns.map((column) => ({ name: column.name, dtype: column.dtype })), changedMs };
 }

@@ -1,13 +1,13 @@
 /**
- * The file of a dictionary: distinct strings in order of first appearance. All little-endian.
+ * The file of a dictionary: distinct texts in order of first appearance. All little-endian.
  *
  *    0  4 bytes  "BQDC"
  *    4  u32      1, the version
  *    8  u32      count
- *   12  u32      bytes of the strings together
+ *   12  u32      bytes of the texts together
  *   16  u32      count + 1 offsets into those bytes
- *       bytes    the strings in UTF-8, then zeros up to a multiple of 4
- *       u32      count ranks: the place of each string in order of unsigned bytes
+ *       bytes    the texts, strings in UTF-8, then zeros up to a multiple of 4
+ *       u32      count ranks: the place of each text in order of unsigned bytes
  */
 import { endianness } from "node:os";
 import type { Dictionary } from "./table.js";
@@ -27,8 +27,8 @@ export interface DictionaryClaims {
 
 if (endianness() !== "LE") throw new Error("bqueryd runs on little-endian machines only");
 
-/** The file of a dictionary of strings in UTF-8. `offsets` has one entry more than `ranks`. */
-export function encodeDictionary(offsets: Uint32Array, bytes: Uint8Array, ranks: Uint32Array): Uint8Array {
+/** The file of a dictionary. `offsets` has one entry more than `ranks`. */
+export function encodeDictionary(offsets: Uint32Array, bytes: Uint8Array, ranks: Uint32Array): Uint8Array<ArrayBuffer> {
   const layout = layOut(ranks.length, bytes.length);
   const file = new Uint8Array(layout.total);
   file.set(Buffer.from(magic));

@@ -5,7 +5,7 @@ import { Value } from "@sinclair/typebox/value";
 import { BquerydError } from "../base/errors.js";
 import { canonicalJson } from "../base/json.js";
 import { limits } from "../base/limits.js";
-import { chunkRows, type Dtype } from "./dtypes.js";
+import { chunkRows, isTextDtype, type Dtype } from "./dtypes.js";
 import { isDtype } from "./encodings.js";
 
 /** A shard's place in the set it was imported with. */
@@ -72,6 +72,16 @@ const Shape = Type.Object({
   dictionaries: Type.Array(Type.Object({ file: FileName, count: Count, bytes: Count })),
   files: Type.Array(Type.Object({ name: FileName, bytes: Count, sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) })),
 });
+
+/** The segments that hold the first `rows` rows, a multiple of 65,536 unless all are kept; the last is cut to what is used of it. */
+export function keepSegments(segments: readonly FooterSegment[], rows: number): FooterSegment[] {
+  let left = rows;
+  return segments.flatMap((segment) => {
+    const used = Math.min(segment.rows, left);
+    left -= used;
+    return used === 0 ? [] : [{ ...segment, rows: used }];
+  });
+}
 
 /** The canonical bytes of a footer, and the generation they are. */
 export function encodeFooter(footer: Footer): { bytes: Uint8Array; generation: string } {
@@ -146,7 +156,7 @@ function findColumnContradiction(column: FooterColumn, footer: Footer, files: Re
   if (segments.slice(0, -1).some((segment) => segment.rows % chunkRows !== 0)) return "a segment ends inside a chunk";
   if (segments.reduce((sum, segment) => sum + segment.rows, 0) !== footer.rows) return "its segments have other rows than the table";
   if (dictionary === null) return undefined;
-  if (column.dtype !== "string") return "its dtype has no dictionary";
+  if (!isTextDtype(column.dtype)) return "its dtype has no dictionary";
   const entry = footer.dictionaries[dictionary];
   return entry === undefined || entry.count === 0 ? "its dictionary is missing or empty" : undefined;
 }

@@ -12,20 +12,21 @@
  *           12  u32      raw bytes: before the codec
  *           16  u64      XXH64, seed 0, of the stored bytes
  *           24  u32      nulls
- *           28  u8       encoding, then u8 filter, u8 codec, u8 flags (bit 0: an extreme is truncated)
- *           32  8 bytes  minimum: int64, float64, or u32 place and u32 length in the tail
+ *           28  u8       encoding, then u8 filter, u8 codec, u8 flags (bit 0: an extreme is truncated; bit 1: the
+ *                        maximum is not known)
+ *           32  8 bytes  minimum: int64 (uint64 as v - 2^63), float64, or u32 place and u32 length in the tail
  *           40  8 bytes  maximum
- *   tail                 extremes of strings, at most 64 bytes each
+ *   tail                 extremes of texts, at most 64 bytes each
  *
  * A chunk whose rows are all null has no bytes, encoding constant, and zeros for extremes.
  */
 import { limits } from "../base/limits.js";
-import { chunkRows, type Dtype } from "./dtypes.js";
-import { codecs, dtypeNumbers, encodings, filters, findByNumber, type Codec, type Encoding, type Filter } from "./encodings.js";
+import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type Dtype, type WholeDtype } from "./dtypes.js";
+import { codecs, dtypeNumbers, encodings, filters, findByNumber, widthOf, type Codec, type Encoding, type Filter } from "./encodings.js";
 import { bitmapBytes, codeWidth, constantBytes, dictionaryParameterBytes, narrowedParameterBytes } from "./payload.js";
 import { extremeBytesMax } from "./text.js";
 
-/** An extreme of a chunk: bigint for ints, bools and timestamps, number for floats, UTF-8 bytes for strings. */
+/** An extreme of a chunk: number for floats, bytes for texts, else a bigint (uint64: v - 2^63; date: days). */
 export type Extreme = bigint | number | Uint8Array;
 
 /** What the index says about one chunk. */
@@ -40,6 +41,7 @@ export interface ChunkRecord {
   readonly codec: Codec;
   /** Null when every row is. */
   readonly minimum: Extreme | null;
+  /** Null when every row is, and for texts above all that 64 bytes can say. */
   readonly maximum: Extreme | null;
   readonly truncated: boolean;
 }
@@ -61,8 +63,9 @@ const magic = "BQIX";
 const headerBytes = 16;
 const recordBytes = 48;
 const truncatedFlag = 1;
-/** LZ4 adds 255 bytes of output at most for a byte of input. */
-const lz4RatioMax = 255;
+const openFlag = 2;
+/** Bytes of output for a byte of input at most: LZ4 adds 255, zstd repeats one byte 128 Ki times in a block of four. */
+const ratioMax = { raw: 1, lz4: 255, zstd: 32_768 } as const satisfies Record<Codec, number>;
 
 /** The bytes of an index. */
 export function encodeIndex(dtype: Dtype, records: readonly ChunkRecord[]): Uint8Array {
@@ -127,7 +130,8 @@ function writeRecord(view: DataView, at: number, record: ChunkRecord, tail: Tail
   view.setUint8(at + 28, encodings[record.encoding]);
   view.setUint8(at + 29, filters[record.filter]);
   view.setUint8(at + 30, codecs[record.codec]);
-  view.setUint8(at + 31, record.truncated ? truncatedFlag : 0);
+  const isOpen = record.maximum === null && record.minimum !== null;
+  view.setUint8(at + 31, (record.truncated ? truncatedFlag : 0) | (isOpen ? openFlag : 0));
   writeExtreme(view, at + 32, record.minimum, tail);
   writeExtreme(view, at + 40, record.maximum, tail);
 }
@@ -154,6 +158,8 @@ function readHeader(bytes: Uint8Array, view: DataView, claims: IndexClaims): { c
 function readRecord(view: DataView, at: number, rows: number, tail: Uint8Array, claims: IndexClaims): ChunkRecord {
   const nullCount = view.getUint32(at + 24, true);
   if (nullCount > rows) claims.fail("has more nulls than rows");
+  const flags = view.getUint8(at + 31);
+  const isOpen = (flags & openFlag) !== 0 && isTextDtype(claims.dtype);
   const record: ChunkRecord = {
     offset: Number(view.getBigUint64(at, true)),
     storedBytes: view.getUint32(at + 8, true),
@@ -164,24 +170,32 @@ function readRecord(view: DataView, at: number, rows: number, tail: Uint8Array, 
     filter: findByNumber(filters, view.getUint8(at + 29)) ?? claims.refuse(`filter ${view.getUint8(at + 29)}`),
     codec: findByNumber(codecs, view.getUint8(at + 30)) ?? claims.refuse(`codec ${view.getUint8(at + 30)}`),
     minimum: nullCount === rows ? null : readExtreme(view, at + 32, tail, claims),
-    maximum: nullCount === rows ? null : readExtreme(view, at + 40, tail, claims),
-    truncated: (view.getUint8(at + 31) & truncatedFlag) !== 0,
+    maximum: nullCount === rows || isOpen ? null : readExtreme(view, at + 40, tail, claims),
+    truncated: (flags & truncatedFlag) !== 0,
   };
   if (!isOrdered(record.minimum, record.maximum)) claims.fail("has a minimum above the maximum");
   return record;
 }
 
 function readExtreme(view: DataView, at: number, tail: Uint8Array, claims: IndexClaims): Extreme {
-  if (claims.dtype === "float64") return view.getFloat64(at, true);
-  if (claims.dtype !== "string") {
+  const { dtype } = claims;
+  if (isFloatDtype(dtype)) {
+    const value = view.getFloat64(at, true);
+    return dtype === "float64" || Math.fround(value) === value ? value : claims.fail("has an extreme that is no float32");
+  }
+  if (!isTextDtype(dtype)) {
     const value = view.getBigInt64(at, true);
-    if (claims.dtype === "bool" && value !== 0n && value !== 1n) claims.fail("has an extreme that is no bool");
-    return value;
+    return isOfDtype(value, dtype) ? value : claims.fail(`has an extreme that is no ${dtype}`);
   }
   const place = view.getUint32(at, true);
   const length = view.getUint32(at + 4, true);
   if (length > extremeBytesMax || place + length > tail.length) claims.fail("has an extreme outside its tail");
   return tail.subarray(place, place + length);
+}
+
+function isOfDtype(value: bigint, dtype: WholeDtype): boolean {
+  const { least, greatest } = wholeRange(dtype);
+  return value + biasOf(dtype) >= least && value + biasOf(dtype) <= greatest;
 }
 
 /** Also false for a NaN, which no chunk may claim. */
@@ -197,7 +211,7 @@ function checkSizes(record: ChunkRecord, rows: number, claims: IndexClaims): voi
   if (!isKnownPair(record, rows, claims)) claims.fail("has an encoding its dtype does not use");
   if (!isPossibleSize(record, rows, claims)) claims.fail("has a chunk of a size its rows cannot have");
   if (rawBytes > limits.chunkBytesMax || storedBytes > rawBytes) claims.fail("has a chunk past the size limit");
-  if (codec === "raw" ? storedBytes !== rawBytes : rawBytes > storedBytes * lz4RatioMax) claims.fail("has a chunk of a size its codec cannot have");
+  if (rawBytes > storedBytes * ratioMax[codec]) claims.fail("has a chunk of a size its codec cannot have");
 }
 
 function isPossibleSize(record: ChunkRecord, rows: number, claims: IndexClaims): boolean {
@@ -205,18 +219,19 @@ function isPossibleSize(record: ChunkRecord, rows: number, claims: IndexClaims):
   const bytes = record.rawBytes - bitmapBytes(record.nullCount, rows);
   switch (record.encoding) {
     case "constant": return bytes === constantBytes;
-    case "narrowed": return codeWidth(bytes - narrowedParameterBytes, rows) !== undefined;
+    case "narrowed": case "decimal": return codeWidth(bytes - narrowedParameterBytes, rows) !== undefined;
     case "dictionary": return codeWidth(bytes - dictionaryParameterBytes, rows) !== undefined;
-    case "plain": return claims.dtype === "string" ? bytes >= 4 * (rows + 1) : bytes === 8 * rows;
+    case "plain": return isTextDtype(claims.dtype) ? bytes >= 4 * (rows + 1) : bytes === widthOf(claims.dtype) * rows;
   }
 }
 
-function isKnownPair({ encoding, nullCount }: ChunkRecord, rows: number, claims: IndexClaims): boolean {
+function isKnownPair({ encoding, nullCount }: ChunkRecord, rows: number, { dtype, hasDictionary }: IndexClaims): boolean {
   if (nullCount === rows) return encoding === "constant";
   switch (encoding) {
-    case "constant": return claims.dtype !== "string" || claims.hasDictionary;
-    case "narrowed": return claims.dtype !== "string" && claims.dtype !== "float64";
-    case "dictionary": return claims.dtype === "string" && claims.hasDictionary;
-    case "plain": return claims.dtype !== "string" || !claims.hasDictionary;
+    case "constant": return !isTextDtype(dtype) || hasDictionary;
+    case "narrowed": return !isTextDtype(dtype) && !isFloatDtype(dtype);
+    case "decimal": return isFloatDtype(dtype);
+    case "dictionary": return isTextDtype(dtype) && hasDictionary;
+    case "plain": return !isTextDtype(dtype) || !hasDictionary;
   }
 }

@@ -21,10 +21,22 @@ export interface Lock {
 
 const attemptsMax = 10;
 
+/** What tells this process from every other of this machine: its id and its start time. */
+export function ownMark(): string {
+  return `${process.pid} ${findStartTime(process.pid) ?? "0"}`;
+}
+
+/** Tells whether the process whose mark a text begins with is running. A process id alone is not enough: ids are used again. */
+export function isMarkAlive(text: string): boolean {
+  const [pid, startTime] = text.trim().split(" ");
+  // A mark that a crash has cut short is of no process.
+  return /^[0-9]{1,10}$/.test(pid ?? "") && startTime !== undefined && findStartTime(Number(pid)) === startTime;
+}
+
 /** Locks the table in a directory. Throws BUSY naming the process that writes it. */
 export async function acquireLock(files: Files, directory: string, table: string): Promise<Lock> {
   const path = join(directory, lockName);
-  const content = `${process.pid} ${findStartTime(process.pid) ?? "0"} ${randomId()}\n`;
+  const content = `${ownMark()} ${randomId()}\n`;
   const aside = asideName(directory);
   const lock = createLock(files, path, content);
   try {
@@ -80,7 +92,7 @@ async function tryLink(files: Files, aside: string, path: string): Promise<boole
 async function removeIfStale(files: Files, path: string, table: string): Promise<void> {
   const content = await readText(files, path);
   if (content === undefined) return;
-  if (isHolderAlive(content)) throw busy(table, `process ${content.split(" ")[0]}`);
+  if (isMarkAlive(content)) throw busy(table, `process ${content.split(" ")[0]}`);
   const moved = asideName(dirname(path));
   try {
     await files.rename(path, moved);
@@ -99,12 +111,6 @@ async function readText(files: Files, path: string): Promise<string | undefined>
     if (isSystemError(cause, "ENOENT")) return undefined;
     throw cause;
   }
-}
-
-/** A process id alone is not enough: ids are used again. */
-function isHolderAlive(content: string): boolean {
-  const [pid, startTime] = content.trim().split(" ");
-  return /^[0-9]{1,10}$/.test(pid ?? "") && findStartTime(Number(pid)) === startTime;
 }
 
 /** Start time of a process in clock ticks since boot, field 22 of its stat; undefined when there is no such process. */

@@ -62,8 +62,9 @@ export function openColumn(footer: Footer, column: FooterColumn, files: TableFil
   };
 }
 
-function corruptChunk(table: string, column: string, chunk: number, wrong: string): BquerydError {
-  return new BquerydError("CORRUPT_CHUNK", `chunk ${chunk} of column '${column}' in ${table} is damaged: ${wrong}; copy the table again from a good holder, or import it again`, { details: { table, column, chunk } });
+/** A CORRUPT_CHUNK error: what is wrong with a chunk, and what to do. */
+export function corruptChunk(table: string, column: string, chunk: number, wrong: string): BquerydError {
+  return new BquerydError("CORRUPT_CHUNK", `chunk ${chunk} of column '${column}' in ${table} is damaged: ${wrong}; copy the table again from a good holder, or import it again`, { details: { table, column, chunk, problem: wrong } });
 }
 
 /** Finds chunks across the segments of a column; the index of a segment is read when a chunk of it is first asked for. */

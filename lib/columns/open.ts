@@ -4,9 +4,12 @@ import { basename, join, resolve } from "node:path";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import { isSystemError } from "../base/files.js";
 import { suggestion } from "../base/nearest.js";
+import { isBcolz } from "./bcolz/directory.js";
+import { openBcolz } from "./bcolz/open.js";
 import { readCurrent } from "./current.js";
 import { decodeFooter, corruptFooter, type Footer } from "./footer.js";
 import { openColumn, type OpenColumn } from "./open-column.js";
+import { pinGeneration } from "./pins.js";
 import { openTableFiles } from "./table-files.js";
 import type { Table } from "./table.js";
 
@@ -15,11 +18,28 @@ export interface OpenTable extends Table {
   readonly columns: readonly OpenColumn[];
 }
 
+/** How to open a table. */
+export interface OpenOptions {
+  /** The generation to read; the current one without it. */
+  readonly generation?: string | undefined;
+  /**
+   * Whether collection is to spare the files of the generation until the table is closed: for readers that may take
+   * longer than two minutes. Costs a small file in the directory.
+   */
+  readonly pin?: boolean | undefined;
+}
+
 /**
- * Opens the table in a directory, at its current generation or a given one. Blocks; for threads that may. Throws
- * NOT_FOUND where there is no table, GENERATION_GONE when that generation is not kept, CORRUPT_FOOTER.
+ * Opens the table in a directory, at its current generation or a given one; also one that Python's bcolz wrote. Blocks;
+ * for threads that may. Throws NOT_FOUND where there is no table, GENERATION_GONE when that generation is not kept,
+ * CORRUPT_FOOTER, UNSUPPORTED_FORMAT.
  */
-export function openTable(path: string, options: { generation?: string } = {}): OpenTable {
+export function openTable(path: string, options: OpenOptions = {}): Table {
+  return isBcolz(path) ? openBcolz(path, options) : openOwnTable(path, options);
+}
+
+/** Opens a table of our own format; one of bcolz is NOT_FOUND. Else as `openTable`. */
+export function openOwnTable(path: string, options: OpenOptions = {}): OpenTable {
   const directory = resolve(path);
   const name = basename(directory);
   const generations = readCurrent(directory, name);
@@ -27,6 +47,7 @@ export function openTable(path: string, options: { generation?: string } = {}): 
   if (!generations.includes(generation)) throw generationGone(name, generation);
   const footer = readKeptFooter(directory, name, generation);
   const files = openTableFiles(directory, name, footer);
+  const pin = options.pin === true ? pinGeneration(directory, generation) : undefined;
   const columns = footer.columns.map((column) => openColumn(footer, column, files));
   const byName = new Map(columns.map((column) => [column.name, column]));
   return {
@@ -36,7 +57,10 @@ export function openTable(path: string, options: { generation?: string } = {}): 
       if (column !== undefined) return column;
       throw new BquerydError("UNKNOWN_COLUMN", `${name} has no column '${wanted}'${suggestion(wanted, byName.keys(), `its columns are ${listSome([...byName.keys()])}`)}`, { details: { table: name, column: wanted } });
     },
-    close: files.close,
+    close() {
+      files.close();
+      pin?.release();
+    },
   };
 }
 

@@ -1,65 +1,79 @@
-/** Turning a column back from dictionary codes to plain strings when its dictionary has grown too large. */
+/** Turning a column back from dictionary codes to plain texts when its dictionary has grown too large. */
+import { BquerydError } from "../base/errors.js";
 import { createHeap, type Heap } from "../kernels/heap.js";
 import { loadKernels } from "../kernels/kernels.js";
-import { BquerydError } from "../base/errors.js";
-import type { Files } from "../base/files.js";
-import type { Arena } from "./arena.js";
-import { pushRows } from "./chunk-buffer.js";
+import { viewChunk } from "./chunk-buffer.js";
+import { readChunkBack } from "./chunk-spill.js";
 import { decodeChunk } from "./decode.js";
 import type { DictionaryBuilder } from "./dictionary-builder.js";
-import { chunkRows } from "./dtypes.js";
-import { createStage, finishStage, flushChunk, type ColumnStage } from "./stage.js";
+import { chunkRows, isTextDtype } from "./dtypes.js";
+import { createDecoder, readChunk } from "./read.js";
+import { addRows, createStage, dropStage, finishStage, type ColumnStage, type StageTools } from "./stage.js";
+import type { TableColumn } from "./table.js";
 import type { Vector } from "./vector.js";
+
+/** What becomes plain: a stage of codes, after rows of the table that is appended to. */
+export interface CodedStage {
+  readonly stage: ColumnStage;
+  readonly dictionary: DictionaryBuilder;
+  /** Whole chunks of the column that come first. */
+  readonly kept: { readonly column: TableColumn; readonly rows: number } | undefined;
+}
 
 const heapBytes = 16 * 1024 * 1024;
 
-/** Rewrites a stage of codes into a new one of strings with the same rows, in the same directory. */
-export async function rewritePlain(directory: string, stage: ColumnStage, dictionary: DictionaryBuilder, arena: Arena, files: Files): Promise<ColumnStage> {
-  const plain = createStage(directory, "text", dictionary.textOf);
-  if (stage.records.length > 0) {
-    const heap = createHeap(loadKernels(heapBytes), heapBytes);
-    await copyChunks(stage, plain, { heap, dictionary, arena, files });
-    await files.remove(stage.path);
-  }
-  copyBuffer(stage, plain, dictionary);
-  if (stage.buffer === null) await finishStage(plain, arena, files);
+/** Rewrites codes into a new stage of texts with the same rows, in the same directory, and removes the old one. */
+export async function rewritePlain(directory: string, { stage, dictionary, kept }: CodedStage, tools: StageTools): Promise<ColumnStage> {
+  const plain = createStage(directory, { name: stage.name, dtype: stage.dtype }, null);
+  if (kept !== undefined) await copyKept(kept, plain, tools);
+  if (stage.records.length > 0) await copyChunks(stage, plain, dictionary, tools);
+  const isFinished = stage.buffer === null;
+  await copyBuffer(stage, plain, dictionary, tools);
+  await dropStage(stage, tools);
+  if (isFinished) await finishStage(plain, tools);
   return plain;
 }
 
-async function copyChunks(stage: ColumnStage, plain: ColumnStage, tools: { heap: Heap; dictionary: DictionaryBuilder; arena: Arena; files: Files }): Promise<void> {
-  for (const [chunk, record] of stage.records.entries()) {
-    const stored = await tools.files.read(stage.path, { offset: record.offset, length: record.storedBytes });
-    const rows = Math.min(chunkRows, stage.rows - chunk * chunkRows);
-    const vector = decodeChunk({
-      kind: "code", rows, record, dictionaryCount: tools.dictionary.count(),
-      load: (target) => { target.set(stored); },
-      fail: (wrong) => { throw new BquerydError("IO", `a file just written is damaged: ${wrong}; check the disk`); },
-    }, tools.heap, (bytes) => requireBlock(tools.heap, bytes));
-    pushTexts(plain, readCodes(tools.heap, vector), readNulls(tools.heap, vector), tools.dictionary);
-    for (const pointer of vector.owned) tools.heap.release(pointer);
-    await flushChunk(plain, tools.arena, tools.files);
+async function copyKept({ column, rows }: { column: TableColumn; rows: number }, plain: ColumnStage, tools: StageTools): Promise<void> {
+  const decoder = createDecoder();
+  for (let chunk = 0; chunk * chunkRows < rows; chunk++) {
+    const batch = readChunk(column, chunk, decoder);
+    await addRows(plain, batch, { from: 0, count: batch.rows }, tools);
   }
 }
 
-function copyBuffer(stage: ColumnStage, plain: ColumnStage, dictionary: DictionaryBuilder): void {
-  const { buffer } = stage;
-  if (buffer === null || buffer.data.kind !== "code") return;
-  pushTexts(plain, buffer.data.values.subarray(0, buffer.rows), buffer.nullCount === 0 ? null : buffer.nulls, dictionary);
+async function copyChunks(stage: ColumnStage, plain: ColumnStage, dictionary: DictionaryBuilder, tools: StageTools): Promise<void> {
+  const heap = createHeap(loadKernels(heapBytes), heapBytes);
+  const inFile = stage.rows - (stage.buffer?.rows ?? 0);
+  for (const [chunk, record] of stage.records.entries()) {
+    const stored = await tools.files.read(stage.path, { offset: record.offset, length: record.storedBytes });
+    const vector = decodeChunk({
+      kind: "code", rows: Math.min(chunkRows, inFile - chunk * chunkRows), record, dictionaryCount: dictionary.count(),
+      load: (target) => { target.set(stored); },
+      fail: (wrong) => { throw new BquerydError("IO", `a file just written is damaged: ${wrong}; check the disk`); },
+    }, heap, (bytes) => requireBlock(heap, bytes));
+    await addCodes(plain, dictionary, readCodes(heap, vector), readNulls(heap, vector), tools);
+    for (const pointer of vector.owned) heap.release(pointer);
+  }
 }
 
-function pushTexts(plain: ColumnStage, codes: Uint32Array | Uint16Array | Uint8Array, nulls: Uint8Array | null, dictionary: DictionaryBuilder): void {
-  // An all-null chunk has codes 0 that a dictionary without entries does not know.
-  const texts = Array.from(codes, (code) => (code < dictionary.count() ? dictionary.textOf(code) : ""));
-  if (plain.buffer === null) throw new Error("rows for a finished column");
-  pushRows(plain.buffer, texts, { from: 0, count: texts.length, nulls, nullsFrom: 0 });
-  plain.rows += texts.length;
+async function copyBuffer({ buffer, spill }: ColumnStage, plain: ColumnStage, dictionary: DictionaryBuilder, tools: StageTools): Promise<void> {
+  if (buffer === null || buffer.rows === 0) return;
+  const { data, nulls, nullCount } = spill === null ? viewChunk(buffer) : await readChunkBack(spill, buffer, tools.files);
+  if (data.kind === "code") await addCodes(plain, dictionary, data.values, nullCount === 0 ? null : nulls, tools);
 }
 
-function readCodes(heap: Heap, vector: Vector): Uint32Array | Uint16Array | Uint8Array {
+async function addCodes(plain: ColumnStage, dictionary: DictionaryBuilder, codes: Uint32Array, nulls: Uint8Array | null, tools: StageTools): Promise<void> {
+  const { dtype } = plain;
+  if (!isTextDtype(dtype)) throw new Error(`codes in a column of ${dtype}`);
+  await addRows(plain, { dtype, rows: codes.length, nulls, values: { ...dictionary.texts(), codes } }, { from: 0, count: codes.length }, tools);
+}
+
+function readCodes(heap: Heap, vector: Vector): Uint32Array {
   const { buffer } = heap.kernels.bytes;
   switch (vector.width) {
-    case 1: return new Uint8Array(buffer, vector.values, vector.rows);
-    case 2: return new Uint16Array(buffer, vector.values, vector.rows);
+    case 1: return Uint32Array.from(new Uint8Array(buffer, vector.values, vector.rows));
+    case 2: return Uint32Array.from(new Uint16Array(buffer, vector.values, vector.rows));
     default: return new Uint32Array(buffer, vector.values, vector.rows);
   }
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { mapBounded } from "../base/bounded.js";
 import type { Files } from "../base/files.js";
 import type { Dtype } from "./dtypes.js";
-import { sha256Hex, type Footer, type FooterColumn } from "./footer.js";
+import { sha256Hex, type Footer, type FooterColumn, type FooterSegment } from "./footer.js";
 import { encodeIndex } from "./index-file.js";
 import { temporaryName, type ColumnStage } from "./stage.js";
 
@@ -11,18 +11,33 @@ import { temporaryName, type ColumnStage } from "./stage.js";
 export interface SealedColumn {
   readonly name: string;
   readonly dtype: Dtype;
+  readonly unit: string | null;
+  /** Segments of the generation before that go on being used, ahead of the rows of the stage. */
+  readonly kept: readonly FooterSegment[];
+  /** Whether a row of those is null. */
+  readonly keptNullable: boolean;
   readonly stage: ColumnStage;
   readonly dictionary: SealedDictionary | null;
 }
 
 /** A finished dictionary, the same for all shards of an import. */
 export interface SealedDictionary {
-  /** Content name. */
+  /** Content name of its file, which is there. */
   readonly name: string;
-  readonly content: Uint8Array;
+  readonly fileBytes: number;
   readonly count: number;
-  /** Bytes of its strings. */
+  /** Bytes of its texts. */
   readonly bytes: number;
+}
+
+/** A finished shard. */
+export interface SealedShard {
+  /** Rows of all segments. */
+  readonly rows: number;
+  readonly sort: string | null;
+  readonly columns: readonly SealedColumn[];
+  /** The files of the generation before; those that go on being used are found among them. */
+  readonly keptFiles: Footer["files"];
 }
 
 type FooterFile = Footer["files"][number];
@@ -35,43 +50,54 @@ export function contentName(content: Uint8Array, extension: "dict" | "idx"): str
 }
 
 /** Gives every file of a shard its content name, synced, and makes its footer, outside a set. */
-export async function sealShard(files: Files, path: string, { rows, sort, columns }: { rows: number; sort: string | null; columns: readonly SealedColumn[] }): Promise<Footer> {
-  const sealed = await mapBounded(columns, filesAtOnce, (column) => sealStage(files, path, column));
+export async function sealShard(files: Files, path: string, { rows, sort, columns, keptFiles }: SealedShard): Promise<Footer> {
+  const sealed = columns.map(({ stage }) => sealStage(stage));
   const dictionaries = uniqueDictionaries(columns);
-  await mapBounded(dictionaries, filesAtOnce, (dictionary) => writeAside(files, path, dictionary.name, dictionary.content));
   const footerColumns = columns.map((column, i): FooterColumn => ({
-    name: column.name, dtype: column.dtype, unit: null,
-    nullable: column.stage.records.some((record) => record.nullCount > 0),
-    segments: sealed[i]!.map(({ data, index }) => ({ data: data.name, index: index.name, rows })),
+    name: column.name, dtype: column.dtype, unit: column.unit,
+    nullable: column.keptNullable || column.stage.records.some((record) => record.nullCount > 0),
+    segments: [...column.kept, ...sealed[i]!.map(({ segment }) => segment)],
     dictionary: column.dictionary === null ? null : dictionaries.findIndex((dictionary) => dictionary.name === column.dictionary?.name),
   }));
+  await mapBounded(sealed.flat().flatMap(({ writes }) => writes), filesAtOnce, (write) => write(files, path));
+  const kept = new Set(columns.flatMap((column) => column.kept.flatMap(({ data, index }) => [data, index])));
   return {
     format: "bqueryd", version: 1, rows, chunk_rows: 65_536, set: null, sort,
     columns: footerColumns,
     dictionaries: dictionaries.map(({ name, count, bytes }) => ({ file: name, count, bytes })),
-    files: uniqueFiles([...sealed.flat().flatMap(({ data, index }) => [data, index]), ...dictionaries.map((dictionary) => fileFacts(dictionary.name, dictionary.content.length))]),
+    files: uniqueFiles([
+      ...keptFiles.filter(({ name }) => kept.has(name)),
+      ...sealed.flat().flatMap((segment) => segment.files),
+      ...dictionaries.map(({ name, fileBytes }) => fileFacts(name, fileBytes)),
+    ]),
   };
 }
 
 /** Writes a whole file under its name: aside, synced, one rename. The directory is left to be synced. */
 export async function writeAside(files: Files, path: string, name: string, content: Uint8Array): Promise<void> {
   const aside = join(path, temporaryName());
-  await files.create(aside, content);
-  await files.sync(aside);
+  await files.createSynced(aside, content);
   await files.rename(aside, join(path, name));
 }
 
-/** The files of the one segment of a column; none when it has no rows. */
-async function sealStage(files: Files, path: string, column: SealedColumn): Promise<{ data: FooterFile; index: FooterFile }[]> {
-  const { stage } = column;
+/** Makes a file of a directory durable under its content name. */
+type Write = (files: Files, path: string) => Promise<void>;
+
+/** The one segment that a stage has become, with its files and what makes them; none when it has no rows. */
+function sealStage(stage: ColumnStage): { segment: FooterSegment; files: FooterFile[]; writes: Write[] }[] {
   if (stage.records.length === 0) return [];
   const data = `${stage.hash.digest("hex")}.col`;
-  await files.sync(stage.path);
-  await files.rename(stage.path, join(path, data));
-  const content = encodeIndex(column.dtype, stage.records);
+  const content = encodeIndex(stage.dtype, stage.records);
   const index = contentName(content, "idx");
-  await writeAside(files, path, index, content);
-  return [{ data: fileFacts(data, stage.bytes), index: fileFacts(index, content.length) }];
+  const writeData: Write = async (files, path) => {
+    await files.sync(stage.path);
+    await files.rename(stage.path, join(path, data));
+  };
+  return [{
+    segment: { data, index, rows: stage.rows },
+    files: [fileFacts(data, stage.bytes), fileFacts(index, content.length)],
+    writes: [writeData, (files, path) => writeAside(files, path, index, content)],
+  }];
 }
 
 function uniqueDictionaries(columns: readonly SealedColumn[]): SealedDictionary[] {

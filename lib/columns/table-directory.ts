@@ -2,7 +2,8 @@
 import { basename, dirname, join } from "node:path";
 import { BquerydError } from "../base/errors.js";
 import { isSystemError, type Files } from "../base/files.js";
-import { decodeCurrent } from "./current.js";
+import { isBcolz } from "./bcolz/directory.js";
+import { decodeCurrent, notATable } from "./current.js";
 import { currentName } from "./footer.js";
 import { acquireLock, lockName, type Lock } from "./lock.js";
 import { findTableName } from "./names.js";
@@ -20,7 +21,10 @@ export interface PreparedTable {
   readonly before: ReadonlySet<string>;
 }
 
-const ownNames = /^(?:[0-9a-f]{64}\.(?:col|idx|dict|json)|[0-9a-f]{32}\.tmp|CURRENT|LOCK(?:\.[0-9a-f]{32})?)$/;
+/** What a write does to a table: makes a new one, makes one anew whether it is there or not, or goes on from one. */
+export type WriteMode = "create" | "replace" | "extend";
+
+const ownNames = /^(?:[0-9a-f]{64}\.(?:col|idx|dict|json)|[0-9a-f]{32}\.tmp|CURRENT|LOCK(?:\.[0-9a-f]{32})?|PIN\.[0-9a-f]{32})$/;
 
 /** Tells whether a name in a table's directory is one that bqueryd gives. */
 export function isOwnName(name: string): boolean {
@@ -28,11 +32,12 @@ export function isOwnName(name: string): boolean {
 }
 
 /**
- * Locks the directory of a table, created when absent. Throws BUSY, and EXISTS for a table unless it is to be replaced,
- * and for anything there that is not a table.
+ * Locks the directory of a table, created when absent unless it is to be extended. Throws BUSY, NOT_FOUND for a table to
+ * extend that is not there, and EXISTS for one to create that is, and for anything there that is not a table.
  */
-export async function prepareTable(files: Files, path: string, { replace }: { replace: boolean }): Promise<PreparedTable> {
+export async function prepareTable(files: Files, path: string, mode: WriteMode): Promise<PreparedTable> {
   const name = basename(path);
+  if (mode === "extend") await requireTable(files, path);
   const found = await files.find(path);
   if (found !== undefined && !found.isDirectory) throw exists(path, "is not a table; use another name");
   const created = await files.makeDirectory(path);
@@ -40,9 +45,9 @@ export async function prepareTable(files: Files, path: string, { replace }: { re
   try {
     lock = await acquireLock(files, path, name);
     const before = new Set(await files.list(path));
-    if (![...before].every(isOwnName)) throw exists(path, "holds other files; use another name");
-    if (before.has(currentName) && !replace) throw exists(path, "is a table already; use --replace to replace it, or another name");
-    const generations = before.has(currentName) ? readGenerations(await files.read(join(path, currentName)), name) : [];
+    if (mode !== "extend" && ![...before].every(isOwnName)) throw exists(path, "holds other files; use another name");
+    if (mode === "create" && before.has(currentName)) throw exists(path, "is a table already; use --replace to replace it, --append to add to it, or another name");
+    const generations = before.has(currentName) ? readGenerations(await files.read(join(path, currentName)), name, mode) : [];
     return { path, name, lock, created, generations, before };
   } catch (cause) {
     await lock?.release();
@@ -93,12 +98,28 @@ export async function removeTable(files: Files, table: PreparedTable): Promise<v
   await removeDirectoryIfEmpty(files, table.path);
 }
 
-/** None when CURRENT is damaged: replacing the table is how to mend it. */
-function readGenerations(current: Uint8Array, table: string): string[] {
+async function requireTable(files: Files, path: string): Promise<void> {
+  const found = await files.find(join(path, currentName)).catch((cause: unknown) => {
+    if (isSystemError(cause, "ENOTDIR")) return undefined;
+    throw cause;
+  });
+  if (found !== undefined) return;
+  requireNotBcolz(path);
+  throw notATable(path);
+}
+
+/** Throws UNSUPPORTED_FORMAT for a directory that Python's bcolz wrote. */
+export function requireNotBcolz(path: string): void {
+  if (!isBcolz(path)) return;
+  throw new BquerydError("UNSUPPORTED_FORMAT", `${path} was written by Python's bcolz, which is only read; import it into a table of its own first`, { details: { path } });
+}
+
+/** None when CURRENT is damaged and the table is replaced: that is how to mend it. */
+function readGenerations(current: Uint8Array, table: string, mode: WriteMode): string[] {
   try {
     return decodeCurrent(current, table);
   } catch (cause) {
-    if (cause instanceof BquerydError && cause.code === "CORRUPT_FOOTER") return [];
+    if (mode === "replace" && cause instanceof BquerydError && cause.code === "CORRUPT_FOOTER") return [];
     throw cause;
   }
 }

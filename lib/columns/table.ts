@@ -48,6 +48,13 @@ export interface TableColumn {
   decode(chunk: number, heap: Heap, allocate: (bytes: number) => number): Vector;
 }
 
+/** A column that is there and cannot be read. */
+export interface RefusedColumn {
+  readonly name: string;
+  /** What it is, as words that follow "is": `of Python objects`. */
+  readonly reason: string;
+}
+
 /** An open table; close() lets its generation go. */
 export interface Table {
   /** As in the directory name: `taxi.bcolz`, `taxi-3.bcolzs`. */
@@ -57,7 +64,9 @@ export interface Table {
   readonly footer: Footer;
   readonly rows: number;
   readonly columns: readonly TableColumn[];
-  /** The column of that name; throws UNKNOWN_COLUMN naming the nearest. */
+  /** Columns besides these that no dtype can hold; absent when there are none. */
+  readonly refused?: readonly RefusedColumn[] | undefined;
+  /** The column of that name; throws UNKNOWN_COLUMN naming the nearest, UNSUPPORTED_DTYPE for one that is refused. */
   column(name: string): TableColumn;
   close(): void;
 }

@@ -3,15 +3,16 @@
 /**
  * One decoded chunk. Pointers are byte offsets into the kernels' memory.
  *
- * - `int` (bool, int64, timestamp): row i is `base + step * code[i]`, where `code` is unsigned of `width` 1, 2 or 4
- *   bytes; or, for width 8, the int64 itself (base 0, step 1). A constant chunk has width 1, codes all 0, base = value.
- * - `float`: float64 of width 8.
+ * - `int` (whole numbers, bool, timestamp, date; uint64 as v - 2^63): row i is `base + step * code[i]`, where `code` is
+ *   unsigned of `width` 1, 2 or 4 bytes; or, for width 8, the int64 itself (base 0, step 1). The base of codes is the
+ *   minimum of the chunk. A constant chunk has width 1, codes all 0, base = value.
+ * - `float`: float64 of width 8, float32 as well.
  * - `code`: unsigned dictionary codes of width 1, 2 or 4 (order of first appearance, not rank), all below the
  *   dictionary's count.
- * - `text`: plain strings: `values` points at rows + 1 uint32 offsets into the UTF-8 bytes at `text`.
+ * - `text`: plain texts: `values` points at rows + 1 uint32 offsets into the bytes at `text`.
  *
  * `nulls` is a bitmap as in Batch, or 0 when the chunk has no null. In a null row the code is 0, the float 0.0, the
- * text empty (a `width` 8 int is `minimum` of the chunk). Decoding has verified that every value lies in
+ * text empty (a `width` 8 int is `minimum` of the chunk). Decoding has verified that every number lies in
  * [minimum, maximum] of the chunk's statistics, so ranges computed from statistics may be trusted for memory safety.
  */
 export interface Vector {

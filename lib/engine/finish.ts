@@ -3,7 +3,7 @@ import { codesOf, type Partial, type PartialKey } from "./partial.js";
 import { finishMeasure, statesOf, type FinishedColumn } from "./measures.js";
 import type { Query } from "./query.js";
 import type { StateColumn } from "./states/state.js";
-import { countOf, emptyValues, pick, type Values } from "./values.js";
+import { blankValues, countOf, pick } from "./values.js";
 
 /** A column of the answer. */
 export interface ResultColumn extends FinishedColumn {
@@ -26,19 +26,9 @@ function finishKey(key: PartialKey, groups: number): FinishedColumn {
   if (key.codes === null && groups === count) return { values: key.domain, isNull: null };
   const codes = codesOf(key, groups);
   const isNull = Uint8Array.from(codes, (code) => (code === count ? 1 : 0));
-  const filler = fillerOf(key.domain);
+  // The one value of the second run is what null rows hold.
   const sources = Int32Array.from(codes, (code) => (code === count ? ~0 : code));
-  return { values: pick(key.domain, filler, sources), isNull: isNull.includes(1) ? isNull : null };
-}
-
-/** One value of the dtype, for rows that have none. */
-function fillerOf(values: Values): Values {
-  switch (values.dtype) {
-    case "bool": return { dtype: values.dtype, array: new Uint8Array(1) };
-    case "int64": case "timestamp": return { dtype: values.dtype, array: new BigInt64Array(1) };
-    case "float64": return { dtype: values.dtype, array: new Float64Array(1) };
-    case "string": return { dtype: values.dtype, offsets: new Uint32Array(2), bytes: new Uint8Array(0) };
-  }
+  return { values: pick(key.domain, blankValues(key.dtype, 1), sources), isNull: isNull.includes(1) ? isNull : null };
 }
 
 function oneEmptyGroup(partial: Partial): Partial {
@@ -50,6 +40,6 @@ function emptyState(state: StateColumn): StateColumn {
     case "count": return { kind: state.kind, counts: null };
     case "sum-int": return { ...state, sums: new Float64Array(1) };
     case "sum-float": return { kind: state.kind, pairs: new Float64Array(2) };
-    case "min": case "max": return { kind: state.kind, seen: new Uint8Array(1), values: fillerOf(emptyValues(state.values.dtype)) };
+    case "min": case "max": return { kind: state.kind, seen: new Uint8Array(1), values: blankValues(state.values.dtype, 1) };
   }
 }

@@ -3,16 +3,15 @@
  * true of an int64 column's 1 and false of its 0; 2^53 + 1 is not equal to any float64.
  */
 import { BquerydError } from "../base/errors.js";
-import type { Dtype } from "../columns/dtypes.js";
-import type { Literal, Term } from "./query.js";
+import { formatHex, parseHex } from "../base/hex.js";
+import { parseDate } from "../columns/dates.js";
+import { biasOf, wholeRange, type Dtype, type FloatDtype, type TextDtype, type WholeDtype } from "../columns/dtypes.js";
 import { parseTimestamp } from "../columns/timestamps.js";
-
-const int64Min = -(2n ** 63n);
-const int64Max = 2n ** 63n - 1n;
+import type { Literal, Term } from "./query.js";
 
 /**
- * What a term asks of one dtype. A range is inclusive at both ends and empty when lo > hi; `negate` turns the answer
- * round for non-null values; nulls satisfy nothing either way.
+ * What a term asks of one dtype, with whole numbers as tables keep them (biasOf). A range is inclusive at both ends and
+ * empty when lo > hi; `negate` turns the answer round for non-null values; nulls satisfy nothing either way.
  */
 export type Condition =
   | { readonly kind: "int-range"; readonly lo: bigint; readonly hi: bigint; readonly negate: boolean }
@@ -22,6 +21,8 @@ export type Condition =
   /** accept: bit 0 for less than the literal, bit 1 for equal, bit 2 for greater. */
   | { readonly kind: "text-compare"; readonly literal: Uint8Array; readonly accept: number }
   | { readonly kind: "text-set"; readonly values: readonly Uint8Array[]; readonly negate: boolean };
+
+const encoder = new TextEncoder();
 
 /** Conditions of terms in use: every shard of a query asks for the same, and a list may have a million values. */
 const known = new WeakMap<Term, Map<Dtype, Condition>>();
@@ -37,39 +38,52 @@ export function conditionOf(term: Term, dtype: Dtype): Condition {
 
 function makeCondition(term: Term, dtype: Dtype): Condition {
   switch (dtype) {
-    case "bool": return intCondition(term, (literal) => boolLiteral(term, literal));
-    case "timestamp": return intCondition(term, (literal) => timestampLiteral(term, literal));
-    case "int64": return intCondition(term, (literal) => numberLiteral(term, dtype, literal));
-    case "float64": return floatCondition(term);
-    case "string": return textCondition(term);
+    case "bool": return wholeCondition(term, dtype, (literal) => boolPlace(term, literal));
+    case "timestamp": return wholeCondition(term, dtype, (literal) => timePlace(term, dtype, literal, 1n));
+    case "date": return wholeCondition(term, dtype, (literal) => timePlace(term, dtype, literal, dayNs));
+    case "int8": case "int16": case "int32": case "int64": case "uint8": case "uint16": case "uint32": case "uint64":
+      return wholeCondition(term, dtype, (literal) => placeOf(numberLiteral(term, dtype, literal)));
+    case "float32": case "float64": return floatCondition(term, dtype);
+    case "string": case "bytes": return textCondition(term, dtype);
   }
 }
 
-function intCondition(term: Term, convert: (literal: Literal) => number | bigint): Condition {
+/** Where a literal lies among the whole numbers: on `floor`, or between it and the next. */
+interface Place {
+  readonly floor: bigint;
+  readonly isWhole: boolean;
+}
+
+const dayNs = 86_400_000_000_000n;
+/** Past the values of every dtype. */
+const beyond = 2n ** 70n;
+
+function wholeCondition(term: Term, dtype: WholeDtype, convert: (literal: Literal) => Place): Condition {
+  const { least, greatest } = wholeRange(dtype);
+  const bias = biasOf(dtype);
   if (term.op === "in" || term.op === "not in") {
-    const whole = term.values.map(convert).filter(isWhole).map(BigInt).filter((value) => value >= int64Min && value <= int64Max);
-    return { kind: "int-set", values: new BigInt64Array(new Set(whole)).sort(), negate: term.op === "not in" };
+    const found = term.values.map(convert).filter(({ floor, isWhole }) => isWhole && floor >= least && floor <= greatest);
+    return { kind: "int-set", values: new BigInt64Array(new Set(found.map(({ floor }) => floor - bias))).sort(), negate: term.op === "not in" };
   }
-  const value = convert(term.values[0]!);
-  const floor = floorToBigint(value);
-  const ceiling = isWhole(value) ? floor : floor + 1n;
+  const { floor, isWhole } = convert(term.values[0]!);
+  const ceiling = isWhole ? floor : floor + 1n;
   const range = (lo: bigint, hi: bigint, negate = false): Condition => {
     // Kernels take int64: an end beyond it would wrap round.
-    const isEmpty = lo > hi || lo > int64Max || hi < int64Min;
-    return { kind: "int-range", lo: isEmpty ? 1n : lo < int64Min ? int64Min : lo, hi: isEmpty ? 0n : hi > int64Max ? int64Max : hi, negate };
+    const isEmpty = lo > hi || lo > greatest || hi < least;
+    return { kind: "int-range", lo: isEmpty ? 1n : (lo < least ? least : lo) - bias, hi: isEmpty ? 0n : (hi > greatest ? greatest : hi) - bias, negate };
   };
   switch (term.op) {
     case "==": return range(ceiling, floor);
     case "!=": return range(ceiling, floor, true);
-    case "<": return range(int64Min, ceiling - 1n);
-    case "<=": return range(int64Min, floor);
-    case ">": return range(floor + 1n, int64Max);
-    case ">=": return range(ceiling, int64Max);
+    case "<": return range(least, ceiling - 1n);
+    case "<=": return range(least, floor);
+    case ">": return range(floor + 1n, greatest);
+    case ">=": return range(ceiling, greatest);
   }
 }
 
-function floatCondition(term: Term): Condition {
-  const literals = term.values.map((literal) => numberLiteral(term, "float64", literal));
+function floatCondition(term: Term, dtype: FloatDtype): Condition {
+  const literals = term.values.map((literal) => numberLiteral(term, dtype, literal));
   if (term.op === "in" || term.op === "not in") {
     const exact = literals.filter((literal) => typeof literal === "number" || BigInt(Number.isFinite(Number(literal)) ? Number(literal) : 0) === literal);
     // Adding 0 turns -0.0 into the 0.0 that columns store.
@@ -88,15 +102,22 @@ function floatCondition(term: Term): Condition {
   }
 }
 
-function textCondition(term: Term): Condition {
-  const encoder = new TextEncoder();
-  const values = term.values.map((literal) => {
-    if (typeof literal !== "string") throw mismatch(term, "string", literal, "compare it with text in quotes");
-    return encoder.encode(literal);
-  });
+function textCondition(term: Term, dtype: TextDtype): Condition {
+  const values = term.values.map((literal) => (dtype === "bytes" ? bytesLiteral(term, literal) : stringLiteral(term, literal)));
   if (term.op === "in" || term.op === "not in") return { kind: "text-set", values, negate: term.op === "not in" };
   const accepts = { "<": 1, "==": 2, "<=": 3, ">": 4, "!=": 5, ">=": 6 };
   return { kind: "text-compare", literal: values[0]!, accept: accepts[term.op] };
+}
+
+function stringLiteral(term: Term, literal: Literal): Uint8Array {
+  if (typeof literal !== "string") throw mismatch(term, "string", literal, "compare it with text in quotes");
+  return encoder.encode(literal);
+}
+
+function bytesLiteral(term: Term, literal: Literal): Uint8Array {
+  const bytes = typeof literal === "string" ? parseHex(literal) : literal;
+  if (!(bytes instanceof Uint8Array)) throw mismatch(term, "bytes", literal, "give a Uint8Array, or text such as '\\x0aff', two hexadecimal digits a byte");
+  return bytes;
 }
 
 function numberLiteral(term: Term, dtype: Dtype, literal: Literal): number | bigint {
@@ -104,32 +125,35 @@ function numberLiteral(term: Term, dtype: Dtype, literal: Literal): number | big
   throw mismatch(term, dtype, literal, "compare it with a number");
 }
 
-function boolLiteral(term: Term, literal: Literal): bigint {
-  if (typeof literal === "boolean") return literal ? 1n : 0n;
-  if (literal === 0 || literal === 1) return BigInt(literal);
+function boolPlace(term: Term, literal: Literal): Place {
+  if (typeof literal === "boolean") return { floor: literal ? 1n : 0n, isWhole: true };
+  if (literal === 0 || literal === 1) return { floor: BigInt(literal), isWhole: true };
   throw mismatch(term, "bool", literal, "compare it with true or false");
 }
 
-function timestampLiteral(term: Term, literal: Literal): bigint {
-  const value = typeof literal === "string" ? parseTimestamp(literal) : undefined;
-  if (value === undefined) throw mismatch(term, "timestamp", literal, "write it as '2016-01-31' or '2016-01-31T12:30:00Z', or give a Date");
-  return value;
+/** An instant in steps of `stepNs` since 1970 UTC; a date is its first instant. */
+function timePlace(term: Term, dtype: "timestamp" | "date", literal: Literal, stepNs: bigint): Place {
+  const instant = typeof literal === "string" ? parseInstant(literal) : undefined;
+  if (instant === undefined) throw mismatch(term, dtype, literal, "write it as '2016-01-31' or '2016-01-31T12:30:00Z', or give a Date");
+  const rest = ((instant % stepNs) + stepNs) % stepNs;
+  return { floor: (instant - rest) / stepNs, isWhole: rest === 0n };
+}
+
+/** Nanoseconds since 1970 UTC, of dates far beyond those of timestamps too. */
+function parseInstant(text: string): bigint | undefined {
+  const days = parseDate(text);
+  return days === undefined ? parseTimestamp(text) : BigInt(days) * dayNs;
 }
 
 function mismatch(term: Term, dtype: Dtype, literal: Literal, advice: string): BquerydError {
-  const shown = typeof literal === "string" ? `text '${literal.slice(0, 60)}'` : `${typeof literal} ${literal}`;
+  const shown = literal instanceof Uint8Array ? `bytes ${formatHex(literal.subarray(0, 30))}` : typeof literal === "string" ? `text '${literal.slice(0, 60)}'` : `${typeof literal} ${literal}`;
   return new BquerydError("DTYPE_MISMATCH", `column '${term.column}' is ${dtype} and cannot be compared with the ${shown}; ${advice}`, { details: { column: term.column, dtype, op: term.op } });
 }
 
-function isWhole(value: number | bigint): value is number | bigint {
-  return typeof value === "bigint" || Number.isInteger(value);
-}
-
-/** The greatest integer not above a value; infinities become integers beyond int64. */
-function floorToBigint(value: number | bigint): bigint {
-  if (typeof value === "bigint") return value;
-  if (!Number.isFinite(value)) return value > 0 ? int64Max + 2n : int64Min - 2n;
-  return BigInt(Math.floor(value));
+function placeOf(value: number | bigint): Place {
+  if (typeof value === "bigint") return { floor: value, isWhole: true };
+  if (!Number.isFinite(value)) return { floor: value > 0 ? beyond : -beyond, isWhole: false };
+  return { floor: BigInt(Math.floor(value)), isWhole: Number.isInteger(value) };
 }
 
 /** The greatest float64 not above and the least not below a number. */

@@ -1,9 +1,9 @@
 /** The table of measures: what each needs as state, and what it makes of it. */
 import { BquerydError } from "../base/errors.js";
-import type { Dtype } from "../columns/dtypes.js";
+import { biasOf, isTextDtype, type Dtype } from "../columns/dtypes.js";
 import type { Partial } from "./partial.js";
-import type { StateColumn, StateKind, StateSpec } from "./states/state.js";
-import { approximateSum, bigintSum, floatSum, toInt64 } from "./states/sum.js";
+import type { IntSums, StateColumn, StateKind, StateSpec } from "./states/state.js";
+import { addBiases, approximateSum, bigintSum, floatSum, sumDtype, toKept } from "./states/sum.js";
 import type { Values } from "./values.js";
 
 /** Every op a measure may name. */
@@ -30,7 +30,7 @@ export interface FinishedColumn {
 
 interface Definition {
   readonly states: readonly StateKind[];
-  /** Whether it means something for text and times. */
+  /** Whether it means something for texts, bytes and times. */
   readonly takesAny: boolean;
   finish(states: ReadonlyMap<StateKind, StateColumn>, partial: Partial, name: string): FinishedColumn;
 }
@@ -55,7 +55,7 @@ export function statesOf(measures: readonly MeasureSpec[]): StateSpec[] {
 
 /** Throws DTYPE_MISMATCH when a measure means nothing for its column's dtype. */
 export function checkMeasure({ column, op }: MeasureSpec, dtype: Dtype): void {
-  if (definitions[op].takesAny || (dtype !== "string" && dtype !== "timestamp")) return;
+  if (definitions[op].takesAny || !(isTextDtype(dtype) || dtype === "timestamp" || dtype === "date")) return;
   throw new BquerydError("DTYPE_MISMATCH", `'${op}' of column '${column}' means nothing for ${dtype}; use count, min or max`, { details: { column, op, dtype } });
 }
 
@@ -85,18 +85,30 @@ function finishSum(states: ReadonlyMap<StateKind, StateColumn>, partial: Partial
   const counts = countsOf(states, partial);
   const sum = requireState(states, "sum");
   if (sum.kind === "sum-float") return floats(fill(counts, (group) => floatSum(sum.pairs, group)), counts);
-  const array = toInt64(sum.sums);
+  const dtype = sumDtype(sum.dtype);
+  const sums = valueSums(sum, counts);
+  const array = toKept(sums, dtype);
   if (!(array instanceof BigInt64Array)) {
-    throw new BquerydError("OVERFLOW", `the sum '${name}' is ${bigintSum(sum.sums, array.overflowAt)} in one group and does not fit int64; use mean, or filter`, { details: { measure: name } });
+    throw new BquerydError("OVERFLOW", `the sum '${name}' is ${bigintSum(sums, array.overflowAt)} in one group and does not fit ${dtype}; use mean, or filter`, { details: { measure: name } });
   }
-  return { values: { dtype: "int64", array }, isNull: flags(counts, (count) => count === 0) };
+  return { values: { dtype, array }, isNull: flags(counts, (count) => count === 0) };
 }
 
 function finishMean(states: ReadonlyMap<StateKind, StateColumn>, partial: Partial): FinishedColumn {
   const counts = countsOf(states, partial);
-  const sum = requireState(states, "sum");
-  const total = (group: number): number => (sum.kind === "sum-float" ? floatSum(sum.pairs, group) : approximateSum(sum.sums, group));
+  const total = totalsOf(requireState(states, "sum"), counts);
   return floats(fill(counts, (group) => (counts[group] === 0 ? 0 : total(group) / counts[group]!)), counts);
+}
+
+function totalsOf(sum: StateOf<"sum">, counts: Float64Array): (group: number) => number {
+  if (sum.kind === "sum-float") return (group) => floatSum(sum.pairs, group);
+  const sums = valueSums(sum, counts);
+  return (group) => approximateSum(sums, group);
+}
+
+/** Sums of the values themselves, whatever is kept in their place. */
+function valueSums({ dtype, sums }: Extract<StateColumn, { kind: "sum-int" }>, counts: Float64Array): IntSums {
+  return biasOf(dtype) === 0n ? sums : addBiases(sums, counts);
 }
 
 function finishExtreme({ seen, values }: StateOf<"min">): FinishedColumn {

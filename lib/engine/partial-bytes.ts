@@ -6,10 +6,10 @@
  *   then   the arrays in the order of the description, each padded to start at a multiple of 8
  */
 import { BquerydError } from "../base/errors.js";
-import { dtypes, type Dtype } from "../columns/dtypes.js";
+import { dtypes, isFloatDtype, isTextDtype, wholeRange, type Dtype, type WholeDtype } from "../columns/dtypes.js";
 import type { DomainSource, Partial, PartialKey } from "./partial.js";
 import type { StateColumn } from "./states/state.js";
-import { countOf, type Values } from "./values.js";
+import { countOf, isText, type Int64Dtype, type PackedTexts, type Values } from "./values.js";
 
 type AnyArray = Uint8Array | Uint32Array | Float64Array | BigInt64Array;
 
@@ -94,7 +94,7 @@ function describeState(state: StateColumn, arrays: AnyArray[]): StateDescription
 }
 
 function pushValues(values: Values, arrays: AnyArray[]): void {
-  if (values.dtype === "string") arrays.push(values.offsets, values.bytes);
+  if (isText(values)) arrays.push(values.offsets, values.bytes);
   else arrays.push(values.array);
 }
 
@@ -156,26 +156,43 @@ function readKey({ dtype, isIdentity, dictionary }: KeyDescription, groups: numb
 function readState({ kind, dtype, form }: StateDescription, groups: number, reader: Reader): StateColumn {
   switch (kind) {
     case "count": return { kind, counts: form === "rows" ? null : reader.float64(groups) };
-    case "sum-int": return { kind, dtype, sums: form === "limbs" ? reader.uint32(groups * 4) : reader.float64(groups) };
+    case "sum-int": return { kind, dtype: requireWhole(dtype), sums: form === "limbs" ? reader.uint32(groups * 4) : reader.float64(groups) };
     case "sum-float": return { kind, pairs: reader.float64(groups * 2) };
     case "min": case "max": return { kind, seen: reader.uint8(groups), values: readValues(dtype, groups, reader) };
     default: throw new TypeError(`unknown state ${String(kind)}`);
   }
 }
 
+function requireWhole(dtype: Dtype): WholeDtype {
+  if (isTextDtype(dtype) || isFloatDtype(dtype)) throw new TypeError(`whole numbers of ${dtype}`);
+  return dtype;
+}
+
 function readValues(dtype: Dtype, count: number | undefined, reader: Reader): Values {
-  switch (dtype) {
-    case "bool": return { dtype, array: reader.uint8(count) };
-    case "int64": case "timestamp": return { dtype, array: reader.int64(count) };
-    case "float64": return { dtype, array: reader.float64(count) };
-    case "string": return readText(count, reader);
+  if (isTextDtype(dtype)) return { dtype, ...readTexts(count, reader) };
+  if (isFloatDtype(dtype)) return { dtype, array: reader.float64(count) };
+  if (dtype === "bool") return { dtype, array: reader.uint8(count) };
+  const array = reader.int64(count);
+  requireRange(dtype, array);
+  return { dtype, array };
+}
+
+/** Throws where an int64 is none of a narrower dtype: it would be cut on its way into a typed array of the dtype. */
+function requireRange(dtype: Int64Dtype, array: BigInt64Array): void {
+  const { least, greatest } = wholeRange(dtype);
+  if (greatest > 0xffff_ffffn) return;
+  const [low, high] = [Number(least), Number(greatest)];
+  const halves = new Int32Array(array.buffer, array.byteOffset, array.length * 2);
+  for (let at = 0; at < halves.length; at += 2) {
+    const value = halves[at + 1]! * 0x1_0000_0000 + (halves[at]! >>> 0);
+    if (value < low || value > high) throw new RangeError(`a value is none of ${dtype}`);
   }
 }
 
-function readText(count: number | undefined, reader: Reader): Values {
+function readTexts(count: number | undefined, reader: Reader): PackedTexts {
   const offsets = reader.uint32(count === undefined ? undefined : count + 1);
   const bytes = reader.uint8();
   if (offsets[0] !== 0 || offsets[offsets.length - 1] !== bytes.length) throw new RangeError("text offsets do not fit");
   for (let k = 1; k < offsets.length; k++) if (offsets[k]! < offsets[k - 1]!) throw new RangeError("text offsets go back");
-  return { dtype: "string", offsets, bytes };
+  return { offsets, bytes };
 }

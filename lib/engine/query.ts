@@ -1,11 +1,12 @@
 /** The query object that groupby and later SQL share: its checked form, and its bytes. */
 import { BquerydError } from "../base/errors.js";
+import { formatHex, parseHex } from "../base/hex.js";
 import { limits } from "../base/limits.js";
-import { isMeasureOp, measureOps, type MeasureSpec } from "./measures.js";
 import { suggestion } from "../base/nearest.js";
+import { isMeasureOp, measureOps, type MeasureSpec } from "./measures.js";
 
 /** A literal of a where term. Dates arrive as ISO 8601 text; a bigint is one that no number holds exactly. */
-export type Literal = number | bigint | string | boolean;
+export type Literal = number | bigint | string | boolean | Uint8Array;
 
 /** Comparison of a where term, in its one canonical spelling. */
 export type TermOp = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in";
@@ -56,7 +57,7 @@ export function columnsOf(query: Query): string[] {
   return [...names];
 }
 
-/** The bytes of a query: JSON in which bigints and infinities are tagged, so every literal survives exactly. */
+/** The bytes of a query: JSON in which bigints, infinities and bytes are tagged, so every literal survives exactly. */
 export function encodeQuery(query: Query): Uint8Array {
   const measures = query.measures.map((measure) => [measure.column, measure.op, measure.name]);
   const where = query.where.map((term) => [term.column, term.op, term.values]);
@@ -125,7 +126,9 @@ function parseLiteral(column: string, value: unknown): Literal {
       return value;
     default:
       if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
-      throw bad(`${show(value)} cannot be compared with column '${column}'; give a number, bigint, text, boolean or Date`);
+      // A copy, and no Buffer: those turn themselves into another form of JSON.
+      if (value instanceof Uint8Array) return new Uint8Array(value);
+      throw bad(`${show(value)} cannot be compared with column '${column}'; give a number, bigint, text, boolean, Date or Uint8Array`);
   }
 }
 
@@ -152,12 +155,14 @@ function requireDistinct(names: readonly string[]): void {
 function tagLiteral(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return { $int: value.toString() };
   if (typeof value === "number" && !Number.isFinite(value)) return { $float: String(value) };
+  if (value instanceof Uint8Array) return { $bytes: formatHex(value) };
   return value;
 }
 
 function untagLiteral(_key: string, value: unknown): unknown {
   if (!isRecord(value)) return value;
   if (typeof value.$int === "string" && /^-?\d{1,400}$/.test(value.$int)) return BigInt(value.$int);
+  if (typeof value.$bytes === "string") return parseHex(value.$bytes) ?? value;
   if (value.$float === "Infinity" || value.$float === "-Infinity") return Number(value.$float);
   return value;
 }
@@ -167,8 +172,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value, showLiteral) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function showLiteral(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  return value instanceof Uint8Array ? formatHex(value) : value;
 }
 
 function bad(message: string): BquerydError {

@@ -1,4 +1,6 @@
 /** Groups in order: the fields of their keys become sorted domains and codes, and the groups a sorted run. */
+import { isFloatDtype, isTextDtype, type Dtype, type TextDtype } from "../columns/dtypes.js";
+import type { TableColumn } from "../columns/table.js";
 import type { Arena } from "./memory.js";
 import type { Fields, Groups } from "./groups/grouper.js";
 import type { KeyColumn } from "./groups/keys.js";
@@ -88,30 +90,27 @@ function orderFloats(fields: Fields): { low: Uint32Array; high: Uint32Array } {
 
 function keyOf(key: KeyColumn, low: Uint32Array, high: Uint32Array, firsts: Uint32Array, strings: ShardStrings): PartialKey {
   const { column } = key;
-  if (column.dtype === "string") return stringKey(key, gather(low, firsts), strings);
-  return { dtype: column.dtype, domain: numberDomain(key, gather(low, firsts), gather(high, firsts)), codes: null, source: null };
+  const { dtype } = column;
+  if (isTextDtype(dtype)) return textKey(column, dtype, gather(low, firsts), strings);
+  return { dtype, domain: numberDomain(dtype, key, gather(low, firsts), gather(high, firsts)), codes: null, source: null };
 }
 
-function stringKey({ column }: KeyColumn, ranks: Uint32Array, strings: ShardStrings): PartialKey {
+function textKey(column: TableColumn, dtype: TextDtype, ranks: Uint32Array, strings: ShardStrings): PartialKey {
   const dictionary = column.dictionary();
   if (dictionary !== null) {
     const byRank = codesByRank(dictionary);
-    return { dtype: "string", domain: strings.text(column, gather(byRank, ranks)), codes: null, source: { dictionary: dictionary.id, ranks } };
+    return { dtype, domain: { dtype, ...strings.texts(column, gather(byRank, ranks)) }, codes: null, source: { dictionary: dictionary.id, ranks } };
   }
   const poolRanks = strings.ranks(column);
   const byRank = new Uint32Array(poolRanks.length);
   poolRanks.forEach((rank, code) => (byRank[rank] = code));
-  return { dtype: "string", domain: strings.text(column, gather(byRank, ranks)), codes: null, source: null };
+  return { dtype, domain: { dtype, ...strings.texts(column, gather(byRank, ranks)) }, codes: null, source: null };
 }
 
-function numberDomain(key: KeyColumn, low: Uint32Array, high: Uint32Array): Values {
-  const { dtype } = key.column;
-  switch (dtype) {
-    case "bool": return { dtype, array: Uint8Array.from(low, (word) => word + Number(key.minimum)) };
-    case "float64": return { dtype, array: new Float64Array(floatBits(low, high).buffer) };
-    case "int64": case "timestamp": return { dtype, array: new BigInt64Array(addTo(low, high, key.minimum).buffer) };
-    case "string": throw new Error("strings have no numbers");
-  }
+function numberDomain(dtype: Exclude<Dtype, TextDtype>, key: KeyColumn, low: Uint32Array, high: Uint32Array): Values {
+  if (dtype === "bool") return { dtype, array: Uint8Array.from(low, (word) => word + Number(key.minimum)) };
+  if (isFloatDtype(dtype)) return { dtype, array: new Float64Array(floatBits(low, high).buffer) };
+  return { dtype, array: new BigInt64Array(addTo(low, high, key.minimum).buffer) };
 }
 
 /** 64-bit sums of words and a base, as pairs of halves. */

@@ -1,11 +1,11 @@
 /**
- * String columns of a shard as codes: those of the column's dictionary, or, for a column stored plain, of a pool that the
- * query fills with the distinct strings it meets.
+ * Columns of strings and bytes of a shard as codes: those of the column's dictionary, or, for a column stored plain, of a
+ * pool that the query fills with the distinct values it meets. A string here is its bytes, whatever they mean.
  */
 import type { Dictionary, TableColumn } from "../columns/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Arena } from "./memory.js";
-import { upTo, type Text } from "./values.js";
+import { upTo, type PackedTexts } from "./values.js";
 
 /** Distinct strings of a plain column, in order of first appearance; "" is always code 0, as null rows hold it. */
 export interface TextPool {
@@ -23,7 +23,7 @@ export interface ShardStrings {
   /** Rank of each code of a string column, by UTF-8 bytes; a pool's as it stands now. */
   ranks(column: TableColumn): Uint32Array;
   /** The strings of the given codes, in the given order. */
-  text(column: TableColumn, codes: Uint32Array): Text;
+  texts(column: TableColumn, codes: Uint32Array): PackedTexts;
 }
 
 /** The strings of a shard over the arena of its query. */
@@ -37,7 +37,7 @@ export function createShardStrings(arena: Arena): ShardStrings {
     }
     return found;
   }
-  function source(column: TableColumn): { offsets: Uint32Array; bytes: Uint8Array } {
+  function source(column: TableColumn): PackedTexts {
     const dictionary = column.dictionary();
     return dictionary ?? poolArrays(arena, pool(column));
   }
@@ -54,7 +54,7 @@ export function createShardStrings(arena: Arena): ShardStrings {
   return {
     pool,
     ranks: (column) => column.dictionary()?.ranks ?? poolRanks(pool(column)),
-    text: (column, codes) => pickTexts(source(column), codes),
+    texts: (column, codes) => pickTexts(source(column), codes),
   };
 }
 
@@ -120,13 +120,13 @@ export function limitOf(capacity: number): number {
   return (capacity >> 3) * 5;
 }
 
-function poolArrays(arena: Arena, pool: TextPool): { offsets: Uint32Array; bytes: Uint8Array } {
+function poolArrays(arena: Arena, pool: TextPool): PackedTexts {
   const { buffer } = arena.kernels.memory;
   const offsets = new Uint32Array(buffer, pool.offsets, pool.count + 1);
   return { offsets, bytes: new Uint8Array(buffer, pool.bytes, offsets[pool.count]) };
 }
 
-function rankTexts(texts: { offsets: Uint32Array; bytes: Uint8Array }): Uint32Array {
+function rankTexts(texts: PackedTexts): Uint32Array {
   const count = texts.offsets.length - 1;
   const all = Buffer.from(texts.bytes.buffer, texts.bytes.byteOffset, texts.bytes.length);
   const order = upTo(count);
@@ -136,7 +136,7 @@ function rankTexts(texts: { offsets: Uint32Array; bytes: Uint8Array }): Uint32Ar
   return ranks;
 }
 
-function pickTexts(source: { offsets: Uint32Array; bytes: Uint8Array }, codes: Uint32Array): Text {
+function pickTexts(source: PackedTexts, codes: Uint32Array): PackedTexts {
   const offsets = new Uint32Array(codes.length + 1);
   for (let k = 0; k < codes.length; k++) offsets[k + 1] = offsets[k]! + source.offsets[codes[k]! + 1]! - source.offsets[codes[k]!]!;
   const bytes = new Uint8Array(offsets[codes.length]!);
@@ -144,5 +144,5 @@ function pickTexts(source: { offsets: Uint32Array; bytes: Uint8Array }, codes: U
     let from = source.offsets[codes[k]!]!;
     for (let at = offsets[k]!; at < offsets[k + 1]!; at++) bytes[at] = source.bytes[from++]!;
   }
-  return { dtype: "string", offsets, bytes };
+  return { offsets, bytes };
 }

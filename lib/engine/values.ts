@@ -1,33 +1,67 @@
 /** Runs of values outside WebAssembly memory, as partials and results hold them. */
-import type { Dtype } from "../columns/dtypes.js";
+import { isFloatDtype, isTextDtype, type Dtype, type FloatDtype, type TextDtype, type WholeDtype } from "../columns/dtypes.js";
 
-/** Strings one after another: value i is bytes[offsets[i], offsets[i + 1]), UTF-8. */
-export interface Text {
-  readonly dtype: "string";
+/** Dtypes whose values are held as int64. */
+export type Int64Dtype = Exclude<WholeDtype, "bool">;
+
+/** Truth values, 0 or 1. */
+export interface Flags {
+  readonly dtype: "bool";
+  readonly array: Uint8Array;
+}
+
+/** Whole numbers as tables keep them: the value less biasOf(dtype), so that all order alike; dates in days. */
+export interface Wholes {
+  readonly dtype: Int64Dtype;
+  readonly array: BigInt64Array;
+}
+
+/** Floating point numbers; float32 as the float64 that equal them. */
+export interface Floats {
+  readonly dtype: FloatDtype;
+  readonly array: Float64Array;
+}
+
+/** Texts one after another: value i is bytes[offsets[i], offsets[i + 1]). */
+export interface PackedTexts {
   readonly offsets: Uint32Array;
   readonly bytes: Uint8Array;
 }
 
+/** Texts with their dtype: UTF-8 for string, anything for bytes. */
+export interface Text extends PackedTexts {
+  readonly dtype: TextDtype;
+}
+
 /** A run of values of one dtype, without nulls. */
-export type Values =
-  | { readonly dtype: "bool"; readonly array: Uint8Array }
-  | { readonly dtype: "int64" | "timestamp"; readonly array: BigInt64Array }
-  | { readonly dtype: "float64"; readonly array: Float64Array }
-  | Text;
+export type Values = Flags | Wholes | Floats | Text;
+
+/** Tells whether a run is of texts. */
+export function isText(values: Values): values is Text {
+  return isTextDtype(values.dtype);
+}
+
+/** Tells whether a run is of whole numbers held as int64. */
+export function isWholes(values: Values): values is Wholes {
+  return values.dtype !== "bool" && !isTextDtype(values.dtype) && !isFloatDtype(values.dtype);
+}
+
+/** Tells whether a run is of floating point numbers. */
+export function isFloats(values: Values): values is Floats {
+  return isFloatDtype(values.dtype);
+}
 
 /** How many values a run has. */
 export function countOf(values: Values): number {
-  return values.dtype === "string" ? values.offsets.length - 1 : values.array.length;
+  return isText(values) ? values.offsets.length - 1 : values.array.length;
 }
 
-/** A run of no values. */
-export function emptyValues(dtype: Dtype): Values {
-  switch (dtype) {
-    case "bool": return { dtype, array: new Uint8Array(0) };
-    case "int64": case "timestamp": return { dtype, array: new BigInt64Array(0) };
-    case "float64": return { dtype, array: new Float64Array(0) };
-    case "string": return { dtype, offsets: new Uint32Array(1), bytes: new Uint8Array(0) };
-  }
+/** A run of `count` values that mean nothing: zeros as they are held, empty texts. */
+export function blankValues(dtype: Dtype, count: number): Values {
+  if (isTextDtype(dtype)) return { dtype, offsets: new Uint32Array(count + 1), bytes: new Uint8Array(0) };
+  if (isFloatDtype(dtype)) return { dtype, array: new Float64Array(count) };
+  if (dtype === "bool") return { dtype, array: new Uint8Array(count) };
+  return { dtype, array: new BigInt64Array(count) };
 }
 
 /** The numbers from 0 to count, count excluded. */
@@ -43,9 +77,9 @@ export type Compare = (i: number, j: number) => number;
 
 /** The comparison of two runs; throws an assertion when their dtypes differ. */
 export function comparison(a: Values, b: Values): Compare {
-  if (a.dtype === "string" && b.dtype === "string") return (i, j) => compareText(a, i, b, j);
-  if (a.dtype === "string" || b.dtype === "string") throw new Error(`cannot compare ${a.dtype} with ${b.dtype}`);
-  if (a.array instanceof BigInt64Array && b.array instanceof BigInt64Array) return compareInt64(a.array, b.array);
+  if (isText(a) && isText(b)) return (i, j) => compareText(a, i, b, j);
+  if (isText(a) || isText(b)) throw new Error(`cannot compare ${a.dtype} with ${b.dtype}`);
+  if (isWholes(a) && isWholes(b)) return compareInt64(a.array, b.array);
   const left = a.array;
   const right = b.array;
   return (i, j) => (left[i]! < right[j]! ? -1 : left[i]! > right[j]! ? 1 : 0);
@@ -80,18 +114,13 @@ function compareText(a: Text, i: number, b: Text, j: number): number {
  * New values picked from two runs of one dtype: entry k is a[from] for `from = sources[k]` >= 0, else b[~from].
  */
 export function pick(a: Values, b: Values, sources: Int32Array): Values {
-  if (a.dtype === "string" && b.dtype === "string") return pickText(a, b, sources);
-  switch (a.dtype) {
-    case "bool": return { dtype: a.dtype, array: pickInto(new Uint8Array(sources.length), a.array, sameArray(a, b), sources) };
-    case "float64": return { dtype: a.dtype, array: pickInto(new Float64Array(sources.length), a.array, sameArray(a, b), sources) };
-    case "int64": case "timestamp": return { dtype: a.dtype, array: pickBig(a.array, sameArray(a, b), sources) };
-    case "string": throw new Error(`cannot pick from ${a.dtype} and ${b.dtype}`);
+  if (a.dtype === b.dtype) {
+    if (isText(a) && isText(b)) return pickText(a, b, sources);
+    if (isWholes(a) && isWholes(b)) return { dtype: a.dtype, array: pickInt64(a.array, b.array, sources) };
+    if (isFloats(a) && isFloats(b)) return { dtype: a.dtype, array: pickInto(new Float64Array(sources.length), a.array, b.array, sources) };
+    if (a.dtype === "bool" && b.dtype === "bool") return { dtype: a.dtype, array: pickInto(new Uint8Array(sources.length), a.array, b.array, sources) };
   }
-}
-
-function sameArray<V extends Exclude<Values, Text>>(a: V, b: Values): V["array"] {
-  if (a.dtype !== b.dtype) throw new Error(`cannot pick from ${a.dtype} and ${b.dtype}`);
-  return b.array;
+  throw new Error(`cannot pick from ${a.dtype} and ${b.dtype}`);
 }
 
 function pickInto<A extends Uint8Array | Float64Array>(target: A, a: A, b: A, sources: Int32Array): A {
@@ -102,7 +131,7 @@ function pickInto<A extends Uint8Array | Float64Array>(target: A, a: A, b: A, so
   return target;
 }
 
-function pickBig(a: BigInt64Array, b: BigInt64Array, sources: Int32Array): BigInt64Array {
+function pickInt64(a: BigInt64Array, b: BigInt64Array, sources: Int32Array): BigInt64Array {
   const target = new BigInt64Array(sources.length);
   // Float64 copies would quieten signalling NaN patterns; halves of 32 bits move every pattern unharmed.
   const halves = new Uint32Array(target.buffer);
@@ -133,7 +162,7 @@ function pickText(a: Text, b: Text, sources: Int32Array): Text {
     const at = source.offsets[from >= 0 ? from : ~from]!;
     copyShort(source.bytes, at, bytes, offsets[k]!, offsets[k + 1]!);
   }
-  return { dtype: "string", offsets, bytes };
+  return { dtype: a.dtype, offsets, bytes };
 }
 
 /** Copies to target[start, end); keys are short, for which a loop beats TypedArray.set several times over. */

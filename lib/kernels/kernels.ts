@@ -15,9 +15,19 @@ export interface KernelFunctions {
   // Decode and encode (lz4, shuffle, hash).
   /** Decodes a raw LZ4 block of exactly `targetBytes`; gives targetBytes, or -1 on any malformed input. Bounds are checked. */
   lz4Decode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
-  /** Byte-shuffles n values of width 2, 4 or 8: byte plane after byte plane. */
+  /** The same of one Zstandard frame, which skippable ones may precede; its checksum, if it has one, is verified. */
+  zstdDecode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
+  /** The same of one BloscLZ stream. */
+  blosclzDecode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
+  /** The same of one raw Snappy block. */
+  snappyDecode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
+  /** Encodes a raw LZ4 block of at most `targetBytes`; gives its length, or -1 when it would be longer. */
+  lz4Encode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
+  /** Byte-shuffles n values of 1 to 255 bytes (2, 4 and 8 are fast): byte plane after byte plane. */
   shuffle(source: Pointer, target: Pointer, n: number, width: number): void;
   unshuffle(source: Pointer, target: Pointer, n: number, width: number): void;
+  /** Joins the bit planes of n values, a multiple of 8, of 1 to 255 bytes: bit 0 of all first bytes, eight values a byte, and so on. */
+  bitUnshuffle(source: Pointer, target: Pointer, n: number, width: number): void;
   /** XXH64, seed 0, as an unsigned number. */
   xxh64(pointer: Pointer, bytes: number): bigint;
   fillF64(target: Pointer, n: number, value: number): void;
@@ -32,17 +42,63 @@ export interface KernelFunctions {
   maxI64(values: Pointer, n: number): bigint;
   minF64(values: Pointer, n: number): number;
   maxF64(values: Pointer, n: number): number;
+  /** 1 when every value is from `least` to `greatest` (no NaN is), else 0. */
+  areWithinI64(values: Pointer, n: number, least: bigint, greatest: bigint): number;
+  areWithinF64(values: Pointer, n: number, least: number, greatest: number): number;
+  /** The first row with the least or greatest text by unsigned bytes; some row is not null. `offsets`: n + 1 uint32. */
+  leastText(offsets: Pointer, bytes: Pointer, nulls: Pointer, n: number): number;
+  greatestText(offsets: Pointer, bytes: Pointer, nulls: Pointer, n: number): number;
+  /** 1 when n uint32 ascend (neighbours may be equal), else 0. */
+  isAscendingU32(values: Pointer, n: number): number;
 
   // Writing: narrowing int64 values.
   /** Overwrites the values of null rows. */
   fillNullsI64(values: Pointer, nulls: Pointer, n: number, value: bigint): void;
   fillNullsF64(values: Pointer, nulls: Pointer, n: number, value: number): void;
+  fillNullsU32(codes: Pointer, nulls: Pointer, n: number, value: number): void;
+  /** Sets the null bit of each NaN, turns -0.0 into 0.0, both in place; gives the number of null rows. */
+  cleanF64(values: Pointer, n: number, nulls: Pointer): number;
+  /** Each value of a narrow dtype as an int64. */
+  widenI8(source: Pointer, n: number, target: Pointer): void;
+  widenI16(source: Pointer, n: number, target: Pointer): void;
+  widenI32(source: Pointer, n: number, target: Pointer): void;
+  widenU8(source: Pointer, n: number, target: Pointer): void;
+  widenU16(source: Pointer, n: number, target: Pointer): void;
+  widenU32(source: Pointer, n: number, target: Pointer): void;
+  /** Turns the highest bit of n 64-bit values round, in place: uint64 to the int64 of the same order and back. */
+  flipSigns(values: Pointer, n: number): void;
+  /** float32 to float64, and back (rounded). */
+  widenF32(source: Pointer, n: number, target: Pointer): void;
+  narrowF32(source: Pointer, n: number, target: Pointer): void;
   /** Greatest common divisor of all (value - base), as an unsigned number; 0 when all equal base. May stop early at 1. */
   gcdI64(values: Pointer, n: number, base: bigint): bigint;
   /** Writes (value - base) / step in the narrow width. */
   narrowU8(values: Pointer, n: number, base: bigint, step: bigint, target: Pointer): void;
   narrowU16(values: Pointer, n: number, base: bigint, step: bigint, target: Pointer): void;
   narrowU32(values: Pointer, n: number, base: bigint, step: bigint, target: Pointer): void;
+  /** uint32 codes in fewer bytes; what does not fit is cut. */
+  packCodesU8(codes: Pointer, n: number, target: Pointer): void;
+  packCodesU16(codes: Pointer, n: number, target: Pointer): void;
+  /**
+   * Writes float64 values without -0.0 as int64 k, |k| <= 2^52, such that k / 10^exponent, rounded to float32 where
+   * `single` is 1, is each value bit for bit. Gives the exponent, 0 to 18, or -1 when there is none.
+   */
+  decimalKeys(values: Pointer, n: number, single: number, target: Pointer): number;
+
+  // Reading: what was narrowed.
+  /** Writes (base + step * code) / 10^exponent as float64, rounded to float32 where `single` is 1. The dividends are exact in float64. */
+  decimalU8(codes: Pointer, n: number, base: bigint, step: bigint, exponent: number, single: number, target: Pointer): void;
+  decimalU16(codes: Pointer, n: number, base: bigint, step: bigint, exponent: number, single: number, target: Pointer): void;
+  decimalU32(codes: Pointer, n: number, base: bigint, step: bigint, exponent: number, single: number, target: Pointer): void;
+  /** Subtracts `least` from each value of that width in place, wrapping round. */
+  rebaseU8(values: Pointer, n: number, least: number): void;
+  rebaseU16(values: Pointer, n: number, least: number): void;
+  rebaseU32(values: Pointer, n: number, least: number): void;
+  /** Writes the low `width` bytes (1, 2, 4 or 8) of base + step * code. */
+  expandU8(codes: Pointer, n: number, base: bigint, step: bigint, width: number, target: Pointer): void;
+  expandU16(codes: Pointer, n: number, base: bigint, step: bigint, width: number, target: Pointer): void;
+  expandU32(codes: Pointer, n: number, base: bigint, step: bigint, width: number, target: Pointer): void;
+  expandI64(values: Pointer, n: number, base: bigint, step: bigint, width: number, target: Pointer): void;
 
   // Masks. `negate` 1 turns the answer round. Range ends are inclusive; lo > hi selects none.
   maskRangeU8(values: Pointer, n: number, lo: number, hi: number, negate: number, mask: Pointer): void;
@@ -187,6 +243,48 @@ export interface KernelFunctions {
   // Order.
   /** Stable sort of uint64 keys with uint32 payloads, ascending, in place; temporaries of the same sizes. Constant bytes cost one pass of counting only. */
   radixSort(keys: Pointer, payload: Pointer, keysTemporary: Pointer, payloadTemporary: Pointer, n: number): void;
+
+  // Reading text with delimiters. `fields` are places of fields in a block of text, as csvRows writes them: column after
+  // column, each of `rowsMax` places of 8 bytes. Eight bytes before the block and 32 behind it must be there to be read.
+  /**
+   * Finds the fields of the records from byte `from` on: at most `rowsMax` rows of `columns` fields, and at most
+   * `rejectsMax` records that are spoiled: uint32 start, end, reason (1 another number of fields, 2 text after a closing
+   * quote, 3 a quote that never closes) and detail (the number; the place of the opening quote). `state` gets uint32
+   * rows, rejects, the byte to go on from. The byte behind the block is written.
+   */
+  csvRows(block: Pointer, bytes: number, from: number, columns: number, delimiter: number, rowsMax: number, fields: Pointer, rejectsMax: number, rejects: Pointer, state: Pointer): void;
+  /**
+   * Finds where text that goes on, unless isLast is 1, can be cut. `state` gets uint32: the last end of a record; whether a record follows
+   * that is longer than `recordBytesMax`; where it starts; where to go on behind the line of its open quote, 0 without one.
+   */
+  csvCut(block: Pointer, bytes: number, delimiter: number, recordBytesMax: number, isLast: number, state: Pointer): void;
+  /** Counts line ends: LF, CR, CR LF. */
+  csvLines(block: Pointer, bytes: number): number;
+  /** Marks the fields spelled like `token`, quotes included, as nulls; fields that are empty without quotes are nulls anyway. */
+  csvNulls(block: Pointer, fields: Pointer, rows: number, token: Pointer, tokenBytes: number): void;
+  /** Sets the bits of null rows, clears the others; gives how many are null. */
+  csvNullBits(fields: Pointer, rows: number, nulls: Pointer): number;
+  /** The kinds of values (lib/formats/values/infer.ts), or-ed; rows in `hard` are left to the caller. `state` as for csvBools. */
+  csvKinds(block: Pointer, fields: Pointer, rows: number, powers: Pointer, hard: Pointer, state: Pointer): number;
+  /**
+   * The values of a column: bools as bytes. The rows that do not fit are listed in `misfits` (uint32). `state` gets
+   * uint32: how many do not fit, how many are hard, how many are null. `lenient` 1 takes spellings that are not taken for
+   * this dtype by themselves: 0 and 1 for bools, leading zeros and a plus sign for numbers.
+   */
+  csvBools(block: Pointer, fields: Pointer, rows: number, lenient: number, values: Pointer, nulls: Pointer, misfits: Pointer, state: Pointer): void;
+  csvInts(block: Pointer, fields: Pointer, rows: number, lenient: number, least: bigint, greatest: bigint, values: Pointer, nulls: Pointer, misfits: Pointer, state: Pointer): void;
+  csvUint64s(block: Pointer, fields: Pointer, rows: number, lenient: number, values: Pointer, nulls: Pointer, misfits: Pointer, state: Pointer): void;
+  /**
+   * NaN is null. `hard` lists rows (uint32) that hold a number which the caller must turn into a float64. `powers`: for
+   * each power of ten from -348 to 347 the lower and upper word of its first 128 bits.
+   */
+  csvFloats(block: Pointer, fields: Pointer, rows: number, lenient: number, powers: Pointer, values: Pointer, nulls: Pointer, misfits: Pointer, hard: Pointer, state: Pointer): void;
+  csvDates(block: Pointer, fields: Pointer, rows: number, values: Pointer, nulls: Pointer, misfits: Pointer, state: Pointer): void;
+  csvTimestamps(block: Pointer, fields: Pointer, rows: number, values: Pointer, nulls: Pointer, misfits: Pointer, state: Pointer): void;
+  /** Fields one after another, with rows + 1 offsets; gives their bytes. Sixteen bytes more are written over. */
+  csvTexts(block: Pointer, fields: Pointer, rows: number, offsets: Pointer, bytes: Pointer): number;
+  /** Gives fields codes as internText does strings; null rows get code 0. */
+  csvIntern(block: Pointer, fields: Pointer, rows: number, from: number, table: Pointer, capacity: number, poolOffsets: Pointer, poolBytes: Pointer, limit: number, state: Pointer, codes: Pointer): number;
 }
 
 /** The kernels bound to their memory, which never grows, so views over it stay good for ever. */

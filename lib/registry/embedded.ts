@@ -5,16 +5,14 @@
  *   CLUSTER:bqueryd_controllers:ID    JSON of a controller, when its listing ends, and the process behind it
  *   CLUSTER:bqueryd_changes           how often the list of controllers has changed, renewals left out
  */
-import { existsSync } from "node:fs";
-import { mkdir, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Type, type Static } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { open, type RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
-import { isSystemError } from "../base/files.js";
+import { makeDirectory } from "../base/files.js";
 import { checkDiskSpace, checkLmdbFolder } from "./lmdb-file.js";
 import { hasEnded, markOfProcess } from "./process-mark.js";
 import type { ControllerRecord, Registry } from "./registry.js";
@@ -61,7 +59,7 @@ export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Pr
     throw new BquerydError("CONFIG", `'${cluster}' cannot name a cluster; use up to 64 letters, digits and _ . -`, { details: { cluster } });
   }
   try {
-    await makeFolder(registryDir);
+    await makeDirectory(registryDir, 0o700);
     const { dev, ino } = await stat(registryDir);
     const closing = new AbortController();
     const lock: WriterLockOptions = { registryDir, name: `${dev}:${ino}`, waitMs, signal: closing.signal };
@@ -74,18 +72,6 @@ export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Pr
     return new EmbeddedRegistry({ cluster, lock, closing, database });
   } catch (cause) {
     throw unavailable(registryDir, cause);
-  }
-}
-
-/** Makes a folder and those above it. Node's own way never returns where a folder is there but refuses entries with ENOENT, as /proc does. */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (cause) {
-    if (isSystemError(cause, "EEXIST") && (await stat(path)).isDirectory()) return;
-    if (!isSystemError(cause, "ENOENT") || dirname(path) === path || existsSync(dirname(path))) throw cause;
-    await makeFolder(dirname(path));
-    await mkdir(path, { mode: 0o700 });
   }
 }
 

@@ -10,7 +10,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openDuckDb } from "../support/duckdb.js";
 import { runBqueryd } from "../support/process.js";
 
@@ -56,6 +56,32 @@ export async function prepareData({ rows, seed, fresh, signal, note }: DataReque
     throw error;
   }
   return data;
+}
+
+/** The data as files that others write. */
+export interface BenchFiles {
+  readonly csvPath: string;
+  /** Compressed with zstd. */
+  readonly parquetPath: string;
+}
+
+/** The files of a request's data, beside them: what is kept of an earlier run, else written now by DuckDB. */
+export async function prepareFiles({ databasePath }: BenchData, { note, signal }: DataRequest): Promise<BenchFiles> {
+  const folder = dirname(databasePath);
+  const files = { csvPath: join(folder, "g1.csv"), parquetPath: join(folder, "g1-zstd.parquet") };
+  if (existsSync(files.csvPath) && existsSync(files.parquetPath)) return files;
+  note(`writing ${files.csvPath} and ${files.parquetPath}`);
+  const duckDb = await openDuckDb({ path: databasePath, threads: 2 });
+  try {
+    for (const [path, options] of [[files.csvPath, "FORMAT csv"], [files.parquetPath, "FORMAT parquet, COMPRESSION zstd"]] as const) {
+      signal.throwIfAborted();
+      await duckDb.run(`COPY g1 TO '${path}.making' (${options})`);
+      await rename(`${path}.making`, path);
+    }
+  } finally {
+    duckDb.close();
+  }
+  return files;
 }
 
 /** Removes all data that was kept, and gives the folder that held it. */

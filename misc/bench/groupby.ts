@@ -6,13 +6,13 @@ import { openDuckDb, type DuckDb } from "../support/duckdb.js";
 import { cases, type Case } from "./cases.js";
 import { prepareData, type DataRequest } from "./data.js";
 import { measureInTurn, type Runs } from "./measure.js";
-import type { Result } from "./report.js";
+import type { TimedResult } from "./report.js";
 
 /** What to measure; at least 3 warm-ups go before the timed runs. */
 export interface GroupbyBench extends DataRequest {
   readonly runs: number;
   /** Told each result as soon as it is there. */
-  report(result: Result): void;
+  report(result: TimedResult): void;
 }
 
 interface Bench {
@@ -60,18 +60,18 @@ async function requireRight({ rpc, peer, signal }: Bench, { name, query, sql }: 
   }
 }
 
-async function measureCase({ rows, rpc, peer, runs, signal }: Bench, { name, query, sql }: Case, { mode, cache }: typeof modes[number]): Promise<Result> {
+async function measureCase({ rows, rpc, peer, runs, signal }: Bench, { name, query, sql }: Case, { mode, cache }: typeof modes[number]): Promise<TimedResult> {
   const [ours, theirs] = await measureInTurn([() => askWhole(rpc, { ...query, cache }), () => peer.fetch(sql)], runs, signal);
   return { bench: name, mode, rows, times: ours!, peer: { name: `duckdb ${peer.version}`, times: theirs! } };
 }
 
 /** The least that a query can be: what it takes is the way there and back. */
-async function measureEmpty(bench: Bench): Promise<Result> {
+async function measureEmpty(bench: Bench): Promise<TimedResult> {
   const query = { tables: "one.bcolz", keys: [], measures: [["*", "count", "rows"]], cache: "columns" } as const;
   return measureShort(bench, "empty", 1, () => askWhole(bench.rpc, query));
 }
 
-async function measureShort({ signal }: Bench, name: string, rows: number, ask: () => Promise<unknown>): Promise<Result> {
+async function measureShort({ signal }: Bench, name: string, rows: number, ask: () => Promise<unknown>): Promise<TimedResult> {
   const [times] = await measureInTurn([async () => { await ask(); }], shortRuns, signal);
   return { bench: name, mode: "warm", rows, times: times!, peer: null };
 }

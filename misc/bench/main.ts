@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- groupby --rows N --json`: measures, and prints a table or a line of JSON a result. What is wrong
- * with an answer ends it with exit code 1. `npm run bench -- clean` removes the data that earlier runs have kept.
+ * `npm run bench -- groupby|import --rows N --json`: measures, and prints a table or a line of JSON a result. What is
+ * wrong with an answer ends it with exit code 1. `npm run bench -- clean` removes the data that earlier runs have kept.
  */
 import { parseArgs } from "node:util";
 import { BquerydError } from "../../lib/base/errors.js";
@@ -8,19 +8,23 @@ import { reportError } from "../../lib/cli/report.js";
 import { listenForInterruption } from "../support/interruption.js";
 import { removeData } from "./data.js";
 import { benchGroupby } from "./groupby.js";
+import { benchImport } from "./import.js";
 import { formatJson, formatResults, type Result } from "./report.js";
 
 interface Flags {
   readonly bench: string;
   readonly rows: number;
-  readonly runs: number;
+  /** Undefined: as many as the bench likes. */
+  readonly runs: number | undefined;
   readonly seed: number;
   readonly json: boolean;
   readonly fresh: boolean;
 }
 
-const usage = "use npm run bench -- groupby [--rows N] [--runs N] [--seed N] [--json] [--fresh], or npm run bench -- clean";
+const usage = "use npm run bench -- groupby|import [--rows N] [--runs N] [--seed N] [--json] [--fresh], or npm run bench -- clean";
 const failedExitCode = 1;
+/** Timed runs of a query, and of work on files, without --runs. */
+const [queryRuns, fileRuns] = [7, 3];
 
 async function main(argv: readonly string[]): Promise<number> {
   const interruption = listenForInterruption();
@@ -36,34 +40,36 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function run({ bench, json, ...request }: Flags, signal: AbortSignal): Promise<void> {
+async function run({ bench, json, runs, ...request }: Flags, signal: AbortSignal): Promise<void> {
+  const results: Result[] = [];
+  const report = (result: Result): void => {
+    if (json) print(formatJson(result));
+    else results.push(result);
+  };
   switch (bench) {
-    case "groupby": {
-      const results: Result[] = [];
-      const report = (result: Result): void => {
-        if (json) print(formatJson(result));
-        else results.push(result);
-      };
-      await benchGroupby({ ...request, signal, note, report });
-      if (!json) print(formatResults(results));
-      return;
-    }
+    case "groupby":
+      await benchGroupby({ ...request, runs: runs ?? queryRuns, signal, note, report });
+      break;
+    case "import":
+      await benchImport({ ...request, runs: runs ?? fileRuns, signal, note, report });
+      break;
     case "clean":
       print(`removed ${await removeData()}`);
       return;
     default:
       throw new BquerydError("USAGE", `there is no bench '${bench}'; ${usage}`);
   }
+  if (!json) print(formatResults(results));
 }
 
 function parseFlags(argv: readonly string[]): Flags {
   const options = {
-    rows: { type: "string", default: "1000000" }, runs: { type: "string", default: "7" }, seed: { type: "string", default: "1" },
+    rows: { type: "string", default: "1000000" }, runs: { type: "string" }, seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false }, fresh: { type: "boolean", default: false },
   } as const;
   try {
     const { values: { rows, runs, seed, json, fresh }, positionals: [bench = ""] } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    return { bench, rows: parseCount("rows", rows, 1e9), runs: parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6), json, fresh };
+    return { bench, rows: parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6), json, fresh };
   } catch (cause) {
     if (cause instanceof BquerydError) throw cause;
     throw new BquerydError("USAGE", `the bench cannot read ${argv.join(" ")}; ${usage}`, { cause });

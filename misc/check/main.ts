@@ -1,6 +1,9 @@
 /** `npm run check -- NAME --count N --seed S`: the long runs. The seed comes first, the last line is JSON, a miss exits 1. */
 import { parseArgs } from "node:util";
 import { freshSeed } from "../../lib/base/clock.js";
+import { fuzzBcolz } from "../../test/support/bcolz-fuzz.js";
+import { checkCrashes } from "./crash.js";
+import { checkFlips } from "./flip.js";
 import { runRandomQueries } from "../../test/support/random/run.js";
 import { askThroughCluster } from "../../test/support/random/through-cluster.js";
 import { killWorkersUnderLoad } from "../../test/support/worker-deaths.js";
@@ -22,6 +25,9 @@ interface Check {
 const checks: ReadonlyMap<string, Check> = new Map([
   ["random", { about: "random queries against DuckDB, one in ten through a cluster", count: 500, run: checkRandom }],
   ["simulate", { about: "simulated clusters with faults, each from a seed of its own", count: 2_000, run: checkSimulations }],
+  ["fuzz", { about: "mutated files of bcolz tables, each read or refused", count: 10_000, run: checkFuzz }],
+  ["crash", { about: "power cuts at any operation of create, replace, append, compact and collect", count: 600, run: checkCrashes }],
+  ["flip", { about: "tables of which every byte is flipped and every file cut at every length", count: 20, run: checkFlips }],
   ["fault", { about: "kill -9 of workers under load", count: 20, run: checkFaults }],
 ]);
 
@@ -66,6 +72,11 @@ function checkSimulations(count: number, seed: number): Promise<Outcome> {
     return Promise.resolve({ figures: { simulations: k + 1, steps }, miss });
   }
   return Promise.resolve({ figures: { simulations: count, steps }, miss: undefined });
+}
+
+function checkFuzz(count: number, seed: number): Promise<Outcome> {
+  const { failure, ...figures } = fuzzBcolz({ count, seed });
+  return Promise.resolve({ figures: { ...figures }, miss: failure });
 }
 
 async function checkFaults(count: number, seed: number): Promise<Outcome> {

@@ -1,5 +1,6 @@
 /** Whether an answer of ours is the one that DuckDB gives. */
 import type { DuckDBValue } from "@duckdb/node-api";
+import { formatCell } from "../../lib/client/cells.js";
 import type { Cell, Column, Table } from "../../lib/index.js";
 import type { DuckDbAnswer } from "./duckdb.js";
 
@@ -26,7 +27,7 @@ function findDifferenceInColumn(name: string, column: Column, expected: readonly
   const isFloat = column.dtype === "float64";
   for (const [row, theirs] of expected.entries()) {
     const ours = column.get(row);
-    if (!isSame(ours, toCell(theirs), isFloat)) return `${name} of row ${row} is ${ours}; in DuckDB ${String(theirs)}`;
+    if (!isSame(ours, toCell(theirs), isFloat)) return `${name} of row ${row} is ${formatCell(ours)}; in DuckDB ${String(theirs)}`;
   }
   return undefined;
 }

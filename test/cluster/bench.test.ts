@@ -43,12 +43,21 @@ describe("bench", function () {
     expect(readdirSync(tmpdir())).to.deep.equal(before);
   });
 
+  it("imports, opens, verifies and appends beside its peers, after it saw that the rows are DuckDB's", async () => {
+    const { code, stdout, stderr } = await runBench("import", "--rows", "3000", "--runs", "1", "--json");
+    expect(code, stderr).to.equal(0);
+    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    expect(lines.map(({ bench, mode }) => [bench, mode])).to.deep.equal(["csv", "lz4", "parquet", "zstd", "open", "verify", "append"].map((name) => [name, "files"]));
+    for (const { bench, ratio } of lines) if (bench !== "open") expect(ratio, bench).to.be.above(0);
+    expect(stderr).to.contain("the tables hold what DuckDB");
+  });
+
   it("refuses what it cannot read, on one line", async () => {
     for (const args of [[], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"]]) {
       const { code, stdout, stderr } = await runBench(...args);
       expect(code).to.equal(64);
       expect(stdout).to.equal("");
-      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use npm run bench -- groupby [^\n]*\n$/);
+      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use npm run bench -- groupby\|import [^\n]*\n$/);
     }
   });
 });

@@ -4,7 +4,9 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { freshSeed } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
+import { runFlips } from "../support/flip-runs.js";
 import { createReadHeap, readTable } from "../support/read-table.js";
 import { writeTable, type PlainColumn } from "../support/write-table.js";
 
@@ -72,6 +74,16 @@ describe("a damaged table", () => {
     }
     expect(flips).to.be.greaterThan(2_000);
     expect(readAll(columns)).to.equal(undefined);
+  });
+
+  it("is told by verify with the place, and read without a wrong value, whatever byte is flipped or cut away", async function () {
+    this.timeout(240_000);
+    for (let run = 0; run < 2; run++) {
+      const seed = freshSeed();
+      const { problem, flips } = await runFlips(seed);
+      expect(problem, `seed ${seed}`).to.equal(undefined);
+      expect(flips).to.be.greaterThan(1_000);
+    }
   });
 
   it("is found out for any file cut short, grown or missing", async () => {

@@ -7,18 +7,12 @@ import { describe, it } from "mocha";
 import { freshSeed, seededRandom, type Random } from "../../lib/base/clock.js";
 import { dtypes, type Dtype } from "../../lib/columns/dtypes.js";
 import { openTable } from "../../lib/columns/open.js";
+import { readBatches } from "../../lib/columns/read.js";
 import { createTables } from "../../lib/columns/writer.js";
+import { valuesOf as plainValues } from "../support/chunks.js";
 import { createReadHeap, readTable, type StoredValue } from "../support/read-table.js";
+import { comesBackAs, valuesOf } from "../support/values.js";
 import { batchOf, unsyncedFiles, writeTable, type PlainColumn } from "../support/write-table.js";
-
-const int64 = fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.bigInt({ min: -300n, max: 300n }), fc.bigInt({ min: 0n, max: 70_000n }).map((value) => value * 1_000_000_000n));
-const valueOf: Record<Dtype, fc.Arbitrary<StoredValue>> = {
-  bool: fc.boolean(),
-  int64,
-  timestamp: int64,
-  float64: fc.double({ noNaN: true }).map((value) => value + 0),
-  string: fc.oneof(fc.string({ unit: "binary", maxLength: 100 }), fc.constantFrom("", "a", "\u0000", "🚕".repeat(30))),
-};
 
 const columnName = fc.oneof(fc.string({ unit: "binary", maxLength: 20 }), fc.constantFrom("__proto__", "constructor", "../x", "/etc/passwd", "🚕", "", "a\nb", "x".repeat(1_024)));
 
@@ -26,7 +20,7 @@ const columnName = fc.oneof(fc.string({ unit: "binary", maxLength: 20 }), fc.con
 const table = fc.record({ rows: fc.integer({ min: 0, max: 40 }), names: fc.uniqueArray(columnName, { minLength: 1, maxLength: 5 }) })
   .chain(({ rows, names }) => fc.tuple(...names.map((name) => fc.constantFrom(...dtypes).chain((dtype) => fc.record({
     name: fc.constant(name), dtype: fc.constant(dtype),
-    values: fc.array(fc.option(valueOf[dtype], { freq: 3 }), { minLength: rows, maxLength: rows }),
+    values: fc.array(fc.option(valuesOf(dtype), { freq: 3 }), { minLength: rows, maxLength: rows }),
   })))));
 
 /** Shapes of long columns, one value a row. */
@@ -38,6 +32,12 @@ const longShapes: Record<string, { dtype: Dtype; draw: (random: Random, row: num
   flags: { dtype: "bool", draw: (random) => random() < 0.01 },
   words: { dtype: "string", draw: (random) => (random() < 0.1 ? null : `w${Math.floor(random() * 300)}`) },
   distinct: { dtype: "string", draw: (_, row) => `value ${row * 7919 % 1_000_003}` },
+  small: { dtype: "int16", draw: (random) => BigInt(Math.floor(random() * 65_536) - 32_768) },
+  high: { dtype: "uint64", draw: (random) => 2n ** 63n + BigInt(Math.floor(random() * 1_000)) },
+  days: { dtype: "date", draw: (_, row) => BigInt(row >> 3) },
+  prices: { dtype: "float64", draw: (random) => Math.floor(random() * 1e5) / 100 },
+  singles: { dtype: "float32", draw: (random) => Math.fround(random()) },
+  blobs: { dtype: "bytes", draw: (random, row) => Uint8Array.from({ length: row % 4 }, () => Math.floor(random() * 256)) },
 };
 
 describe("tables, written and read", () => {
@@ -47,11 +47,11 @@ describe("tables, written and read", () => {
     const folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
     let written = 0;
     try {
-      await fc.assert(fc.asyncProperty(table, fc.constantFrom(2, 1_000), async (columns: PlainColumn[], dictionaryValuesMax) => {
+      await fc.assert(fc.asyncProperty(table, fc.constantFrom(2, 1_000), fc.constantFrom("lz4" as const, "zstd" as const), async (columns: PlainColumn[], dictionaryValuesMax, codec) => {
         const path = join(folder, `t${written++}.bcolz`);
-        await writeTable(path, columns, { dictionaryValuesMax });
+        await writeTable(path, columns, { dictionaryValuesMax, codec });
         const read = readTable(path, heap);
-        for (const { name, values } of columns) expect(read.get(name), JSON.stringify(name)).to.deep.equal(values);
+        for (const { name, values } of columns) expect(read.get(name), JSON.stringify(name)).to.deep.equal(values.map(comesBackAs));
         expect(openTable(path).columns.map(({ name, dtype }) => [name, dtype])).to.deep.equal(columns.map(({ name, dtype }) => [name, dtype]));
         expect(await readdir(folder)).to.have.length(1);
         await rm(path, { recursive: true });
@@ -77,6 +77,7 @@ describe("tables, written and read", () => {
         await writer.commit();
         const read = readTable(join(folder, "t.bcolz"));
         for (const { name, values } of columns) expect(isEqual(read.get(name)!, values), `${name}, seed ${seed}`).to.equal(true);
+        expectBatches(join(folder, "t.bcolz"), columns, { from: Math.floor(random() * rows), to: rows + Math.floor((random() - 0.5) * 70_000) }, seed);
       } finally {
         await rm(folder, { recursive: true });
       }
@@ -84,6 +85,24 @@ describe("tables, written and read", () => {
   }
 });
 
+/** Fails unless `readBatches` gives the same rows of a range. */
+function expectBatches(path: string, columns: readonly PlainColumn[], { from, to }: { from: number; to: number }, seed: number): void {
+  const opened = openTable(path);
+  try {
+    const batches = [...readBatches(opened, columns.map(({ name }) => name), { from, to })];
+    columns.forEach(({ name, values }, at) => {
+      const read = batches.flatMap((batch) => plainValues(batch[at]!));
+      expect(isEqual(read, values.slice(from, Math.max(from, to))), `${name} from ${from} to ${to}, seed ${seed}`).to.equal(true);
+    });
+  } finally {
+    opened.close();
+  }
+}
+
 function isEqual(a: readonly StoredValue[], b: readonly StoredValue[]): boolean {
-  return a.length === b.length && a.every((value, row) => Object.is(value, b[row]));
+  return a.length === b.length && a.every((value, row) => isSameValue(value, b[row]!));
+}
+
+function isSameValue(a: StoredValue, b: StoredValue): boolean {
+  return a instanceof Uint8Array && b instanceof Uint8Array ? Buffer.compare(a, b) === 0 : Object.is(a, b);
 }

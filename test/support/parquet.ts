@@ -1,7 +1,10 @@
 /** Parquet files for tests: written by DuckDB from SQL, or byte by byte where DuckDB cannot. */
 import { writeFileSync } from "node:fs";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { crc32 } from "node:zlib";
+import { DuckDBBlobValue, DuckDBInstance } from "@duckdb/node-api";
 import type { DuckDBValue } from "@duckdb/node-api";
+import type { Dtype } from "../../lib/columns/dtypes.js";
+import type { StoredValue } from "./read-table.js";
 
 /** The rows of a DuckDB query, each an array of values, from a fresh database on one thread. */
 export async function queryDuckDb(sql: string): Promise<DuckDBValue[][]> {
@@ -20,14 +23,39 @@ export async function writeParquet(path: string, select: string, options = ""): 
   await queryDuckDb(`COPY (${select}) TO '${path}' (FORMAT parquet${options === "" ? "" : `, ${options}`})`);
 }
 
+/** The values of columns as DuckDB reads them from what `FROM` names, in the plain form of a dtype that holds them. */
+export async function readByDuckDb(from: string, columns: readonly { readonly name: string; readonly dtype: Dtype }[]): Promise<Map<string, StoredValue[]>> {
+  const rows = await queryDuckDb(`SELECT ${columns.map(plainExpression).join(", ")} FROM ${from}`);
+  return new Map(columns.map(({ name }, at) => [name, rows.map((row) => plainValue(row[at]!))]));
+}
+
+function plainExpression({ name, dtype }: { readonly name: string; readonly dtype: Dtype }): string {
+  const column = `"${name.replaceAll('"', '""')}"`;
+  switch (dtype) {
+    case "bool": case "string": case "bytes": return column;
+    case "float32": case "float64": return `${column}::DOUBLE`;
+    case "timestamp": return `epoch_ns(${column})::HUGEINT`;
+    case "date": return `(${column}::DATE - DATE '1970-01-01')::HUGEINT`;
+    default: return `${column}::HUGEINT`;
+  }
+}
+
+function plainValue(value: DuckDBValue): StoredValue {
+  if (value instanceof DuckDBBlobValue) return Uint8Array.from(value.bytes);
+  if (value === null || ["bigint", "number", "string", "boolean"].includes(typeof value)) return value as bigint | number | string | boolean | null;
+  throw new Error(`a value of DuckDB that is not plain: ${String(value)}`);
+}
+
 /** A required column of a hand-made Parquet file with its values in the PLAIN encoding. */
 export interface HandmadeColumn {
   readonly name: string;
   /** Number of the physical type in parquet.thrift: 2 is INT64, 3 INT96, 6 BYTE_ARRAY, 7 FIXED_LEN_BYTE_ARRAY. */
   readonly type: number;
   readonly typeBytes?: number;
-  /** Number of the converted type: 0 is UTF8, 14 UINT_64. */
+  /** Number of the converted type: 0 is UTF8, 9 TIMESTAMP_MILLIS, 10 TIMESTAMP_MICROS, 14 UINT_64. */
   readonly convertedType?: number;
+  /** Adds a checksum to its page: the right one, or one that is not. */
+  readonly checksum?: "right" | "wrong";
   readonly values: Uint8Array;
 }
 
@@ -36,7 +64,8 @@ export function writeHandmadeParquet(path: string, rows: number, columns: readon
   const parts: Uint8Array[] = [Buffer.from("PAR1")];
   const chunks = columns.map((column) => {
     const offset = parts.reduce((sum, part) => sum + part.length, 0);
-    const header = struct({ 1: i32(0), 2: i32(column.values.length), 3: i32(column.values.length), 5: struct({ 1: i32(rows), 2: i32(0), 3: i32(3), 4: i32(3) }) });
+    const checksum = (crc32(column.values) | 0) ^ (column.checksum === "wrong" ? 1 : 0);
+    const header = struct({ 1: i32(0), 2: i32(column.values.length), 3: i32(column.values.length), ...(column.checksum === undefined ? {} : { 4: i32(checksum) }), 5: struct({ 1: i32(rows), 2: i32(0), 3: i32(3), 4: i32(3) }) });
     parts.push(header.bytes, column.values);
     const bytes = i64(header.bytes.length + column.values.length);
     const facts = struct({ 1: i32(column.type), 2: list([i32(0)]), 3: list([text(column.name)]), 4: i32(0), 5: i64(rows), 6: bytes, 7: bytes, 9: i64(offset) });

@@ -1,5 +1,5 @@
 /** Whole tables as plain values, for comparing what was stored with what should have been. */
-import { isBitSet } from "../../lib/columns/dtypes.js";
+import { biasOf, isBitSet } from "../../lib/columns/dtypes.js";
 import { openTable } from "../../lib/columns/open.js";
 import type { TableColumn } from "../../lib/columns/table.js";
 import type { Vector } from "../../lib/columns/vector.js";
@@ -7,8 +7,8 @@ import { createHeap } from "../../lib/kernels/heap.js";
 import type { Heap } from "../../lib/kernels/heap.js";
 import { loadKernels } from "../../lib/kernels/kernels.js";
 
-/** A stored value: bigint for int64 and timestamp (ns). */
-export type StoredValue = bigint | number | string | boolean | null;
+/** A stored value: bigint for whole numbers, timestamps (ns) and dates (days), number for floats, Uint8Array for bytes. */
+export type StoredValue = bigint | number | string | boolean | Uint8Array | null;
 
 /** Memory to read many tables with, one after another. */
 export function createReadHeap(): Heap {
@@ -43,19 +43,23 @@ function valueAt(column: TableColumn, vector: Vector, heap: Heap, row: number): 
     case "float": return view.getFloat64(vector.values + row * 8, true);
     case "int": {
       const value = vector.width === 8 ? view.getBigInt64(vector.values + row * 8, true) : vector.base + vector.step * BigInt(codeAt(view, vector, row));
-      return column.dtype === "bool" ? value === 1n : value;
+      return column.dtype === "bool" ? value === 1n : value + biasOf(column.dtype);
     }
     case "code": {
       const dictionary = column.dictionary()!;
       const code = codeAt(view, vector, row);
-      return Buffer.from(dictionary.bytes.subarray(dictionary.offsets[code], dictionary.offsets[code + 1])).toString();
+      return textOf(column, dictionary.bytes.subarray(dictionary.offsets[code], dictionary.offsets[code + 1]));
     }
     case "text": {
       const start = view.getUint32(vector.values + row * 4, true);
       const end = view.getUint32(vector.values + row * 4 + 4, true);
-      return Buffer.from(bytes.subarray(vector.text + start, vector.text + end)).toString();
+      return textOf(column, bytes.subarray(vector.text + start, vector.text + end));
     }
   }
+}
+
+function textOf({ dtype }: TableColumn, bytes: Uint8Array): StoredValue {
+  return dtype === "bytes" ? Uint8Array.from(bytes) : Buffer.from(bytes).toString();
 }
 
 function codeAt(view: DataView, { values, width }: Vector, row: number): number {

@@ -1,28 +1,41 @@
 /** Tables from plain values, for tests that read them back. */
 import { realFiles, type Files } from "../../lib/base/files.js";
 import type { Batch, Dtype } from "../../lib/columns/dtypes.js";
+import { packBytes, packStrings } from "../../lib/columns/texts.js";
 import { createTables, type TablesSpec } from "../../lib/columns/writer.js";
 import type { StoredValue } from "./read-table.js";
 
 /** Files that are not made durable: for tests that survive no power cut, and would wait for the disk most of the time. */
-export const unsyncedFiles: Files = { ...realFiles, sync: async () => undefined, syncDirectory: async () => undefined };
+export const unsyncedFiles: Files = { ...realFiles, createSynced: realFiles.create, sync: async () => undefined, syncDirectory: async () => undefined };
 
-/** A column with all its values; bigint for int64 and timestamp. */
+/** A column with all its values. */
 export interface PlainColumn {
   readonly name: string;
   readonly dtype: Dtype;
   readonly values: readonly StoredValue[];
 }
 
-/** A batch of the given values, nulls included. */
+/** A batch of the given values, nulls included; a null row holds something that is no zero. */
 export function batchOf(dtype: Dtype, values: readonly StoredValue[]): Batch {
   const nulls = nullsOf(values);
   const rows = values.length;
+  const small = (value: StoredValue): number => (typeof value === "bigint" ? Number(value) : 77);
+  const large = (value: StoredValue): bigint => (typeof value === "bigint" ? value : 77n);
+  const float = (value: StoredValue): number => (typeof value === "number" ? value : 7.7);
   switch (dtype) {
     case "bool": return { dtype, rows, nulls, values: Uint8Array.from(values, (value) => (value === true ? 1 : 0)) };
-    case "int64": case "timestamp": return { dtype, rows, nulls, values: BigInt64Array.from(values, (value) => (typeof value === "bigint" ? value : 77n)) };
-    case "float64": return { dtype, rows, nulls, values: Float64Array.from(values, (value) => (typeof value === "number" ? value : 7.7)) };
-    case "string": return { dtype, rows, nulls, values: values.map((value) => (typeof value === "string" ? value : "of a null")) };
+    case "int8": return { dtype, rows, nulls, values: Int8Array.from(values, small) };
+    case "int16": return { dtype, rows, nulls, values: Int16Array.from(values, small) };
+    case "int32": case "date": return { dtype, rows, nulls, values: Int32Array.from(values, small) };
+    case "int64": case "timestamp": return { dtype, rows, nulls, values: BigInt64Array.from(values, large) };
+    case "uint8": return { dtype, rows, nulls, values: Uint8Array.from(values, small) };
+    case "uint16": return { dtype, rows, nulls, values: Uint16Array.from(values, small) };
+    case "uint32": return { dtype, rows, nulls, values: Uint32Array.from(values, small) };
+    case "uint64": return { dtype, rows, nulls, values: BigUint64Array.from(values, large) };
+    case "float32": return { dtype, rows, nulls, values: Float32Array.from(values, float) };
+    case "float64": return { dtype, rows, nulls, values: Float64Array.from(values, float) };
+    case "string": return { dtype, rows, nulls, values: packStrings(values.map((value) => (typeof value === "string" ? value : "of a null"))) };
+    case "bytes": return { dtype, rows, nulls, values: packBytes(values.map((value) => (value instanceof Uint8Array ? value : Uint8Array.of(0xff, 0)))) };
   }
 }
 

@@ -2,13 +2,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { median, measureInTurn } from "../../misc/bench/measure.js";
-import { formatJson, formatResults, type Result } from "../../misc/bench/report.js";
+import { formatJson, formatResults, type SizedResult, type TimedResult } from "../../misc/bench/report.js";
 
-const result: Result = {
+const result: TimedResult = {
   bench: "q1", mode: "warm", rows: 1_000_000, times: { medianMs: 4, minMs: 3.5 },
   peer: { name: "duckdb 1.0.0", times: { medianMs: 10, minMs: 9 } },
 };
-const alone: Result = { ...result, bench: "ping", rows: 0, peer: null };
+const alone: TimedResult = { ...result, bench: "ping", rows: 0, peer: null };
 
 describe("bench", () => {
   it("takes the middle of an odd count, and the mean of the two in the middle of an even one", () => {
@@ -50,10 +50,23 @@ describe("bench", () => {
   });
 
   it("prints results as a table, and the geometric mean of each mode that has a peer", () => {
-    const slower: Result = { ...result, bench: "q2", times: { medianMs: 25, minMs: 20 } };
+    const slower: TimedResult = { ...result, bench: "q2", times: { medianMs: 25, minMs: 20 } };
     const lines = formatResults([alone, result, slower]).split("\n");
     expect(lines).to.have.length(6);
     expect(lines[3]).to.match(/^q1 +warm +1,000,000 +4\.00 +3\.50 +duckdb 1\.0\.0 +10\.00 +2\.50 x$/);
     expect(lines[5]).to.equal("geometric mean, warm: 1.00 x");
+  });
+
+  it("prints how fast bytes went, and sizes beside those of the peer in a table of their own", () => {
+    const read: TimedResult = { ...result, bench: "csv", mode: "files", bytes: 4_000_000 };
+    const size: SizedResult = { bench: "zstd", mode: "files", rows: 10, storedBytes: 1_000, peer: { name: "parquet", storedBytes: 1_500 } };
+    expect(JSON.parse(formatJson(read))).to.include({ bytes: 4_000_000, bytes_per_s: 1e9 });
+    expect(JSON.parse(formatJson(size))).to.deep.equal({
+      bench: "zstd", mode: "files", rows: 10, stored_bytes: 1_000, peer: "parquet", peer_stored_bytes: 1_500, ratio: 1.5,
+    });
+    const text = formatResults([read, size]);
+    expect(text).to.match(/^csv +files +1,000,000 +4\.00 +3\.50 +[\d.]+ [GM]B\/s +duckdb 1\.0\.0 +10\.00 +2\.50 x$/m);
+    expect(text).to.match(/^zstd +10 .* parquet .* 1\.50 x$/m);
+    expect(text).not.to.contain("geometric");
   });
 });

@@ -75,4 +75,13 @@ describe("command line", () => {
     expect(formatError(new CommanderError(1, "commander.unknownOption", "error: unknown option '--foo'\n(Did you mean one of --fob, --for?)"))).to.equal("USAGE: unknown option '--foo'; did you mean '--fob, --for'?");
     expect(formatError(new TypeError("x is not a function"))).to.match(/^INTERNAL: x is not a function; this is a fault of bqueryd, please report it\nTypeError: x is not a function\n +at /);
   });
+
+  it("output that cannot be written is one line and exit code 74; a reader that has gone is none", () => {
+    const command = `'${process.execPath}' '${program}' --help`;
+    const run = (script: string) => spawnSync("sh", ["-c", script], { env: { ...process.env, XDG_STATE_HOME: folder }, encoding: "utf8", timeout: 20_000 });
+    const full = run(`${command} > /dev/full`);
+    expect(full.status).to.equal(74);
+    expect(full.stderr).to.match(/^bqueryd: DISK_FULL: cannot write to standard output: [^\n]*; make room and try again\n$/);
+    expect(run(`${command} | true`).stderr).to.equal("");
+  });
 });

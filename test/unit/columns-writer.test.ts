@@ -6,9 +6,11 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { wallMs } from "../../lib/base/clock.js";
 import { describeTable } from "../../lib/columns/describe.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { inspectTable } from "../../lib/columns/inspect.js";
+import { inspectTable, showExtreme } from "../../lib/columns/inspect.js";
 import { openTable } from "../../lib/columns/open.js";
 import { createTables } from "../../lib/columns/writer.js";
+import { packBytes } from "../../lib/columns/texts.js";
+import { appendRows } from "../support/append-rows.js";
 import { failureOf } from "../support/failure.js";
 import { readTable, type StoredValue } from "../support/read-table.js";
 import { batchOf, unsyncedFiles, writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
@@ -94,6 +96,49 @@ describe("writing a table", () => {
       { ...spec, sort: "w" }, { ...spec, set: true },
     ];
     for (const bad of refused) expect((await failureOf(() => createTables(bad))).code).to.equal("BAD_INPUT");
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it("takes any column name up to its limit, and gives it back as it was", async () => {
+    const names = ["", "__proto__", "constructor", "../x", "/etc/passwd", "a,b", 'a"b', "a\nb", "\u0000", "🚕", "🚕".repeat(63), "é".repeat(127), "x".repeat(1_024), "\ud800", "e\u0301", "\u00e9"];
+    const path = join(folder, "a.bcolz");
+    await writeTable(path, names.map((name, at) => column("int64", [BigInt(at)], name)));
+    await appendRows(path, names.map((name, at) => column("int64", [BigInt(-at)], name)));
+    expect(openTable(path).columns.map(({ name }) => name)).to.deep.equal(names);
+    const read = readTable(path);
+    names.forEach((name, at) => { expect(read.get(name), JSON.stringify(name)).to.deep.equal([BigInt(at), BigInt(-at)]); });
+    expect(await readdir(folder)).to.deep.equal(["a.bcolz"]);
+  });
+
+  it("makes folders on the way, and fails where the system refuses them", async function () {
+    this.timeout(5_000);
+    for (const impossible of ["/proc/none/a.bcolz", "/dev/null/a.bcolz"]) {
+      expect((await failureOf(() => writeTable(impossible, [column("int64", [1n])]))).code, impossible).to.be.oneOf(["NOT_FOUND", "IO"]);
+    }
+    await writeTable(join(folder, "x", "y", "a.bcolz"), [column("int64", [1n])]);
+    expect(await readdir(join(folder, "x"))).to.deep.equal(["y"]);
+  });
+
+  it("compresses with the codec that is asked for", async () => {
+    const values = Array.from({ length: 20_000 }, (_, row) => BigInt(Math.floor(row / 7)));
+    for (const codec of ["lz4", "zstd"] as const) {
+      const path = join(folder, `${codec}.bcolz`);
+      await writeTable(path, [column("int64", values)], { codec });
+      expect(inspectTable(path).columns[0]!.codecs).to.deep.equal({ [codec]: 1 });
+      expect(readTable(path).get("v")).to.deep.equal(values);
+    }
+  });
+
+  it("refuses a string that is not UTF-8, coded or plain, and leaves nothing", async () => {
+    const wrong = packBytes([Buffer.from("fine"), Uint8Array.of(0x61, 0xff)]);
+    const halves = packBytes([Uint8Array.of(0xc3), Uint8Array.of(0xa9)]);
+    for (const values of [wrong, halves]) {
+      for (const dictionaryValuesMax of [0, 100]) {
+        const writer = await createTables({ paths: [join(folder, "a.bcolz")], columns: [{ name: "v", dtype: "string" }], set: false, replace: false, sort: null, files: unsyncedFiles, dictionaryValuesMax });
+        expect((await failureOf(() => writer.append(0, [{ dtype: "string", rows: 2, nulls: null, values }]))).code).to.equal("BAD_INPUT");
+        await writer.abort();
+      }
+    }
     expect(await readdir(folder)).to.deep.equal([]);
   });
 
@@ -345,14 +390,17 @@ describe("inspecting a table", () => {
       column("int64", rows.map(() => 2n ** 60n), "constant"),
     ]);
     const inspection = inspectTable(join(folder, "a.bcolz"));
-    expect(inspection).to.deep.equal(JSON.parse(JSON.stringify(inspection)));
-    const [int, float, string, timestamp, bool, constant] = inspection.columns;
-    expect(int).to.deep.include({ dtype: "int64", nulls: 1, nullable: true, chunks: 2, minimum: 0, maximum: 69_999, encodings: { narrowed: 2 }, distinct: null });
-    expect(float).to.deep.include({ minimum: "-Infinity", maximum: 6_999.9, encodings: { plain: 2 } });
-    expect(string).to.deep.include({ minimum: `${"é".repeat(31)}…`, maximum: `${"é".repeat(31)}…`, distinct: 2, encodings: { dictionary: 2 } });
-    expect(timestamp).to.deep.include({ minimum: "1969-12-31T23:59:59.999999999Z", maximum: "1970-01-01T09:43:19.499999999Z" });
-    expect(bool).to.deep.include({ minimum: false, maximum: true, encodings: { narrowed: 1, constant: 1 } });
-    expect(constant).to.deep.include({ minimum: String(2n ** 60n), encodings: { constant: 2 } });
+    const [int, float, string, , bool, constant] = inspection.columns;
+    const spans = inspection.columns.map(({ minimum, maximum, dtype }) => [showExtreme(minimum, dtype), showExtreme(maximum, dtype)]);
+    expect(spans).to.deep.equal([
+      [0, 69_999], ["-Infinity", 6_999.9], [`${"é".repeat(31)}…`, `${"é".repeat(31)}…`],
+      ["1969-12-31T23:59:59.999999999Z", "1970-01-01T09:43:19.499999999Z"], [false, true], [String(2n ** 60n), String(2n ** 60n)],
+    ]);
+    expect(int).to.deep.include({ dtype: "int64", nulls: 1, nullable: true, chunks: 2, encodings: { narrowed: 2 }, distinct: null });
+    expect(float).to.deep.include({ encodings: { plain: 1, decimal: 1 } });
+    expect(string).to.deep.include({ distinct: 2, encodings: { dictionary: 2 } });
+    expect(bool).to.deep.include({ encodings: { plain: 1, constant: 1 } });
+    expect(constant).to.deep.include({ encodings: { constant: 2 } });
     expect(inspection.bytes).to.equal(inspection.columns.reduce((sum, { storedBytes }) => sum + storedBytes, 0));
   });
 });

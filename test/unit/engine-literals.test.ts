@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import type { Dtype } from "../../lib/columns/dtypes.js";
 import { conditionOf } from "../../lib/engine/literals.js";
 import { parseQuery, type Term } from "../../lib/engine/query.js";
 
@@ -84,10 +85,62 @@ describe("where literals", () => {
     expect(conditionOf(term("==", new Date("2016-01-01T00:00:00Z")), "timestamp")).to.include({ lo: value, hi: value });
   });
 
+  it("stay within the values of a narrow dtype, and compare with anything outside them", () => {
+    expect(conditionOf(term("<", 1_000), "int8")).to.deep.equal({ kind: "int-range", lo: -128n, hi: 127n, negate: false });
+    expect(conditionOf(term(">=", -0.5), "uint8")).to.deep.equal({ kind: "int-range", lo: 0n, hi: 255n, negate: false });
+    expect(conditionOf(term("==", 256), "uint8")).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: false });
+    expect(conditionOf(term("!=", -1), "uint32")).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: true });
+    expect(conditionOf(term("in", [-1, 0, 65_535, 65_536]), "uint16")).to.deep.equal({ kind: "int-set", values: new BigInt64Array([0n, 65_535n]), negate: false });
+  });
+
+  it("of uint64 reach to 2^64 - 1, less the 2^63 that tables keep them by", () => {
+    expect(conditionOf(term("==", 2n ** 64n - 1n), "uint64")).to.deep.equal({ kind: "int-range", lo: intMax, hi: intMax, negate: false });
+    expect(conditionOf(term(">", 2n ** 63n), "uint64")).to.deep.equal({ kind: "int-range", lo: 1n, hi: intMax, negate: false });
+    expect(conditionOf(term("<", 0.5), "uint64")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMin, negate: false });
+    expect(conditionOf(term(">=", 2n ** 64n), "uint64")).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: false });
+    expect(conditionOf(term("<", Infinity), "uint64")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMax, negate: false });
+    expect(conditionOf(term("in", [-1, 0, 2n ** 64n]), "uint64")).to.deep.equal({ kind: "int-set", values: new BigInt64Array([intMin]), negate: false });
+  });
+
+  it("are not rounded to the float32 of their column", () => {
+    expect(conditionOf(term("==", 0.1), "float32")).to.deep.equal({ kind: "float-range", lo: 0.1, hi: 0.1, negate: false });
+    expect(conditionOf(term("in", [0.1, 2n ** 53n + 1n]), "float32")).to.deep.equal({ kind: "float-set", values: new Float64Array([0.1]), negate: false });
+  });
+
+  it("compare dates with instants: a day is its first instant", () => {
+    const day = 16_801n;
+    expect(conditionOf(term("==", "2016-01-01"), "date")).to.include({ lo: day, hi: day });
+    expect(conditionOf(term("==", new Date("2016-01-01T00:00:00Z")), "date")).to.include({ lo: day, hi: day });
+    expect(conditionOf(term("==", "2016-01-01T01:00:00+01:00"), "date")).to.include({ lo: day, hi: day });
+    expect(conditionOf(term("==", "2016-01-01T00:00:00.000000001Z"), "date")).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: false });
+    expect(conditionOf(term(">=", "2016-01-01T00:00:00.000000001Z"), "date")).to.include({ lo: day + 1n });
+    expect(conditionOf(term("<", "2016-01-01T12:00:00Z"), "date")).to.include({ hi: day });
+    expect(conditionOf(term("<", "1969-12-31T12:00:00Z"), "date")).to.include({ hi: -1n });
+    expect(conditionOf(term("in", ["2016-01-01", "2016-01-02T00:00:01Z"]), "date")).to.deep.equal({ kind: "int-set", values: new BigInt64Array([day]), negate: false });
+  });
+
+  it("know dates that no timestamp reaches", () => {
+    expect(conditionOf(term("==", "+5881580-07-11"), "date")).to.include({ lo: 2n ** 31n - 1n, hi: 2n ** 31n - 1n });
+    expect(conditionOf(term(">", "+5881580-07-11"), "date")).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: false });
+    expect(conditionOf(term("<", "+5881580-07-11"), "timestamp")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMax, negate: false });
+  });
+
+  it("of bytes are bytes, or their hexadecimal digits after \\x", () => {
+    const literal = Uint8Array.of(0x0a, 0xff);
+    for (const value of [literal, Buffer.from(literal), "\\x0aff", "\\x0AFF"]) {
+      expect(conditionOf(term("<=", value), "bytes")).to.deep.equal({ kind: "text-compare", literal, accept: 3 });
+    }
+    expect(conditionOf(term("in", ["\\x", literal]), "bytes")).to.deep.equal({ kind: "text-set", values: [new Uint8Array(0), literal], negate: false });
+  });
+
   it("of another type are DTYPE_MISMATCH naming column, dtype and what to write", () => {
-    const cases: [string, unknown, Parameters<typeof conditionOf>[1]][] = [["==", "1", "int64"], ["==", true, "float64"], ["<", 5, "string"], ["==", 2, "bool"], [">", 5, "timestamp"], [">", "yesterday", "timestamp"], ["in", [1, "x"], "int64"]];
+    const cases: [string, unknown, Dtype][] = [
+      ["==", "1", "int64"], ["==", true, "float64"], ["<", 5, "string"], ["==", 2, "bool"], [">", 5, "timestamp"], [">", "yesterday", "timestamp"], ["in", [1, "x"], "int64"],
+      ["==", "1", "uint8"], ["==", "1", "float32"], ["==", 16_801, "date"], ["==", "2015-02-29", "date"], ["==", "0aff", "bytes"], ["==", "\\x0af", "bytes"], ["==", "\\x0g", "bytes"],
+      ["==", 1, "bytes"], ["==", Uint8Array.of(1), "string"], ["==", Uint8Array.of(1), "int64"],
+    ];
     for (const [op, value, dtype] of cases) {
-      expect(() => conditionOf(term(op, value), dtype)).to.throw(`column 'c' is ${dtype}`).with.property("code", "DTYPE_MISMATCH");
+      expect(() => conditionOf(term(op, value), dtype), `${String(value)} ${dtype}`).to.throw(`column 'c' is ${dtype}`).with.property("code", "DTYPE_MISMATCH");
     }
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import { wholeRange } from "../../lib/columns/dtypes.js";
 import { finishQuery } from "../../lib/engine/finish.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
@@ -64,6 +65,32 @@ describe("partials", () => {
   it("of other dtypes are SCHEMA_MISMATCH", () => {
     const other: Partial = { ...partial(["a"], [1n]), keys: [{ dtype: "int64", domain: { dtype: "int64", array: new BigInt64Array(1) }, codes: null, source: null }] };
     expect(() => mergePartials(partial(["a"], [1n]), other)).to.throw("key 1 is string in one shard and int64").with.property("code", "SCHEMA_MISMATCH");
+  });
+
+  it("hold sums of uint64 less 2^63 a value, which finishing adds again", () => {
+    const of = (kept: bigint[], counts: number[]): Partial => ({
+      ...partial(["a"], kept),
+      states: [
+        { kind: "count", counts: Float64Array.from(counts) },
+        { kind: "sum-int", dtype: "uint64", sums: Uint32Array.from(kept.flatMap((sum) => [...limbsOf(sum)])) },
+        { kind: "min", seen: Uint8Array.of(1), values: { dtype: "uint64", array: BigInt64Array.of(-(2n ** 63n)) } },
+      ],
+    });
+    const [most, bias] = [2n ** 64n - 1n, 2n ** 63n];
+    expect(finished(mergePartials(of([most - 5n - 2n * bias], [2]), of([5n - bias], [1])))).to.deep.equal([["a", most, 0n, Number(most) / 3]]);
+    expect(() => finished(mergePartials(of([most - bias], [1]), of([1n - bias], [1])))).to.throw("the sum 'sum' is 18446744073709551616 in one group and does not fit uint64");
+    expect(() => finished(of([-1n - bias], [1]))).to.throw("the sum 'sum' is -1 ").with.property("code", "OVERFLOW");
+  });
+
+  it("with a value that its dtype does not have are refused", () => {
+    for (const [dtype, value] of [["int8", 128n], ["uint8", -1n], ["uint16", 65_536n], ["int32", -(2n ** 31n) - 1n], ["uint32", 2n ** 32n], ["date", 2n ** 31n]] as const) {
+      const of = (entry: bigint): Partial => ({ ...partial(["a"], [1n]), keys: [{ dtype, domain: { dtype, array: BigInt64Array.of(entry) }, codes: null, source: null }] });
+      expect(() => decodePartial(encodePartial(of(value))), `${value} as ${dtype}`).to.throw().with.property("code", "BAD_MESSAGE");
+      const { least, greatest } = wholeRange(dtype);
+      for (const entry of [least, greatest]) expect(decodePartial(encodePartial(of(entry)))).to.deep.equal(of(entry));
+    }
+    const texts = { ...partial(["a"], [1n]), states: [{ kind: "sum-int", dtype: "string", sums: new Float64Array(1) }] } as unknown as Partial;
+    expect(() => decodePartial(encodePartial(texts))).to.throw().with.property("code", "BAD_MESSAGE");
   });
 
   it("survive their bytes, at any alignment of the frame", () => {

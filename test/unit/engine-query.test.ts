@@ -22,8 +22,8 @@ describe("a query", () => {
     expect(columnsOf(parse(["a", "b"], [["a", "sum", "s"], ["*", "count", "n"]], [["c", ">", 1], ["b", "<", 2]]))).to.have.members(["a", "b", "c"]);
   });
 
-  it("survives its bytes with bigints, infinities and odd names", () => {
-    const query = parse(["__proto__"], [["x", "sum", "toString"]], [["y", "==", 2n ** 62n + 1n], ["z", "<", Infinity], ["s", "in", ["", "é", '"']]]);
+  it("survives its bytes with bigints, infinities, bytes and odd names", () => {
+    const query = parse(["__proto__"], [["x", "sum", "toString"]], [["y", "==", 2n ** 62n + 1n], ["z", "<", Infinity], ["s", "in", ["", "é", '"', "\\x0a"]], ["b", "in", [Uint8Array.of(0, 255), Buffer.from("x"), new Uint8Array(0)]]]);
     expect(decodeQuery(encodeQuery(query))).to.deep.equal(query);
   });
 
@@ -39,6 +39,8 @@ describe("a query", () => {
     ["an unknown comparison", () => parse(["a"], [], [["a", "=~", 1]]), /where op "=~"/],
     ["* with another op than count", () => parse([], [["*", "sum", "n"]]), /only count takes/],
     ["a key that is no text", () => parse([1], []), /key 1/],
+    ["a term too long, whatever is in it", () => parse(["a"], [], [["a", "==", 1n, Uint8Array.of(10)]]), /\["a","==","1n","\\\\x0a"\] does not read/],
+    ["bytes in a wrong spelling from afar", () => decodeQuery(Buffer.from('{"keys":["a"],"measures":[],"where":[["a","==",[{"$bytes":"0a"}]]]}')), /cannot be compared with column 'a'/],
     ["keys that are no list", () => parse("a", []), /keys is "a"/],
   ];
   for (const [what, ask, message] of wrong) {

@@ -67,7 +67,7 @@ describe("errors", () => {
 
   it("a failure of the file system keeps its message and gets its code, anything else is INTERNAL", () => {
     const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC", syscall: "write" });
-    expect(toBquerydError(full, "write CURRENT")).to.include({ code: "DISK_FULL", message: "cannot write CURRENT: ENOSPC: no space left", cause: full });
+    expect(toBquerydError(full, "write CURRENT")).to.include({ code: "DISK_FULL", message: "cannot write CURRENT: ENOSPC: no space left; make room and try again", cause: full });
     expect(toBquerydError(new TypeError("x is not a function")).code).to.equal("INTERNAL");
     expect(toBquerydError("text").message).to.equal("text");
     const ours = new BquerydError("BUSY", "the queue is full");

@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { isBitSet } from "../../lib/columns/dtypes.js";
-import type { Batch } from "../../lib/columns/dtypes.js";
-import { sliceBatch } from "../../lib/formats/batches.js";
-import { agreeOnColumns } from "../../lib/formats/schema.js";
-import type { Schema } from "../../lib/formats/schema.js";
-import { planOutput, shardBounds } from "../../lib/formats/shards.js";
+import { dtypes } from "../../lib/columns/dtypes.js";
+import type { Dtype } from "../../lib/columns/dtypes.js";
+import { agreeOnColumns, widenColumns } from "../../lib/formats/import/schema.js";
+import type { ColumnChoice, Schema } from "../../lib/formats/import/schema.js";
+import { planOutput, shardBounds } from "../../lib/formats/import/shards.js";
+import { inferColumn, kinds } from "../../lib/formats/values/infer.js";
 import { failureOf } from "../support/failure.js";
 
 describe("the output of an import", () => {
@@ -58,38 +58,89 @@ describe("the output of an import", () => {
 });
 
 describe("the columns of an import", () => {
-  const first: Schema = { path: "1.parquet", columns: [{ name: "origin", dtype: "string" }, { name: "delay", dtype: "int64" }, { name: "day", refused: "DATE" }] };
-  const held = (path: string, ...columns: Schema["columns"]): Schema => ({ path, columns });
+  const choose = (...columns: readonly string[]): ColumnChoice => ({ columns, types: new Map() });
+  const typed = (name: string, dtype: Dtype): ColumnChoice => ({ columns: undefined, types: new Map([[name, dtype]]) });
+  const all: ColumnChoice = { columns: undefined, types: new Map() };
+  const first: Schema = { path: "1.parquet", nature: "described", columns: [{ name: "origin", dtype: "string" }, { name: "delay", dtype: "int64" }, { name: "day", refused: "a list" }] };
+  const held = (path: string, ...columns: Schema["columns"]): Schema => ({ path, columns, nature: "described" });
+  const text = (path: string, ...columns: Schema["columns"]): Schema => ({ path, columns, nature: "inferred" });
+  const open = (path: string, ...columns: Schema["columns"]): Schema => ({ path, columns, nature: "open" });
+  const dtypesOf = (schemas: readonly Schema[], choice = all): string[] => agreeOnColumns(schemas, choice).map(({ name, dtype, fixed, describedBy }) => `${name} ${dtype}${fixed ? " fixed" : ""}${describedBy === null ? "" : ` by ${describedBy}`}`);
 
   it("are those named, in the order named", () => {
-    expect(agreeOnColumns([first], ["delay", "origin"])).to.deep.equal([{ name: "delay", dtype: "int64" }, { name: "origin", dtype: "string" }]);
+    expect(dtypesOf([first], choose("delay", "origin"))).to.deep.equal(["delay int64 by 1.parquet", "origin string by 1.parquet"]);
   });
 
   it("may stand in another order in a later input", () => {
     const a = held("1", { name: "x", dtype: "int64" }, { name: "y", dtype: "bool" });
     const b = held("2", { name: "y", dtype: "bool" }, { name: "x", dtype: "int64" });
-    expect(agreeOnColumns([a, b], undefined).map(({ name }) => name)).to.deep.equal(["x", "y"]);
+    expect(agreeOnColumns([a, b], all).map(({ name }) => name)).to.deep.equal(["x", "y"]);
+  });
+
+  it("have the dtype that holds what the samples of all texts hold", () => {
+    const found: readonly Dtype[] = ["int64", "uint64", "float64", "date"];
+    const texts = found.map((dtype, index) => text(`${index}.csv`, { name: "x", dtype }));
+    expect(dtypesOf(texts.slice(0, 2))).to.deep.equal(["x uint64"]);
+    expect(dtypesOf([texts[0]!, texts[2]!])).to.deep.equal(["x float64"]);
+    expect(dtypesOf(texts)).to.deep.equal(["x string"]);
+  });
+
+  it("have the dtype of an input that has its own where text may be of it", () => {
+    expect(dtypesOf([text("1.csv", { name: "x", dtype: "int64" }), held("2.parquet", { name: "x", dtype: "int16" })])).to.deep.equal(["x int16 by 2.parquet"]);
+    expect(dtypesOf([text("1.csv", { name: "x", dtype: "int64" }), held("2.parquet", { name: "x", dtype: "float32" })])).to.deep.equal(["x float32 by 2.parquet"]);
+    expect(dtypesOf([text("1.csv", { name: "x", dtype: "date" }), held("2.parquet", { name: "x", dtype: "timestamp" })])).to.deep.equal(["x timestamp by 2.parquet"]);
+    expect(dtypesOf([text("1.csv", { name: "x", dtype: "bool" }), held("2.parquet", { name: "x", dtype: "string" })])).to.deep.equal(["x string by 2.parquet"]);
+  });
+
+  it("are of anything else where a text has no values of them, and strings where none has", () => {
+    const empty = text("1.csv", inferColumn("x", 0));
+    expect(dtypesOf([empty, empty])).to.deep.equal(["x string"]);
+    for (const seen of [kinds.bool, kinds.whole, kinds.big, kinds.float, kinds.date, kinds.text]) {
+      const { dtype } = inferColumn("x", seen);
+      expect([dtypesOf([empty, text("2.csv", inferColumn("x", seen))]), dtypesOf([text("2.csv", inferColumn("x", seen)), empty])]).to.deep.equal([[`x ${dtype}`], [`x ${dtype}`]]);
+    }
+    for (const dtype of dtypes) expect(dtypesOf([empty, held("2.parquet", { name: "x", dtype })])).to.deep.equal([`x ${dtype} by 2.parquet`]);
+  });
+
+  it("have the dtype that the user names, whatever the texts look like", () => {
+    expect(dtypesOf([text("1.csv", { name: "x", dtype: "string" }), text("2.csv", { name: "x", dtype: "int64" })], typed("x", "uint8"))).to.deep.equal(["x uint8 fixed"]);
+  });
+
+  it("of inputs without a list of columns are those of all of them", () => {
+    expect(dtypesOf([open("1", { name: "x", dtype: "int64" }), open("2", { name: "y", dtype: "bool" })])).to.deep.equal(["x int64", "y bool"]);
+    expect(dtypesOf([held("t.bcolz", { name: "x", dtype: "int8" }, { name: "y", dtype: "bool" }), open("2", { name: "y", dtype: "bool" })])).to.deep.equal(["x int8 by t.bcolz", "y bool by t.bcolz"]);
+    expect(dtypesOf([open("1", { name: "x", dtype: "int64" })], { columns: ["late"], types: new Map([["late", "date"]]) })).to.deep.equal(["late date fixed"]);
+  });
+
+  it("keep the unit of what they count", () => {
+    const counted = (path: string, unit: string): Schema => held(path, { name: "x", dtype: "int64", unit });
+    expect(agreeOnColumns([counted("1", "ns"), counted("2", "ns")], all)[0]).to.include({ name: "x", dtype: "int64", unit: "ns" });
+    expect(() => agreeOnColumns([counted("1", "ns"), counted("2", "ms")], all)).to.throw("column 'x' of 2 is int64 in ms, and int64 in ns in 1");
   });
 
   it("refuse a type that is not held and say which columns to take", async () => {
-    const error = await failureOf(() => agreeOnColumns([first], undefined));
+    const error = await failureOf(() => agreeOnColumns([first], all));
     expect(error.code).to.equal("UNSUPPORTED_DTYPE");
-    expect(error.message).to.equal("column 'day' of 1.parquet is DATE, which no dtype holds exactly; leave it out with --columns origin,delay");
+    expect(error.message).to.equal("column 'day' of 1.parquet is a list, which no dtype holds exactly; leave it out with --columns origin,delay");
   });
 
-  const cases: readonly (readonly [string, readonly Schema[], readonly string[] | undefined, string, string])[] = [
-    ["an unknown name with the nearest", [first], ["orgin"], "UNKNOWN_COLUMN", "'origin'"],
-    ["a name far from all with the list", [first], ["zzzzzzzz"], "UNKNOWN_COLUMN", "origin, delay, day"],
-    ["a name given twice", [first], ["delay", "delay"], "USAGE", "'delay'"],
-    ["no names", [first], [], "USAGE", "empty"],
-    ["no inputs", [], undefined, "USAGE", "at least one file"],
-    ["a column that a later input lacks", [held("1", { name: "x", dtype: "int64" }), held("2", { name: "y", dtype: "int64" })], undefined, "SCHEMA_MISMATCH", "'x' of 2"],
-    ["a column of another dtype", [held("1", { name: "x", dtype: "int64" }), held("2", { name: "x", dtype: "string" })], undefined, "SCHEMA_MISMATCH", "is string, and int64 in 1"],
-    ["a column that only a later input has", [held("1", { name: "x", dtype: "int64" }), held("2", { name: "x", dtype: "int64" }, { name: "y", dtype: "bool" })], undefined, "SCHEMA_MISMATCH", "'y' of 2"],
+  const cases: readonly (readonly [string, readonly Schema[], ColumnChoice, string, string])[] = [
+    ["an unknown name with the nearest", [first], choose("orgin"), "UNKNOWN_COLUMN", "'origin'"],
+    ["a name far from all with the list", [first], choose("zzzzzzzz"), "UNKNOWN_COLUMN", "origin, delay, day"],
+    ["a name given twice", [first], choose("delay", "delay"), "USAGE", "'delay'"],
+    ["no names", [first], choose(), "USAGE", "empty"],
+    ["no inputs", [], all, "USAGE", "at least one file"],
+    ["a dtype for an unknown name with the nearest", [held("1", { name: "delay", dtype: "int64" })], typed("dely", "int64"), "UNKNOWN_COLUMN", "'delay'"],
+    ["a column that a later input lacks", [held("1", { name: "x", dtype: "int64" }), held("2", { name: "y", dtype: "int64" })], all, "SCHEMA_MISMATCH", "'x' of 2"],
+    ["a column of another dtype", [held("1", { name: "x", dtype: "int64" }), held("2", { name: "x", dtype: "string" })], all, "SCHEMA_MISMATCH", "is string, and int64 in 1"],
+    ["a column that only a later input has", [held("1", { name: "x", dtype: "int64" }), held("2", { name: "x", dtype: "int64" }, { name: "y", dtype: "bool" })], all, "SCHEMA_MISMATCH", "'y' of 2"],
+    ["text that cannot be what another input has", [text("1.csv", { name: "x", dtype: "string" }), held("2", { name: "x", dtype: "int64" })], all, "SCHEMA_MISMATCH", "'x' of 1.csv is string, and int64 in 2"],
+    ["a key that the table it is for has not", [held("t.bcolz", { name: "x", dtype: "int64" }), open("2", { name: "y", dtype: "bool" })], all, "SCHEMA_MISMATCH", "'y' of 2 is not in t.bcolz"],
+    ["a key that no object has", [open("1", { name: "x", dtype: "int64" })], choose("y"), "UNKNOWN_COLUMN", "'y'"],
   ];
-  for (const [what, schemas, names, code, words] of cases) {
+  for (const [what, schemas, choice, code, words] of cases) {
     it(`refuse ${what}`, async () => {
-      const error = await failureOf(() => agreeOnColumns(schemas, names));
+      const error = await failureOf(() => agreeOnColumns(schemas, choice));
       expect(error.code).to.equal(code);
       expect(error.message).to.include(words);
     });
@@ -97,22 +148,21 @@ describe("the columns of an import", () => {
 
   it("may be missing or more in a later input where they are not chosen", () => {
     const other = held("2", { name: "delay", dtype: "int64" }, { name: "extra", refused: "nested" });
-    expect(agreeOnColumns([first, other], ["delay"])).to.deep.equal([{ name: "delay", dtype: "int64" }]);
+    expect(dtypesOf([first, other], choose("delay"))).to.deep.equal(["delay int64 by 1.parquet"]);
   });
-});
 
-describe("cutting a batch", () => {
-  it("keeps every value and null at its row", () => {
-    fc.assert(
-      fc.property(fc.array(fc.option(fc.bigInt({ min: 0n, max: 9n })), { minLength: 1, maxLength: 40 }), fc.nat(40), fc.nat(40), (values, a, b) => {
-        const [start, end] = [Math.min(a, b, values.length), Math.min(Math.max(a, b), values.length)];
-        const nulls = new Uint8Array(5);
-        for (const [row, value] of values.entries()) if (value === null) nulls[row >> 3]! |= 1 << (row & 7);
-        const batch: Batch = { dtype: "int64", rows: values.length, values: BigInt64Array.from(values.map((value) => value ?? 0n)), nulls };
-        const slice = sliceBatch(batch, start, end);
-        const found = Array.from({ length: slice.rows }, (_, row) => (isBitSet(slice.nulls, row) ? null : slice.values[row]));
-        expect(found).to.deep.equal(values.slice(start, end));
-      }),
-    );
+  it("widen with what is met, get new ones at the end, and keep what is given", async () => {
+    const columns = agreeOnColumns([open("1", { name: "x", dtype: "int64" }, { name: "y", dtype: "string" })], all);
+    const wider = widenColumns(columns, new Map([["x", kinds.float], ["z", kinds.bool]]), { path: "1", isChosen: false });
+    expect(wider.map(({ name, dtype }) => [name, dtype])).to.deep.equal([["x", "float64"], ["y", "string"], ["z", "bool"]]);
+    expect((await failureOf(() => widenColumns(columns, new Map([["z", kinds.bool]]), { path: "1", isChosen: true }))).code).to.equal("SCHEMA_MISMATCH");
+    const given = agreeOnColumns([held("t.bcolz", { name: "x", dtype: "int64" }), open("1", { name: "x", dtype: "int64" })], all);
+    const error = await failureOf(() => widenColumns(given, new Map([["x", kinds.float]]), { path: "1", isChosen: true }));
+    expect(error.message).to.equal("column 'x' of 1 has values that need float64, and it is int64 in t.bcolz; correct them, or reject them with --types");
   });
+
+  it("are taken from ten thousand in no time", () => {
+    const many = Array.from({ length: 10_000 }, (_, index) => ({ name: `c${index}`, dtype: "int64" as const }));
+    expect(agreeOnColumns(Array.from({ length: 20 }, (_, index) => held(`${index}`, ...many)), all)).to.have.length(10_000);
+  }).timeout(2_000);
 });

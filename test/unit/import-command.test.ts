@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { displayWidth } from "../../lib/base/text-width.js";
-import { formatProgress } from "../../lib/cli/progress.js";
+import { parseNames, parseTypes } from "../../lib/cli/column-flags.js";
+import { formatBar, formatProgress } from "../../lib/cli/progress.js";
+import { failureOf } from "../support/failure.js";
 import { writeParquet } from "../support/parquet.js";
 
 const executable = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
@@ -52,6 +54,25 @@ describe("the commands import and inspect", () => {
     expect(readdirSync(at("data"))).to.have.length(4);
   });
 
+  it("import shows the first rows that it could not store, with line and reason, and exits with 0", async () => {
+    writeFileSync(at("in.csv"), `a,b\n1,2\n${"\u001b[2Jbad\n".repeat(12)}`);
+    const { code, stdout, stderr } = await run(["import", at("in.csv"), at("t.bcolz")]);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^1 row of 13 read, 12 rejected, from /);
+    const lines = stderr.split("\n");
+    expect(lines[0]).to.equal("rejected rows:");
+    expect(lines[1]).to.match(/^ {2}\S+in\.csv, line 3: .*: \\u\{1b\}\[2Jbad$/);
+    expect(lines.slice(11, 13)).to.deep.equal(["  and 2 more; --rejects FILE writes them all", `  warning: most of the first rows of ${at("in.csv")} were rejected; check --format, --delimiter, --columns and --types`]);
+  });
+
+  it("import reads standard input as it reads a file", async () => {
+    const child = spawn("sh", ["-c", `printf 'a\tb\n1\tx\n' | "$@"`, "sh", process.execPath, executable, "import", "-", at("t.bcolz"), "--delimiter", "\\t", "--types", "a=uint8", "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+    let stdout = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    await new Promise((resolve) => child.once("close", resolve));
+    expect(JSON.parse(stdout)).to.include({ rows_read: 1, rows_stored: 1, rows_rejected: 0 });
+  });
+
   it("import --json prints one object", async () => {
     const { code, stdout, stderr } = await run(["import", at("in.parquet"), at("t.bcolz"), "--columns", "t,n", "--json"]);
     expect([code, stderr]).to.deep.equal([0, ""]);
@@ -93,7 +114,7 @@ describe("the commands import and inspect", () => {
     await run(["import", at("in.parquet"), at("t"), "--shards", "3"]);
     const { code, stdout } = await run(["inspect", at("t")]);
     expect(code).to.equal(0);
-    expect(stdout).to.match(/^t: 1,000 rows in 3 shards, 3 columns, /).and.include("2001-01-01T00:16:39Z").and.include("a very long nam…");
+    expect(stdout).to.match(/^t: 1,000 rows in 3 shards, 3 columns, /).and.include("2001-01-01T00:16:39Z").and.include("a very long na");
     for (const line of stdout.split("\n")) expect(displayWidth(line), line).to.be.at.most(80);
   });
 
@@ -115,10 +136,50 @@ describe("the commands import and inspect", () => {
 
 describe("progress", () => {
   it("tells rows, rate and the time left", () => {
-    expect(formatProgress({ rows: 1_200_000, totalRows: 3_000_000, elapsedMs: 2_000 })).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
+    expect(formatProgress({ unit: "rows", done: 1_200_000, total: 3_000_000 }, 2_000)).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
   });
 
   it("of nothing is whole, and at its start knows no time", () => {
-    expect(formatProgress({ rows: 0, totalRows: 0, elapsedMs: 5 })).to.equal("0 of 0 rows (100 %), 0 rows/s");
+    expect(formatProgress({ unit: "rows", done: 0, total: 0 }, 5)).to.equal("0 of 0 rows (100 %), 0 rows/s");
   });
+
+  it("tells the time left from the bytes where the rows are not known", () => {
+    expect(formatProgress({ label: "counting", unit: "rows", done: 1_000, total: null, fraction: 0.25 }, 1_000)).to.equal("counting: 1,000 rows (25 %), 1,000 rows/s, 3.00 s left");
+  });
+
+  it("tells bytes of what has no known end", () => {
+    expect(formatProgress({ label: "copying", unit: "bytes", done: 2_000_000, total: null }, 1_000)).to.equal("copying: 2.00 MB, 2.00 MB/s");
+  });
+
+  it("has a bar as wide as the terminal allows, and none where there is no room", () => {
+    expect(formatBar("text", 0.5, 16)).to.equal("[====----] text");
+    expect(formatBar("text", 1, 200)).to.equal(`[${"=".repeat(40)}] text`);
+    expect(formatBar("a rather long text", 0.5, 20)).to.equal("a rather long text");
+    expect(formatBar("a rather long text", 0.5, 10)).to.equal("a rather ");
+    expect(formatBar("text", null, 80)).to.equal("text");
+  });
+});
+
+describe("flags that name columns", () => {
+  it("are lists with commas, or JSON for names that hold some", () => {
+    expect(parseNames("a,b")).to.deep.equal(["a", "b"]);
+    expect(parseNames('["a,b","c"]')).to.deep.equal(["a,b", "c"]);
+    expect([...parseTypes("a=int64,b==c=string")]).to.deep.equal([["a", "int64"], ["b==c", "string"]]);
+    expect([...parseTypes('{"a,b":"date","__proto__":"bool"}')]).to.deep.equal([["a,b", "date"], ["__proto__", "bool"]]);
+  });
+
+  for (const [what, parse, words] of [
+    ["an unknown dtype, with the nearest", () => parseTypes("a=stirng"), "did you mean 'string'?"],
+    ["a dtype far from all, with the list", () => parseTypes("a=decimal(10)"), "use one of bool, int8"],
+    ["a column without dtype", () => parseTypes("a"), "column=dtype"],
+    ["a column twice", () => parseTypes("a=bool,a=int8"), "'a' twice"],
+    ["a list that is cut", () => parseNames('["a"'), "not sound JSON"],
+    ["a list of numbers", () => parseNames("[1]"), "not a JSON list of names"],
+    ["an object that is cut", () => parseTypes('{"a"'), "not sound JSON"],
+  ] as const) {
+    it(`refuse ${what}`, async () => {
+      const error = await failureOf(parse);
+      expect([error.code, error.message.includes(words)], error.message).to.deep.equal(["USAGE", true]);
+    });
+  }
 });

@@ -5,7 +5,8 @@ import { DuckDBTimestampValue } from "@duckdb/node-api";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { describeTable } from "../../lib/columns/describe.js";
-import { importFiles } from "../../lib/formats/import.js";
+import { importFiles } from "../../lib/formats/import/import.js";
+import type { ImportProgress } from "../../lib/formats/import/options.js";
 import { failureOf } from "../support/failure.js";
 import { queryDuckDb, writeParquet } from "../support/parquet.js";
 import { readTable } from "../support/read-table.js";
@@ -70,7 +71,8 @@ describe("importing", () => {
   it("several files follow one another, whatever the order of their columns", async () => {
     await writeParquet(at("1.parquet"), "SELECT i AS a, 'x' || i AS b FROM range(10) r(i)");
     await writeParquet(at("2.parquet"), "SELECT 'y' || i AS b, i::INTEGER AS a FROM range(5) r(i)");
-    await importFiles({ inputs: [at("1.parquet"), at("2.parquet")], output: at("t.bcolz") });
+    expect((await failureOf(() => importFiles({ inputs: [at("1.parquet"), at("2.parquet")], output: at("t.bcolz") }))).code).to.equal("SCHEMA_MISMATCH");
+    await importFiles({ inputs: [at("1.parquet"), at("2.parquet")], output: at("t.bcolz"), types: new Map([["a", "int64"]]) });
     const expected = await expectedColumns([at("1.parquet"), at("2.parquet")], ["a", "b"]);
     expect(readTable(at("t.bcolz"))).to.deep.equal(expected);
   });
@@ -92,10 +94,10 @@ describe("importing", () => {
 
   it("progress rises to the rows of all files", async () => {
     await writeParquet(at("in.parquet"), "SELECT i FROM range(5000) r(i)", "ROW_GROUP_SIZE 2048");
-    const seen: (readonly [number, number])[] = [];
-    await importFiles({ inputs: [at("in.parquet")], output: at("t"), shards: 2, onProgress: (rows, totalRows) => seen.push([rows, totalRows]) });
-    expect(seen.map(([rows]) => rows)).to.deep.equal([...seen.map(([rows]) => rows)].sort((a, b) => a - b));
-    expect(seen.at(-1)).to.deep.equal([5000, 5000]);
+    const seen: ImportProgress[] = [];
+    await importFiles({ inputs: [at("in.parquet")], output: at("t"), shards: 2, onProgress: (progress) => seen.push(progress) });
+    expect(seen.map(({ rows }) => rows)).to.deep.equal(seen.map(({ rows }) => rows).sort((a, b) => a - b));
+    expect(seen.at(-1)).to.include({ phase: "reading", rows: 5000, totalRows: 5000 });
   });
 
   it("the same file gives the same generation", async () => {

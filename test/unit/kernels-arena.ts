@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { seededRandom, type Random } from "../../lib/base/clock.js";
 import { loadKernels, type Kernels } from "../../lib/kernels/kernels.js";
 
-export type NumberArray = Uint8Array | Uint16Array | Uint32Array | BigInt64Array | BigUint64Array | Float64Array;
+export type NumberArray = Int8Array | Int16Array | Int32Array | Uint8Array | Uint16Array | Uint32Array | BigInt64Array | BigUint64Array | Float32Array | Float64Array;
 
 export interface Arena {
   readonly kernels: Kernels;

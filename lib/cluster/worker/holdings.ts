@@ -1,12 +1,11 @@
 /** What a data directory holds, found by scanning it, and what changed between two scans. */
 import { readdir } from "node:fs/promises";
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { toBquerydError, type BquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
-import { describeTable } from "../../columns/describe.js";
+import { describeTable, stampTable } from "../../columns/describe.js";
 import { isTableName } from "../../columns/names.js";
 import type { Holding } from "../../wire/messages.js";
 
@@ -31,8 +30,8 @@ export interface ScanDifference {
 const tablesPerTurn = 64;
 
 /**
- * The tables in a data directory. Those whose CURRENT looks as it did in `known` are taken from there unread; directories
- * without CURRENT are no tables yet. Throws what reading the directory itself throws.
+ * The tables in a data directory, also those of bcolz. Those whose stamp is that in `known` are taken from there unread;
+ * directories that hold neither are no tables yet. Throws what reading the directory itself throws.
  */
 export async function scanHoldings(dataDir: string, known: Scan): Promise<Scan> {
   const names = (await readdir(dataDir)).filter(isTableName).sort();
@@ -68,11 +67,11 @@ export function compareScans(before: Scan, after: Scan): ScanDifference {
 function scanTable(path: string, known: ScannedTable | undefined): ScannedTable | undefined {
   let stamp = "";
   try {
-    const current = statSync(join(path, "CURRENT"), { bigint: true, throwIfNoEntry: false });
-    if (current === undefined) return undefined;
-    stamp = `${current.mtimeNs}:${current.ino}:${current.size}`;
-    // A broken table is read again each time: what was wrong may be mended without CURRENT being replaced.
-    if (known?.stamp === stamp && known.holding !== null) return known;
+    const found = stampTable(path);
+    if (found === undefined) return undefined;
+    stamp = found;
+    // A broken table is read again each time: what was wrong may be mended without a change of the stamp.
+    if (stamp !== "" && known?.stamp === stamp && known.holding !== null) return known;
     return { stamp, holding: describeTable(path), problem: null };
   } catch (cause) {
     if (isSystemError(cause, "ENOTDIR")) return undefined; // A file by the name of a table.

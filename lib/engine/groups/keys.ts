@@ -1,9 +1,10 @@
 /** Key columns of a shard: how their values become small whole numbers ("fields") by which groups are found. */
+import { isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
 import { hasNullRows, type TableColumn } from "../../columns/table.js";
 import type { Run } from "../input.js";
 
 /**
- * A key column of a shard. A value's field is its distance from `minimum` (integers), its code (strings) or its bits
+ * A key column of a shard. A value's field is its distance from `minimum` (whole numbers), its code (texts) or its bits
  * (floats); a null's field is `size`, so nulls come last. `size` is undefined where no bound is known beforehand.
  */
 export interface KeyColumn {
@@ -22,8 +23,8 @@ const poolSize = 2n ** 32n - 1n;
 /** The key column with its range, from the statistics of all its chunks. */
 export function keyColumnOf(column: TableColumn): KeyColumn {
   const hasNulls = hasNullRows(column);
-  if (column.dtype === "float64") return { column, kind: "float", hasNulls, minimum: 0n, size: undefined };
-  if (column.dtype === "string") {
+  if (isFloatDtype(column.dtype)) return { column, kind: "float", hasNulls, minimum: 0n, size: undefined };
+  if (isTextDtype(column.dtype)) {
     const dictionary = column.dictionary();
     return { column, kind: "code", hasNulls, minimum: 0n, size: dictionary === null ? poolSize : BigInt(dictionary.count) };
   }

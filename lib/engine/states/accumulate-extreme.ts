@@ -1,28 +1,30 @@
-/** Accumulators of min and max: by int64 or float64 value, by the rank of a dictionary code, or by text of a pool. */
-import { chunkRows, type Dtype } from "../../columns/dtypes.js";
+/** Accumulators of min and max: by int64 (as kept) or float64 value, by the rank of a dictionary code, or by text of a pool. */
+import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type FloatDtype, type TextDtype, type WholeDtype } from "../../columns/dtypes.js";
 import { hasNullRows, type Dictionary, type TableColumn } from "../../columns/table.js";
 import type { Run } from "../input.js";
 import { codesByRank } from "../strings.js";
-import type { Values } from "../values.js";
+import type { Text, Values } from "../values.js";
 import { createSlab, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 
 type ExtremeKind = "min" | "max";
 
 /** A min or max accumulator for a column. */
 export function createExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
-  if (column.dtype === "float64") return createFloatExtreme(kind, column, context);
-  if (column.dtype !== "string") return createIntExtreme(kind, column, column.dtype, context);
+  const { dtype } = column;
+  if (isFloatDtype(dtype)) return createFloatExtreme(kind, column, dtype, context);
+  if (!isTextDtype(dtype)) return createIntExtreme(kind, column, dtype, context);
   const dictionary = column.dictionary();
-  return dictionary === null ? createPoolExtreme(kind, column, context) : createRankExtreme(kind, column, dictionary, context);
+  return dictionary === null ? createPoolExtreme(kind, column, dtype, context) : createRankExtreme(kind, column, dtype, dictionary, context);
 }
 
 // Values that stand for "no value yet": an extreme equal to one counts as seen only if a row was.
-const emptyInt = { min: 2n ** 63n - 1n, max: -(2n ** 63n) };
+const emptyRank = { min: 0xffff_ffffn, max: 0n };
 const emptyFloat = { min: Infinity, max: -Infinity };
 
-function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: Exclude<Dtype, "string" | "float64">, context: AccumulatorContext): Accumulator {
+function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator {
   const { kernels } = context.arena;
-  const slab = createIntSlab(kind, context);
+  const { least, greatest } = wholeRange(dtype);
+  const slab = createIntSlab((kind === "min" ? greatest : least) - biasOf(dtype), context);
   const seen = createSeen(column, context);
   return {
     grow: growBoth(slab, seen),
@@ -33,15 +35,15 @@ function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: Exclude
       seen.add(at, run);
     },
     take(order) {
-      const least = new BigInt64Array(kernels.memory.buffer, slab.pointer());
-      const picked = BigInt64Array.from(order, (slot) => least[slot]!);
+      const extreme = new BigInt64Array(kernels.memory.buffer, slab.pointer());
+      const picked = BigInt64Array.from(order, (slot) => extreme[slot]!);
       const values: Values = dtype === "bool" ? { dtype, array: Uint8Array.from(picked, (value) => (value === 1n ? 1 : 0)) } : { dtype, array: picked };
       return { kind, seen: seen.take(order), values };
     },
   };
 }
 
-function createFloatExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
+function createFloatExtreme(kind: ExtremeKind, column: TableColumn, dtype: FloatDtype, context: AccumulatorContext): Accumulator {
   const { arena } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, 8, (pointer, groups) => kernels.fillF64(pointer, groups, emptyFloat[kind]));
@@ -56,18 +58,18 @@ function createFloatExtreme(kind: ExtremeKind, column: TableColumn, context: Acc
     },
     take(order) {
       const extreme = new Float64Array(kernels.memory.buffer, slab.pointer());
-      return { kind, seen: seen.take(order), values: { dtype: "float64", array: Float64Array.from(order, (slot) => extreme[slot]!) } };
+      return { kind, seen: seen.take(order), values: { dtype, array: Float64Array.from(order, (slot) => extreme[slot]!) } };
     },
   };
 }
 
-function createRankExtreme(kind: ExtremeKind, column: TableColumn, dictionary: Dictionary, context: AccumulatorContext): Accumulator {
+function createRankExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDtype, dictionary: Dictionary, context: AccumulatorContext): Accumulator {
   const { arena, strings } = context;
   const { kernels } = arena;
   const table = arena.allocate(dictionary.count * 4);
   new Uint32Array(kernels.memory.buffer, table, dictionary.count).set(dictionary.ranks);
   const ranks = arena.allocate(chunkRows * 4);
-  const slab = createIntSlab(kind, context);
+  const slab = createIntSlab(emptyRank[kind], context);
   const seen = createSeen(column, context);
   return {
     grow: growBoth(slab, seen),
@@ -85,12 +87,12 @@ function createRankExtreme(kind: ExtremeKind, column: TableColumn, dictionary: D
       const flags = seen.take(order);
       const best = new BigInt64Array(kernels.memory.buffer, slab.pointer());
       const codeOfRank = codesByRank(dictionary);
-      return { kind, ...seenTexts(flags, (k) => codeOfRank[Number(best[order[k]!])]!, (codes) => strings.text(column, codes)) };
+      return { kind, ...seenTexts(flags, (k) => codeOfRank[Number(best[order[k]!])]!, (codes) => ({ dtype, ...strings.texts(column, codes) })) };
     },
   };
 }
 
-function createPoolExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
+function createPoolExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDtype, context: AccumulatorContext): Accumulator {
   const { arena, strings } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, 4, zeroFill(arena, 4));
@@ -104,13 +106,13 @@ function createPoolExtreme(kind: ExtremeKind, column: TableColumn, context: Accu
     take(order) {
       const extreme = new Uint32Array(kernels.memory.buffer, slab.pointer());
       const flags = Uint8Array.from(order, (slot) => (extreme[slot] === 0 ? 0 : 1));
-      return { kind, ...seenTexts(flags, (k) => extreme[order[k]!]! - 1, (codes) => strings.text(column, codes)) };
+      return { kind, ...seenTexts(flags, (k) => extreme[order[k]!]! - 1, (codes) => ({ dtype, ...strings.texts(column, codes) })) };
     },
   };
 }
 
 /** Texts of the groups that have one; the others hold empty text. */
-function seenTexts(seen: Uint8Array, codeOf: (k: number) => number, textOf: (codes: Uint32Array) => Extract<Values, { dtype: "string" }>): { seen: Uint8Array; values: Values } {
+function seenTexts(seen: Uint8Array, codeOf: (k: number) => number, textOf: (codes: Uint32Array) => Text): { seen: Uint8Array; values: Values } {
   const codes: number[] = [];
   seen.forEach((flag, k) => {
     if (flag === 1) codes.push(codeOf(k));
@@ -122,11 +124,11 @@ function seenTexts(seen: Uint8Array, codeOf: (k: number) => number, textOf: (cod
     if (flag === 1) at += 1;
     offsets[k + 1] = packed.offsets[at]!;
   });
-  return { seen, values: { dtype: "string", offsets, bytes: packed.bytes } };
+  return { seen, values: { ...packed, offsets } };
 }
 
-function createIntSlab(kind: ExtremeKind, { arena }: AccumulatorContext): ReturnType<typeof createSlab> {
-  return createSlab(arena, 8, (pointer, groups) => void new BigInt64Array(arena.kernels.memory.buffer, pointer, groups).fill(emptyInt[kind]));
+function createIntSlab(empty: bigint, { arena }: AccumulatorContext): ReturnType<typeof createSlab> {
+  return createSlab(arena, 8, (pointer, groups) => void new BigInt64Array(arena.kernels.memory.buffer, pointer, groups).fill(empty));
 }
 
 /** Counts the rows that had a value, which tells a group without any from one whose extreme is the empty mark. */

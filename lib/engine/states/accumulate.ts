@@ -1,4 +1,5 @@
 /** Accumulators in kernel memory: one state of one column over the groups of a shard, while its rows are scanned. */
+import { isFloatDtype, isTextDtype, type WholeDtype } from "../../columns/dtypes.js";
 import { hasNullRows, type TableColumn } from "../../columns/table.js";
 import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
@@ -12,7 +13,9 @@ import { limbsOf, takeFloatSums, takeNarrowSums, takeWideSums } from "./sum.js";
 export function createAccumulator(kind: StateSpec["kind"], column: TableColumn, context: AccumulatorContext): Accumulator {
   if (kind === "count") return createCount(column, context);
   if (kind !== "sum") return createExtreme(kind, column, context);
-  return column.dtype === "float64" ? createFloatSum(column, context) : createIntSum(column, context);
+  const { dtype } = column;
+  if (isTextDtype(dtype)) throw new Error(`a sum of ${dtype} means nothing`);
+  return isFloatDtype(dtype) ? createFloatSum(column, context) : createIntSum(column, dtype, context);
 }
 
 /** The rows of each group, counted once for all states that need them. */
@@ -56,8 +59,8 @@ function createCount(column: TableColumn, { arena, zeroSlots }: AccumulatorConte
   };
 }
 
-function createIntSum(column: TableColumn, context: AccumulatorContext): Accumulator {
-  if (!context.isGrouped) return createIntTotal(column, context);
+function createIntSum(column: TableColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator {
+  if (!context.isGrouped) return createIntTotal(column, dtype, context);
   const { arena } = context;
   const { kernels } = arena;
   const isWide = !sumsFitInt64(column);
@@ -76,11 +79,11 @@ function createIntSum(column: TableColumn, context: AccumulatorContext): Accumul
       kernels[run.width === 1 ? "tallySlotsU8" : "tallySlotsU16"](slots, run.values, run.rows, run.base, run.step, counts, slab.pointer());
       return true;
     },
-    take: (order) => ({ kind: "sum-int", dtype: column.dtype, sums: (isWide ? takeWideSums : takeNarrowSums)(kernels.memory.buffer, slab.pointer(), order) }),
+    take: (order) => ({ kind: "sum-int", dtype, sums: (isWide ? takeWideSums : takeNarrowSums)(kernels.memory.buffer, slab.pointer(), order) }),
   };
 }
 
-function createIntTotal(column: TableColumn, { arena }: AccumulatorContext): Accumulator {
+function createIntTotal(column: TableColumn, dtype: WholeDtype, { arena }: AccumulatorContext): Accumulator {
   const { kernels } = arena;
   const wide = arena.allocateZeroed(16);
   let total = 0n;
@@ -98,7 +101,7 @@ function createIntTotal(column: TableColumn, { arena }: AccumulatorContext): Acc
     take: (order) => {
       const [low, high] = new BigInt64Array(kernels.memory.buffer, wide, 2);
       const sum = total + (high! << 64n) + BigInt.asUintN(64, low!);
-      return { kind: "sum-int", dtype: column.dtype, sums: order.length === 0 ? new Uint32Array(0) : limbsOf(sum) };
+      return { kind: "sum-int", dtype, sums: order.length === 0 ? new Uint32Array(0) : limbsOf(sum) };
     },
   };
 }

@@ -2,6 +2,7 @@
  * The sum states. Integer sums are exact whatever their size, so no order of additions can overflow on the way; float
  * sums are compensated by two-sum (Knuth, TAOCP 2, 4.2.2), so cutting rows into other shards moves only the last bits.
  */
+import type { WholeDtype } from "../../columns/dtypes.js";
 import type { IntSums, MergePlan } from "./state.js";
 
 const limbRange = 0x1_0000_0000;
@@ -143,22 +144,57 @@ export function approximateSum(sums: IntSums, group: number): number {
   return sums instanceof Float64Array ? sums[group]! : Number(bigintSum(sums, group));
 }
 
-/** The sums as int64, or the first group whose sum is none. */
-export function toInt64(sums: IntSums): BigInt64Array | { readonly overflowAt: number } {
-  const groups = sums instanceof Float64Array ? sums.length : sums.length / 4;
-  const halves = new Uint32Array(groups * 2);
-  const limbs = sums instanceof Uint32Array ? sums : null;
-  for (let group = 0; group < groups; group++) {
-    if (limbs === null) {
-      const high = Math.floor(sums[group]! / limbRange);
-      halves[2 * group] = sums[group]! - high * limbRange;
-      halves[2 * group + 1] = high;
-      continue;
-    }
-    const sign = limbs[4 * group + 1]! >>> 31 === 1 ? 0xffff_ffff : 0;
-    if (limbs[4 * group + 2] !== sign || limbs[4 * group + 3] !== sign) return { overflowAt: group };
+/**
+ * Sums of uint64 values from those of the values as they are kept, which are less by 2^63 each; `counts` says of how many
+ * values each is. A new array.
+ */
+export function addBiases(sums: IntSums, counts: Float64Array): Uint32Array {
+  const biased = new Uint32Array(toLimbs(sums));
+  for (let group = 0; group < counts.length; group++) {
+    // Of the limbs of 2^63 * count the second has its lowest bit alone, the upper two all others.
+    const [at, half] = [4 * group, Math.floor(counts[group]! / 2)];
+    const second = biased[at + 1]! + (counts[group]! % 2) * 0x8000_0000;
+    const third = biased[at + 2]! + (half % limbRange) + (second >= limbRange ? 1 : 0);
+    biased[at + 1] = second;
+    biased[at + 2] = third;
+    biased[at + 3] = biased[at + 3]! + Math.floor(half / limbRange) + (third >= limbRange ? 1 : 0);
+  }
+  return biased;
+}
+
+/** The dtype that sums of a dtype have. */
+export function sumDtype(dtype: WholeDtype): "int64" | "uint64" {
+  switch (dtype) {
+    case "bool": case "int8": case "int16": case "int32": case "int64": case "timestamp": case "date": return "int64";
+    case "uint8": case "uint16": case "uint32": case "uint64": return "uint64";
+  }
+}
+
+/** The sums as a dtype is kept (less 2^63 for uint64), or the first group whose sum it does not hold. */
+export function toKept(sums: IntSums, dtype: "int64" | "uint64"): BigInt64Array | { readonly overflowAt: number } {
+  return sums instanceof Float64Array ? keepExact(sums, dtype) : keepLimbs(sums, dtype);
+}
+
+function keepExact(sums: Float64Array, dtype: "int64" | "uint64"): BigInt64Array | { readonly overflowAt: number } {
+  const halves = new Uint32Array(sums.length * 2);
+  const bias = dtype === "uint64" ? 0x8000_0000 : 0;
+  for (let group = 0; group < sums.length; group++) {
+    if (bias !== 0 && sums[group]! < 0) return { overflowAt: group };
+    const high = Math.floor(sums[group]! / limbRange);
+    halves[2 * group] = sums[group]! - high * limbRange;
+    halves[2 * group + 1] = high ^ bias;
+  }
+  return new BigInt64Array(halves.buffer);
+}
+
+function keepLimbs(limbs: Uint32Array, dtype: "int64" | "uint64"): BigInt64Array | { readonly overflowAt: number } {
+  const halves = new Uint32Array(limbs.length / 2);
+  const bias = dtype === "uint64" ? 0x8000_0000 : 0;
+  for (let group = 0; group < limbs.length / 4; group++) {
+    const upper = bias === 0 && limbs[4 * group + 1]! >>> 31 === 1 ? 0xffff_ffff : 0;
+    if (limbs[4 * group + 2] !== upper || limbs[4 * group + 3] !== upper) return { overflowAt: group };
     halves[2 * group] = limbs[4 * group]!;
-    halves[2 * group + 1] = limbs[4 * group + 1]!;
+    halves[2 * group + 1] = limbs[4 * group + 1]! ^ bias;
   }
   return new BigInt64Array(halves.buffer);
 }

@@ -29,6 +29,31 @@ export function maxF64(values: usize, n: u32): f64 {
   return extreme<f64>(true, values, n);
 }
 
+/** Tells whether every value is from `least` to `greatest`: 1 or 0. */
+export function areWithinI64(values: usize, n: u32, least: i64, greatest: i64): u32 {
+  return areWithin<i64>(values, n, least, greatest);
+}
+
+/** Tells whether every value is from `least` to `greatest`, which no NaN is: 1 or 0. */
+export function areWithinF64(values: usize, n: u32, least: f64, greatest: f64): u32 {
+  return areWithin<f64>(values, n, least, greatest);
+}
+
+@inline
+function areWithin<T>(values: usize, n: u32, least: T, greatest: T): u32 {
+  const leasts = v128.splat<T>(least), greatests = v128.splat<T>(greatest);
+  let within = i64x2.splat(-1);
+  const even = n & ~1;
+  for (let i: u32 = 0; i < even; i += 2) {
+    const pair = v128.load(values + (i << 3));
+    within = v128.and(within, v128.and(v128.ge<T>(pair, leasts), v128.le<T>(pair, greatests)));
+  }
+  if (!i64x2.all_true(within)) return 0;
+  if (even == n) return 1;
+  const last = load<T>(values + (even << 3));
+  return <u32>(last >= least && last <= greatest);
+}
+
 /** The extreme of all values: two vectors in flight, then their lanes, then the values past the last whole pair. */
 @inline
 function extreme<T>(greatest: bool, values: usize, n: u32): T {

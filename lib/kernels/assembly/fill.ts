@@ -19,12 +19,17 @@ export function fillNullsF64(values: usize, nulls: usize, n: u32, value: f64): v
   fillNulls<f64>(values, nulls, n, value);
 }
 
+/** Overwrites the uint32 codes of null rows. */
+export function fillNullsU32(codes: usize, nulls: usize, n: u32, value: u32): void {
+  fillNulls<u32>(codes, nulls, n, value);
+}
+
 @inline
 function fillNulls<T>(values: usize, nulls: usize, n: u32, value: T): void {
   if (nulls == 0) return;
   for (let from: u32 = 0; from < n; from += 64) {
     for (let bits = bitsFrom(nulls, from, n); bits != 0; bits &= bits - 1) {
-      store<T>(values + ((from + <u32>ctz<u64>(bits)) << 3), value);
+      store<T>(values + (from + <u32>ctz<u64>(bits)) * sizeof<T>(), value);
     }
   }
 }

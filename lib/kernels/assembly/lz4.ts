@@ -1,14 +1,5 @@
 /** Decodes LZ4 blocks (lz4/lz4, doc/lz4_Block_format.md), hostile ones included. */
-
-/**
- * For each match offset d below 16: sixteen bytes i % d, which repeat the last d bytes over a vector; and in the
- * unused row 0, at d, the greatest multiple of d up to 16: how far one such vector carries the pattern.
- */
-const patterns = memory.data(256, 16);
-for (let d: u32 = 1; d < 16; d++) {
-  store<u8>(patterns + d, <u8>(16 - (16 % d)));
-  for (let i: u32 = 0; i < 16; i++) store<u8>(patterns + (d << 4) + i, <u8>(i % d));
-}
+import { copyLiterals, copyMatch } from "./spans";
 
 /**
  * Decodes a block of sequences: token (literal count << 4 | match length - 4), more count bytes while 15 or 255,
@@ -61,36 +52,4 @@ export function lz4Decode(source: usize, sourceBytes: usize, target: usize, targ
     to += length;
   }
   return -1;
-}
-
-@inline
-function copyLiterals(from: usize, fromRoom: usize, to: usize, toRoom: usize, count: usize): void {
-  if (fromRoom - count >= 16 && toRoom - count >= 16) {
-    for (let i: usize = 0; i < count; i += 16) v128.store(to + i, v128.load(from + i));
-  } else {
-    memory.copy(to, from, count);
-  }
-}
-
-/** Repeats `length` bytes from `offset` before `to`; the two may overlap, each byte then being written before it is read. */
-@inline
-function copyMatch(to: usize, room: usize, offset: usize, length: usize): void {
-  const match = to - offset;
-  if (room - length < 16) {
-    for (let i: usize = 0; i < length; i++) store<u8>(to + i, load<u8>(match + i));
-  } else if (offset >= 16) {
-    let i: usize = 0;
-    do {
-      v128.store(to + i, v128.load(match + i));
-      i += 16;
-    } while (i < length);
-  } else {
-    const pattern = i8x16.swizzle(v128.load(match), v128.load(patterns + (offset << 4)));
-    const stride = <usize>load<u8>(patterns + offset);
-    let i: usize = 0;
-    do {
-      v128.store(to + i, pattern);
-      i += stride;
-    } while (i < length);
-  }
 }

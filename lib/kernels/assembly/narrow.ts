@@ -27,6 +27,21 @@ export function narrowU32(values: usize, n: u32, base: i64, step: u64, target: u
   narrow<u32>(values, n, base, step, target);
 }
 
+/** uint32 codes in one byte each; what does not fit is cut. */
+export function packCodesU8(codes: usize, n: u32, target: usize): void {
+  packCodes<u8>(codes, n, target);
+}
+
+/** uint32 codes in two bytes each; what does not fit is cut. */
+export function packCodesU16(codes: usize, n: u32, target: usize): void {
+  packCodes<u16>(codes, n, target);
+}
+
+@inline
+function packCodes<T>(codes: usize, n: u32, target: usize): void {
+  for (let i: u32 = 0; i < n; i++) store<T>(target + i * sizeof<T>(), <T>load<u32>(codes + (i << 2)));
+}
+
 @inline
 function narrow<T>(values: usize, n: u32, base: i64, step: u64, target: usize): void {
   const twos = ctz<u64>(step);

@@ -2,12 +2,12 @@
 
 /** Lower and upper half of two vectors zipped byte by byte. */
 @inline
-function zipLow(a: v128, b: v128): v128 {
+export function zipLow(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
 @inline
-function zipHigh(a: v128, b: v128): v128 {
+export function zipHigh(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
@@ -22,9 +22,9 @@ function odds(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 
-/** Byte plane after byte plane of n values of 2, 4 or 8 bytes. */
+/** Byte plane after byte plane of n values of 1 to 255 bytes; 2, 4 and 8 are fast. */
 export function shuffle(source: usize, target: usize, n: u32, width: u32): void {
-  const whole = n & ~15;
+  const whole = wholeOf(n, width);
   if (width == 2) for (let i: u32 = 0; i < whole; i += 16) shuffle2(source + (i << 1), target + i, n);
   else if (width == 4) for (let i: u32 = 0; i < whole; i += 16) shuffle4(source + (i << 2), target + i, n);
   else if (width == 8) for (let i: u32 = 0; i < whole; i += 16) shuffle8(source + (i << 3), target + i, n);
@@ -35,13 +35,23 @@ export function shuffle(source: usize, target: usize, n: u32, width: u32): void 
 
 /** The values whose byte planes are given: the inverse of shuffle. */
 export function unshuffle(source: usize, target: usize, n: u32, width: u32): void {
-  const whole = n & ~15;
+  if (width == 1) {
+    memory.copy(target, source, n);
+    return;
+  }
+  const whole = wholeOf(n, width);
   if (width == 2) for (let i: u32 = 0; i < whole; i += 16) unshuffle2(source + i, target + (i << 1), n);
   else if (width == 4) for (let i: u32 = 0; i < whole; i += 16) unshuffle4(source + i, target + (i << 2), n);
   else if (width == 8) for (let i: u32 = 0; i < whole; i += 16) unshuffle8(source + i, target + (i << 3), n);
   for (let i = whole; i < n; i++) {
     for (let b: u32 = 0; b < width; b++) store<u8>(target + i * width + b, load<u8>(source + b * n + i));
   }
+}
+
+/** How many values go sixteen at a time. */
+@inline
+function wholeOf(n: u32, width: u32): u32 {
+  return width == 2 || width == 4 || width == 8 ? n & ~15 : 0;
 }
 
 @inline

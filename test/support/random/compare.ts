@@ -1,4 +1,5 @@
 /** Comparing an answer with the expected one, and telling the first difference. */
+import { formatHex } from "../../../lib/base/hex.js";
 import type { Expected } from "./oracle.js";
 import type { Value } from "./tables.js";
 
@@ -17,9 +18,11 @@ export function findDifference(actual: readonly (readonly Value[])[], expected: 
 
 function isWithin(found: Value, wanted: Value, bound: number): boolean {
   if (found === wanted) return true;
+  if (found instanceof Uint8Array && wanted instanceof Uint8Array) return Buffer.compare(found, wanted) === 0;
   return typeof found === "number" && typeof wanted === "number" && Math.abs(found - wanted) <= bound;
 }
 
 function show(value: Value): string {
+  if (value instanceof Uint8Array) return formatHex(value).slice(0, 80);
   return typeof value === "bigint" ? `${value}n` : JSON.stringify(value).slice(0, 80);
 }

@@ -7,11 +7,19 @@ import type { Partial } from "../../../lib/engine/partial.js";
 import { decodePartial } from "../../../lib/engine/partial-bytes.js";
 import { encodeQuery, type Query } from "../../../lib/engine/query.js";
 import { createMergeTree, type Block } from "../../../lib/engine/tree.js";
-import { cellReader } from "../../../lib/client/cells.js";
+import { countOf } from "../../../lib/engine/values.js";
+import { summarize } from "../../../lib/client/summary.js";
+import { Table, type Column } from "../../../lib/client/table.js";
+import { parseDate } from "../../../lib/columns/dates.js";
 import { parseTimestamp } from "../../../lib/columns/timestamps.js";
 import { oneOf, someOf } from "./draw.js";
 import type { StoredShard } from "./store.js";
 import type { Value } from "./tables.js";
+
+const noSummary = summarize({
+  queryId: "", generations: new Map(), workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
+  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
+});
 
 /** The finished columns of a query over stored shards, cut into random tasks that arrive in a random order. */
 export function answerLocally(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): ResultColumn[] {
@@ -24,23 +32,40 @@ export function answerLocally(random: Random, engine: Engine, shards: readonly S
   return finishQuery(query, tree.root()!);
 }
 
-/** Rows of finished columns with timestamps as int64 ns and all int64 as bigint, as the oracle gives them. */
+/** Rows of finished columns as the oracle gives them. */
 export function rowsOf(columns: readonly ResultColumn[]): Value[][] {
-  const readers = columns.map(({ values, isNull }) => {
-    const read = cellReader(values);
-    return (row: number): Value => {
-      if (isNull?.[row] === 1) return null;
-      const cell = read(row);
-      if (values.dtype === "timestamp") return parseTimestamp(String(cell))!;
-      return values.dtype === "int64" ? BigInt(cell as number | bigint) : cell;
-    };
-  });
-  const rows = columns.length === 0 ? 0 : countRows(columns[0]!);
-  return Array.from({ length: rows }, (_, row) => readers.map((read) => read(row)));
+  const rows = columns.length === 0 ? 0 : countOf(columns[0]!.values);
+  return valueRows(new Table(columns, rows, noSummary));
 }
 
-function countRows({ values }: ResultColumn): number {
-  return values.dtype === "string" ? values.offsets.length - 1 : values.array.length;
+/** Rows of a result as the oracle gives them, each value taken from its column's array. */
+export function valueRows(table: Table): Value[][] {
+  const columns = table.columns.map(({ name }) => table.column(name));
+  return Array.from({ length: table.numRows }, (_, row) => columns.map((column) => valueOf(column, row)));
+}
+
+function valueOf(column: Column, row: number): Value {
+  const cell = column.get(row);
+  if (column.isNull(row)) return cell;
+  const value = column.values[row]!;
+  switch (column.dtype) {
+    case "bool": return same(value === 1, cell);
+    case "float32": case "float64": case "string": return same(value, cell);
+    case "bytes": return value;
+    case "timestamp": return same(BigInt(value as bigint), parseTimestamp(String(cell)));
+    case "date": {
+      const days = parseDate(String(cell));
+      return same(BigInt(value as number), days === undefined ? undefined : BigInt(days));
+    }
+    case "int8": case "int16": case "int32": case "int64": case "uint8": case "uint16": case "uint32": case "uint64":
+      return same(BigInt(value as number | bigint), BigInt(cell as number | bigint));
+  }
+}
+
+/** The value, which the cell has to say as well. */
+function same(value: Value, cell: Value | undefined): Value {
+  if (!Object.is(value, cell)) throw new Error(`${String(value)} in the array is ${String(cell)} in the row`);
+  return value;
 }
 
 function drawTasks(random: Random, shards: readonly StoredShard[]): StoredShard[][] {

@@ -1,9 +1,15 @@
 /** DuckDB as the oracle of random queries: the same rows, the same question in SQL, compared within stated bounds. */
-import { DuckDBDataChunk, DuckDBInstance, DuckDBTimestampNanosecondsValue, BIGINT, BOOLEAN, DOUBLE, TIMESTAMP_NS, VARCHAR, type DuckDBConnection, type DuckDBType, type DuckDBValue } from "@duckdb/node-api";
-import type { Dtype } from "../../../lib/columns/dtypes.js";
+import {
+  DuckDBBlobValue, DuckDBDataChunk, DuckDBDateValue, DuckDBInstance, DuckDBTimestampNanosecondsValue,
+  BIGINT, BLOB, BOOLEAN, DATE, DOUBLE, FLOAT, INTEGER, SMALLINT, TIMESTAMP_NS, TINYINT, UBIGINT, UINTEGER, USMALLINT, UTINYINT, VARCHAR,
+  type DuckDBConnection, type DuckDBType, type DuckDBValue,
+} from "@duckdb/node-api";
+import { formatHex } from "../../../lib/base/hex.js";
+import { isFloatDtype, type Dtype } from "../../../lib/columns/dtypes.js";
+import { parseTimestamp } from "../../../lib/columns/timestamps.js";
 import type { MeasureSpec } from "../../../lib/engine/measures.js";
-import type { Query, Term } from "../../../lib/engine/query.js";
-import type { RandomTable, Value } from "./tables.js";
+import type { Literal, Query, Term } from "../../../lib/engine/query.js";
+import type { FilledTable, RandomTable, Value } from "./tables.js";
 
 /** An answer row by row: keys, then for each measure its value and the size by which a float may be off, else 0. */
 export interface Expected {
@@ -14,12 +20,15 @@ export interface Expected {
 
 /** A database that random tables are loaded into. */
 export interface Oracle {
-  load(table: RandomTable): Promise<void>;
+  load(table: FilledTable): Promise<void>;
   answer(table: RandomTable, query: Query): Promise<Expected>;
   close(): void;
 }
 
-const types: Record<Dtype, DuckDBType> = { bool: BOOLEAN, int64: BIGINT, float64: DOUBLE, string: VARCHAR, timestamp: TIMESTAMP_NS };
+const types: Record<Dtype, DuckDBType> = {
+  bool: BOOLEAN, int8: TINYINT, int16: SMALLINT, int32: INTEGER, int64: BIGINT, uint8: UTINYINT, uint16: USMALLINT, uint32: UINTEGER, uint64: UBIGINT,
+  float32: FLOAT, float64: DOUBLE, string: VARCHAR, timestamp: TIMESTAMP_NS, date: DATE, bytes: BLOB,
+};
 const vectorRows = 2_048;
 
 /** An empty in-memory database with one thread, so that its float sums do not vary. */
@@ -36,26 +45,32 @@ export async function openOracle(): Promise<Oracle> {
   };
 }
 
-async function loadTable(connection: DuckDBConnection, table: RandomTable): Promise<void> {
+async function loadTable(connection: DuckDBConnection, table: FilledTable): Promise<void> {
   const columns = table.columns.map(({ name, dtype }) => `${quote(name)} ${types[dtype].toString()}`);
   await connection.run(`create table ${quote(table.name)} (${columns.join(", ")})`);
   const appender = await connection.createAppender(table.name);
   for (let start = 0; start < table.rows; start += vectorRows) {
     const rows = Math.min(vectorRows, table.rows - start);
     const chunk = DuckDBDataChunk.create(table.columns.map(({ dtype }) => types[dtype]), rows);
-    table.columns.forEach(({ dtype, values }, place) => { chunk.setColumnValues(place, values.slice(start, start + rows).map((value) => toDuckDB(dtype, value))); });
+    table.columns.forEach(({ dtype }, place) => {
+      chunk.setColumnValues(place, table.values[place]!.slice(start, start + rows).map((value) => toDuckDB(dtype, value)));
+    });
     appender.appendDataChunk(chunk);
   }
   appender.closeSync();
 }
 
 function toDuckDB(dtype: Dtype, value: Value): DuckDBValue {
-  return dtype === "timestamp" && typeof value === "bigint" ? new DuckDBTimestampNanosecondsValue(value) : value;
+  if (value instanceof Uint8Array) return new DuckDBBlobValue(value);
+  if (typeof value === "number") return Number.isNaN(value) ? null : value;
+  if (typeof value !== "bigint" || dtype === "int64" || dtype === "uint64") return value;
+  if (dtype === "timestamp") return new DuckDBTimestampNanosecondsValue(value);
+  return dtype === "date" ? new DuckDBDateValue(Number(value)) : Number(value);
 }
 
 async function ask(connection: DuckDBConnection, table: RandomTable, query: Query): Promise<Expected> {
   const dtypeOf = (name: string): Dtype => table.columns.find((column) => column.name === name)!.dtype;
-  const keys = query.keys.map((key) => (dtypeOf(key) === "timestamp" ? `epoch_ns(${quote(key)})` : quote(key)));
+  const keys = query.keys.map((key) => plain(quote(key), dtypeOf(key)));
   const measures = query.measures.flatMap((measure) => measureSql(measure, measure.column === "*" ? "int64" : dtypeOf(measure.column)));
   const where = query.where.map((term) => termSql(term, dtypeOf(term.column)));
   const sql = [
@@ -70,19 +85,29 @@ async function ask(connection: DuckDBConnection, table: RandomTable, query: Quer
   };
 }
 
+/** A value in a type that is read as we hold it: whole numbers, days and ns as HUGEINT or BIGINT. */
+function plain(sql: string, dtype: Dtype): string {
+  switch (dtype) {
+    case "bool": case "string": case "bytes": case "float64": case "int64": return sql;
+    case "int8": case "int16": case "int32": case "uint8": case "uint16": case "uint32": case "uint64": return `cast(${sql} as hugeint)`;
+    case "float32": return `cast(${sql} as double)`;
+    case "timestamp": return `epoch_ns(${sql})`;
+    case "date": return `cast(${sql} - date '1970-01-01' as bigint)`;
+  }
+}
+
 /** The measure and its bound: 1e-12 of the sum of magnitudes for float sums, of their mean for means. */
 function measureSql({ column, op }: MeasureSpec, dtype: Dtype): [string, string] {
   if (column === "*") return ["count(*)", "0"];
   const name = quote(column);
-  const number = dtype === "bool" ? `cast(${name} as bigint)` : name;
-  const wrap = dtype === "timestamp" ? (sql: string) => `epoch_ns(${sql})` : (sql: string) => sql;
+  const number = dtype === "bool" ? `cast(${name} as bigint)` : plain(name, dtype);
   switch (op) {
     case "count": return [`count(${name})`, "0"];
-    case "min": return [wrap(`min(${name})`), "0"];
-    case "max": return [wrap(`max(${name})`), "0"];
-    case "sum": return dtype === "float64" ? [finite(name, `fsum(${name})`), `1e-12 * fsum(abs(${name}))`] : [`sum(${number})`, "0"];
+    case "min": return [plain(`min(${name})`, dtype), "0"];
+    case "max": return [plain(`max(${name})`, dtype), "0"];
+    case "sum": return isFloatDtype(dtype) ? [finite(number, `fsum(${number})`), `1e-12 * fsum(abs(${number}))`] : [`sum(${number})`, "0"];
     case "mean": {
-      const sum = dtype === "float64" ? finite(name, `fsum(${name})`) : `cast(sum(${number}) as double)`;
+      const sum = isFloatDtype(dtype) ? finite(number, `fsum(${number})`) : `cast(sum(${number}) as double)`;
       return [`${sum} / count(${name})`, `1e-12 * fsum(abs(cast(${number} as double))) / count(${name})`];
     }
   }
@@ -94,21 +119,39 @@ function finite(name: string, sql: string): string {
 }
 
 function termSql(term: Term, dtype: Dtype): string {
+  const left = comparable(term, dtype);
   const literals = term.values.map((value) => literalSql(value, dtype));
-  // A BIGINT would be compared with 0.5 as a double; DECIMAL holds both exactly.
-  const isDecimal = dtype === "int64" && term.values.some((value) => typeof value === "number" && !Number.isInteger(value));
-  const left = isDecimal ? `cast(${quote(term.column)} as decimal(38,10))` : quote(term.column);
   if (term.op === "in" || term.op === "not in") return `${left} ${term.op} (${literals.join(", ")})`;
   return `${left} ${term.op === "==" ? "=" : term.op} ${literals[0]}`;
 }
 
-function literalSql(value: Term["values"][number], dtype: Dtype): string {
+/** The column in a type that holds its values and the literals exactly. */
+function comparable(term: Term, dtype: Dtype): string {
+  const name = quote(term.column);
   switch (dtype) {
-    case "bool": return String(value);
-    case "int64": return typeof value === "number" && !Number.isInteger(value) ? `cast('${value}' as decimal(38,10))` : `cast('${value}' as hugeint)`;
-    case "float64": return `cast('${value}' as double)`;
-    case "timestamp": return `cast('${String(value).replace("Z", "")}' as timestamp_ns)`;
-    case "string": return `'${String(value).replaceAll("'", "''")}'`;
+    case "bool": case "string": case "bytes": case "timestamp": case "float64": return name;
+    case "float32": return plain(name, dtype);
+    // An instant may lie within a day.
+    case "date": return `${plain(name, dtype)}::hugeint * ${86_400_000_000_000n}`;
+    case "int8": case "int16": case "int32": case "int64": case "uint8": case "uint16": case "uint32": case "uint64": {
+      const isDecimal = term.values.some((value) => typeof value === "number" && !Number.isInteger(value));
+      // An integer would be compared with 0.5 as a double; DECIMAL holds both exactly.
+      return isDecimal ? `cast(${name} as decimal(38,10))` : `cast(${name} as hugeint)`;
+    }
+  }
+}
+
+function literalSql(value: Literal, dtype: Dtype): string {
+  const text = value instanceof Uint8Array ? formatHex(value) : String(value);
+  switch (dtype) {
+    case "bool": return text;
+    case "int8": case "int16": case "int32": case "int64": case "uint8": case "uint16": case "uint32": case "uint64":
+      return typeof value === "number" && !Number.isInteger(value) ? `cast('${text}' as decimal(38,10))` : `cast('${text}' as hugeint)`;
+    case "float32": case "float64": return `cast('${text}' as double)`;
+    case "timestamp": return `cast('${text.replace("Z", "")}' as timestamp_ns)`;
+    case "date": return `cast('${parseTimestamp(text)}' as hugeint)`;
+    case "string": return `'${text.replaceAll("'", "''")}'`;
+    case "bytes": return `unhex('${text.slice(2)}')`;
   }
 }
 
@@ -116,6 +159,7 @@ function toValue(value: DuckDBValue | undefined): Value {
   if (value === undefined || value === null) return null;
   if (typeof value === "number") return Number.isNaN(value) ? null : value;
   if (typeof value === "bigint" || typeof value === "string" || typeof value === "boolean") return value;
+  if (value instanceof DuckDBBlobValue) return value.bytes;
   throw new Error(`DuckDB gave a ${typeof value}`);
 }
 

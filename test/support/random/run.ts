@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seededRandom, type Random } from "../../../lib/base/clock.js";
 import type { Table } from "../../../lib/client/table.js";
+import { wholeRange } from "../../../lib/columns/dtypes.js";
 import { createEngine } from "../../../lib/engine/engine.js";
-import type { Query } from "../../../lib/engine/query.js";
-import { parseTimestamp } from "../../../lib/columns/timestamps.js";
+import { encodeQuery, type Query } from "../../../lib/engine/query.js";
 import { findDifference } from "./compare.js";
-import { answerLocally, rowsOf } from "./local.js";
+import { answerLocally, rowsOf, valueRows } from "./local.js";
 import { openOracle } from "./oracle.js";
 import { drawQuery } from "./queries.js";
 import { storeTable, type StoredShard } from "./store.js";
@@ -39,10 +39,9 @@ export async function runRandomQueries(options: {
   const oracle = await openOracle();
   const report = { queries: 0, throughCluster: 0, tables: 0, groups: 0, failure: undefined as string | undefined };
   try {
-    const tables = await drawTables(random, dataDir, Math.ceil(options.count / queriesPerTable));
-    report.tables = tables.length;
-    for (const { table } of tables) await oracle.load(table);
-    const asks = drawAsks(random, tables, options.count);
+    const asks: Ask[] = [];
+    // One table's values at a time are held here: together they would be gigabytes.
+    for (; asks.length < options.count; report.tables += 1) asks.push(...(await drawAsks(options.count - asks.length, report.tables, { random, dataDir, oracle })));
     await runAsks(asks, { random, dataDir, oracle, report, withCluster: options.withCluster });
   } finally {
     oracle.close();
@@ -51,13 +50,10 @@ export async function runRandomQueries(options: {
   return report;
 }
 
-interface Stored {
+interface Ask {
+  readonly number: number;
   readonly table: RandomTable;
   readonly shards: readonly StoredShard[];
-}
-
-interface Ask extends Stored {
-  readonly number: number;
   readonly query: Query;
 }
 
@@ -69,20 +65,15 @@ interface Run {
   readonly withCluster: ((dataDir: string, work: (ask: AskCluster) => Promise<void>) => Promise<void>) | undefined;
 }
 
-async function drawTables(random: Random, dataDir: string, count: number): Promise<Stored[]> {
-  const stored: Stored[] = [];
-  for (let k = 0; k < count; k++) {
-    const table = drawTable(random, `table${k}`, 7);
-    stored.push({ table, shards: await storeTable(random, dataDir, table) });
-  }
-  return stored;
-}
-
-function drawAsks(random: Random, tables: readonly Stored[], count: number): Ask[] {
-  return Array.from({ length: count }, (_, number) => {
-    const stored = tables[Math.floor(number / queriesPerTable)]!;
-    return { ...stored, number, query: drawQuery(random, stored.table) };
-  });
+/** At most `most` queries over a new table, which is then in the directory and the oracle. */
+async function drawAsks(most: number, tableNumber: number, { random, dataDir, oracle }: Pick<Run, "random" | "dataDir" | "oracle">): Promise<Ask[]> {
+  const filled = drawTable(random, `table${tableNumber}`, 7);
+  const { name, rows, columns, cuts } = filled;
+  const shards = await storeTable(random, dataDir, filled);
+  await oracle.load(filled);
+  return Array.from({ length: Math.min(most, queriesPerTable) }, (_, k) => ({
+    number: tableNumber * queriesPerTable + k, table: { name, rows, columns, cuts }, shards, query: drawQuery(random, filled),
+  }));
 }
 
 async function runAsks(asks: readonly Ask[], run: Run): Promise<void> {
@@ -95,7 +86,7 @@ async function runAsks(asks: readonly Ask[], run: Run): Promise<void> {
   }
   await run.withCluster?.(run.dataDir, async (askCluster) => {
     for (const ask of asks.filter(isRemote)) {
-      await check(ask, run, async () => tableRows(await askCluster(ask.table.name, ask.query)));
+      await check(ask, run, async () => valueRows(await askCluster(ask.table.name, ask.query)));
       run.report.throughCluster += 1;
     }
   });
@@ -110,7 +101,7 @@ async function check(ask: Ask, run: Run, answer: () => Value[][] | Promise<Value
     const difference = findDifference(rows, await run.oracle.answer(ask.table, ask.query), ask.query.keys.length);
     if (difference !== undefined) run.report.failure = describe(ask, difference);
   } catch (error) {
-    // A sum beyond int64 is an error here and a wider number there.
+    // A sum beyond its dtype is an error here and a wider number there.
     if (error instanceof Error && "code" in error && error.code === "OVERFLOW" && (await hasWideSum(ask, run))) return;
     run.report.failure = describe(ask, error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
@@ -118,21 +109,16 @@ async function check(ask: Ask, run: Run, answer: () => Value[][] | Promise<Value
 
 async function hasWideSum(ask: Ask, run: Run): Promise<boolean> {
   const { rows } = await run.oracle.answer(ask.table, ask.query);
-  return rows.some((row) => row.some((value) => typeof value === "bigint" && BigInt.asIntN(64, value) !== value));
+  return ask.query.measures.some(({ column, op }, place) => {
+    if (op !== "sum") return false;
+    const isUnsigned = ask.table.columns.some(({ name, dtype }) => name === column && dtype.startsWith("uint"));
+    const { least, greatest } = wholeRange(isUnsigned ? "uint64" : "int64");
+    return rows.map((row) => row[ask.query.keys.length + place]).some((value) => typeof value === "bigint" && (value < least || value > greatest));
+  });
 }
 
 function describe({ number, table, shards, query }: Ask, difference: string): string {
   const shapes = table.columns.map(({ name, shape }) => `${name}: ${shape}`).join("; ");
-  const where = JSON.stringify(query, (_key, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
-  return `query ${number} of ${table.name} (${table.rows} rows, ${shards.length} shards cut at ${table.cuts.join(",")}; ${shapes})\n${where.slice(0, 2_000)}\n${difference}`;
-}
-
-function tableRows(table: Table): Value[][] {
-  const columns = table.columns.map(({ name, dtype }) => ({ dtype, column: table.column(name) }));
-  return Array.from({ length: table.numRows }, (_, row) => columns.map(({ dtype, column }) => {
-    const cell = column.get(row);
-    if (cell === null) return null;
-    if (dtype === "timestamp") return parseTimestamp(String(cell))!;
-    return dtype === "int64" ? BigInt(cell) : cell;
-  }));
+  const asked = Buffer.from(encodeQuery(query)).toString();
+  return `query ${number} of ${table.name} (${table.rows} rows, ${shards[0]!.name.endsWith(".bcolz") ? "segments" : "shards"} cut at ${table.cuts.join(",")}; ${shapes})\n${asked.slice(0, 2_000)}\n${difference}`;
 }

@@ -1,10 +1,12 @@
-/** Random tables on disk: written as the shards of a set, the way an import does. */
+/** Random tables on disk, the way imports leave them: the shards of a set, or one table that was appended to. */
 import { join } from "node:path";
 import type { Random } from "../../../lib/base/clock.js";
+import { appendToTable } from "../../../lib/columns/append.js";
+import type { TablesWriter } from "../../../lib/columns/write-session.js";
 import { createTables } from "../../../lib/columns/writer.js";
-import { chance, whole } from "./draw.js";
-import { batchOf } from "../write-table.js";
-import type { RandomTable } from "./tables.js";
+import { chance, oneOf, whole } from "./draw.js";
+import { batchOf, unsyncedFiles } from "../write-table.js";
+import type { FilledTable } from "./tables.js";
 
 /** A shard as tasks name it. */
 export interface StoredShard {
@@ -13,22 +15,44 @@ export interface StoredShard {
   readonly generation: string;
 }
 
-/** Writes a table's shards below a directory, in batches of drawn sizes; some keep strings plain. */
-export async function storeTable(random: Random, dataDir: string, table: RandomTable): Promise<StoredShard[]> {
+/** Writes a table below a directory, cut into shards or, one time in three, into segments; some keep texts plain. */
+export async function storeTable(random: Random, dataDir: string, table: FilledTable): Promise<StoredShard[]> {
+  const spec = { columns: table.columns.map(({ name, dtype }) => ({ name, dtype })), sort: null, files: unsyncedFiles, ...(chance(random, 0.3) ? { dictionaryValuesMax: 8 } : {}) };
   const borders = [0, ...table.cuts, table.rows];
-  const count = borders.length - 1;
-  const writer = await createTables({
-    paths: Array.from({ length: count }, (_, shard) => join(dataDir, `${table.name}-${shard}.bcolzs`)),
-    columns: table.columns.map(({ name, dtype }) => ({ name, dtype })), set: true, replace: false, sort: null,
-    ...(chance(random, 0.3) ? { dictionaryValuesMax: 8 } : {}),
-  });
-  for (let shard = 0; shard < count; shard++) {
-    for (let start = borders[shard]!; start < borders[shard + 1]!;) {
-      const end = Math.min(borders[shard + 1]!, start + whole(random, 1, 80_000));
-      await writer.append(shard, table.columns.map(({ dtype, values }) => batchOf(dtype, values.slice(start, end))));
-      start = end;
-    }
-  }
+  return chance(random, 0.33) ? storeSegments(random, dataDir, table, borders, spec) : storeShards(random, dataDir, table, borders, spec);
+}
+
+type Spec = Omit<Parameters<typeof appendToTable>[0], "path">;
+
+async function storeShards(random: Random, dataDir: string, table: FilledTable, borders: readonly number[], spec: Spec): Promise<StoredShard[]> {
+  const paths = borders.slice(1).map((_, shard) => join(dataDir, `${table.name}-${shard}.bcolzs`));
+  const writer = await createTables({ ...spec, paths, set: true, replace: false, codec: drawCodec(random) });
+  for (let shard = 0; shard < paths.length; shard++) await addRows(random, writer, shard, table, borders[shard]!, borders[shard + 1]!);
   const committed = await writer.commit();
   return committed.map(({ name, generation }, ordinal) => ({ ordinal, name, generation }));
+}
+
+async function storeSegments(random: Random, dataDir: string, table: FilledTable, borders: readonly number[], spec: Spec): Promise<StoredShard[]> {
+  const path = join(dataDir, `${table.name}.bcolz`);
+  let stored: StoredShard[] = [];
+  for (let segment = 0; segment < borders.length - 1; segment++) {
+    const codec = drawCodec(random);
+    const writer = segment === 0 ? await createTables({ ...spec, paths: [path], set: false, replace: false, codec }) : await appendToTable({ ...spec, path, codec });
+    await addRows(random, writer, 0, table, borders[segment]!, borders[segment + 1]!);
+    stored = (await writer.commit()).map(({ name, generation }) => ({ ordinal: 0, name, generation }));
+  }
+  return stored;
+}
+
+/** Gives a writer rows of the table, in batches of drawn sizes. */
+async function addRows(random: Random, writer: TablesWriter, shard: number, table: FilledTable, from: number, to: number): Promise<void> {
+  for (let start = from; start < to;) {
+    const end = Math.min(to, start + whole(random, 1, 80_000));
+    await writer.append(shard, table.columns.map(({ dtype }, place) => batchOf(dtype, table.values[place]!.slice(start, end))));
+    start = end;
+  }
+}
+
+function drawCodec(random: Random): "lz4" | "zstd" {
+  return oneOf(random, ["lz4", "zstd"] as const);
 }

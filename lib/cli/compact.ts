@@ -1,0 +1,48 @@
+/** `bqueryd compact TABLE...`: many small files of tables joined into few. */
+import { basename, resolve } from "node:path";
+import type { Command } from "commander";
+import { formatBytes, formatCount } from "../base/quantities.js";
+import { compactTable, type Compaction } from "../columns/compact.js";
+import { findTables } from "./find-tables.js";
+import { whileUninterrupted } from "./interruption.js";
+import { startProgress } from "./progress.js";
+
+/** Adds `compact` to the program. */
+export function addCompactCommand(program: Command): void {
+  program
+    .command("compact")
+    .description("join what appends have written into one file a column, for tables DIR/NAME.bcolz or sets DIR/NAME")
+    .usage("[options] TABLE...")
+    .argument("<tables...>", "table directories, or DIR/NAME for all shards of NAME")
+    .option("--json", "print one JSON object, and no progress")
+    .action(runCompact);
+}
+
+async function runCompact(tables: readonly string[], { json = false }: { readonly json?: boolean }): Promise<void> {
+  const paths = (await Promise.all(tables.map((table) => findTables(resolve(table))))).flat();
+  const compactions = await whileUninterrupted((signal) => compactAll(paths, { json, signal }));
+  if (json) process.stdout.write(`${JSON.stringify({ tables: compactions.map(toJson) })}\n`);
+}
+
+async function compactAll(paths: readonly string[], { json, signal }: { json: boolean; signal: AbortSignal }): Promise<Compaction[]> {
+  const compactions: Compaction[] = [];
+  for (const path of paths) {
+    const progress = json ? undefined : startProgress(process.stderr);
+    try {
+      compactions.push(await compactTable(path, { signal, onProgress: (done, total) => progress?.update({ label: basename(path), unit: "bytes", done, total }) }));
+    } finally {
+      progress?.stop();
+    }
+    if (!json) process.stdout.write(formatCompaction(compactions.at(-1)!));
+  }
+  return compactions;
+}
+
+function formatCompaction({ name, isNew, filesBefore, files, rows, bytes }: Compaction): string {
+  if (!isNew) return `${name}: nothing to join, ${formatCount(files)} files\n`;
+  return `${name}: ${formatCount(filesBefore)} files became ${formatCount(files)}, ${formatCount(rows)} rows, ${formatBytes(bytes)}\n`;
+}
+
+function toJson({ name, generation, isNew, rows, filesBefore, files, bytes }: Compaction): object {
+  return { name, generation, compacted: isNew, rows, files_before: filesBefore, files, bytes };
+}

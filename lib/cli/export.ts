@@ -1,0 +1,75 @@
+/** `bqueryd export TABLE OUT`: a table or a set of shards into a file of another format. */
+import { resolve } from "node:path";
+import { Option } from "commander";
+import type { Command } from "commander";
+import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
+import { openTable } from "../columns/open.js";
+import { createSelector, parseWhere } from "../engine/select.js";
+import { exportFormats } from "../formats/export/formats.js";
+import type { ExportFormat } from "../formats/export/formats.js";
+import { exportTables } from "../formats/export/export.js";
+import type { ExportOptions, ExportSummary } from "../formats/export/export.js";
+import { parseNames } from "./column-flags.js";
+import { findTables } from "./find-tables.js";
+import { whileUninterrupted } from "./interruption.js";
+import { startProgress } from "./progress.js";
+import { parseWhereFlag } from "./where-flags.js";
+
+/** The flags as commander gives them. */
+interface ExportFlags {
+  readonly format?: ExportFormat;
+  readonly columns?: readonly string[];
+  readonly where?: readonly string[];
+  readonly replace?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `export` to the program. */
+export function addExportCommand(program: Command): void {
+  program
+    .command("export")
+    .description("export a table DIR/NAME.bcolz, or a set of shards DIR/NAME, to a file; its extension tells the format")
+    .usage("[options] TABLE OUT")
+    .argument("<table>", "a table directory, or DIR/NAME for all shards of NAME")
+    .argument("<out>", "the file to write, or a directory NAME.bcolz for bcolz; - for standard output")
+    .addOption(new Option("--format <FORMAT>", "the format of the file (default: by its extension)").choices(exportFormats))
+    .option("--columns <NAMES>", "export only these columns, separated by commas or as a JSON list, in this order", parseNames)
+    .option("--where <TERMS>", "export only rows for which this is true: 'a > 5', or JSON as groupby takes it; may be repeated", (text, before: readonly string[] = []) => [...before, text])
+    .option("--replace", "take the place of a file of that name")
+    .option("--json", "print one JSON object when done, and no progress")
+    .action(runExport);
+}
+
+async function runExport(table: string, output: string, { where = [], json, ...flags }: ExportFlags): Promise<void> {
+  const tables = await findTables(resolve(table));
+  const options: ExportOptions = { ...flags, tables, output, select: selectorOf(where, tables) };
+  const summary = await (json === true ? whileUninterrupted((signal) => exportTables({ ...options, signal })) : withProgress(options));
+  // Standard output belongs to the rows when they go there.
+  const report = output === "-" ? process.stderr : process.stdout;
+  report.write(json === true ? `${JSON.stringify(summary)}\n` : formatSummary(table, output, summary));
+}
+
+/** Conditions are read with the columns of the first table, which all shards of a set have. */
+function selectorOf(where: readonly string[], [first]: readonly string[]): ExportOptions["select"] {
+  if (where.length === 0 || first === undefined) return undefined;
+  const table = openTable(first);
+  try {
+    return createSelector(parseWhere(where.flatMap((text) => parseWhereFlag(text, table.columns))));
+  } finally {
+    table.close();
+  }
+}
+
+async function withProgress(options: ExportOptions): Promise<ExportSummary> {
+  const progress = startProgress(process.stderr);
+  try {
+    return await whileUninterrupted((signal) => exportTables({ ...options, signal, onProgress: (done, total) => progress.update({ unit: "rows", done, total }) }));
+  } finally {
+    progress.stop();
+  }
+}
+
+function formatSummary(table: string, output: string, { rows, bytes, seconds }: ExportSummary): string {
+  const place = output === "-" ? "standard output" : output;
+  return `${formatCount(rows)} rows from ${table} into ${place}: ${formatBytes(bytes)} (${formatSeconds(seconds)}, ${formatCount(rows / seconds)} rows/s)\n`;
+}

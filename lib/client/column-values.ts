@@ -1,0 +1,49 @@
+/** The values of a result column as a program takes them: the typed array of the dtype, or an array of texts. */
+import type { ValuesByDtype } from "../columns/dtypes.js";
+import { isFloats, isText, type Text, type Values, type Wholes } from "../engine/values.js";
+import { cellReader } from "./cells.js";
+
+/** The values of a column, one a row. */
+export type ColumnValues = ValuesByDtype[Exclude<Values["dtype"], Text["dtype"]>] | readonly string[] | readonly Uint8Array[];
+
+/** The values of a run of that many rows; what is held in another form than the dtype's own is copied. */
+export function columnValues(values: Values, rows: number): ColumnValues {
+  if (isText(values)) return textValues(values, rows);
+  if (isFloats(values)) return values.dtype === "float64" ? values.array : new Float32Array(values.array);
+  return values.dtype === "bool" ? values.array : wholeValues(values);
+}
+
+function textValues(values: Text, rows: number): readonly string[] | readonly Uint8Array[] {
+  const { dtype, offsets, bytes } = values;
+  if (dtype === "bytes") return Array.from({ length: rows }, (_, row) => bytes.slice(offsets[row], offsets[row + 1]));
+  const read = cellReader(values);
+  return Array.from({ length: rows }, (_, row) => String(read(row)));
+}
+
+function wholeValues({ dtype, array }: Wholes): ColumnValues {
+  switch (dtype) {
+    case "int64": case "timestamp": return array;
+    case "uint64": return unbiased(array);
+    case "int8": return lowHalves(array, new Int8Array(array.length));
+    case "int16": return lowHalves(array, new Int16Array(array.length));
+    case "int32": case "date": return lowHalves(array, new Int32Array(array.length));
+    case "uint8": return lowHalves(array, new Uint8Array(array.length));
+    case "uint16": return lowHalves(array, new Uint16Array(array.length));
+    case "uint32": return lowHalves(array, new Uint32Array(array.length));
+  }
+}
+
+/** The numbers in a narrower array, which takes of each half what it has room for. */
+function lowHalves<A extends Int8Array | Int16Array | Int32Array | Uint8Array | Uint16Array | Uint32Array>(array: BigInt64Array, target: A): A {
+  const halves = new Uint32Array(array.buffer, array.byteOffset, array.length * 2);
+  for (let row = 0; row < target.length; row++) target[row] = halves[2 * row]!;
+  return target;
+}
+
+/** uint64 from what is kept of it: adding 2^63 turns the highest bit round. */
+function unbiased(array: BigInt64Array): BigUint64Array {
+  const values = new BigUint64Array(array);
+  const halves = new Uint32Array(values.buffer);
+  for (let row = 0; row < values.length; row++) halves[2 * row + 1]! ^= 0x8000_0000;
+  return values;
+}
