@@ -93,6 +93,9 @@ export const configKeys = {
   timeoutMs: secondsKey({
     name: "timeout", placeholder: "SECONDS", description: "seconds a call may take",
   }, { defaultText: "120", min: 0.001, max: 1_000_000 }),
+  keepGenerations: countKey({
+    name: "keep_generations", placeholder: "N", description: "generations of a table that import and compact keep, the new one included",
+  }, { defaultText: "2", min: 1, max: limits.generationsMax }),
   logLevel: levelKey({
     name: "log_level", placeholder: "LEVEL", description: `how much is logged on stderr: ${logLevels.join(", ")}`,
   }),

@@ -5,6 +5,7 @@ import { formatBytes, formatCount } from "../base/quantities.js";
 import { compactTable, type Compaction } from "../columns/compact.js";
 import { findTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
+import { readConfig } from "./options.js";
 import { startProgress } from "./progress.js";
 
 /** Adds `compact` to the program. */
@@ -18,18 +19,21 @@ export function addCompactCommand(program: Command): void {
     .action(runCompact);
 }
 
-async function runCompact(tables: readonly string[], { json = false }: { readonly json?: boolean }): Promise<void> {
+async function runCompact(tables: readonly string[], { json = false }: { readonly json?: boolean }, command: Command): Promise<void> {
+  const config = readConfig(command);
+  if (config === undefined) return;
+  const { keepGenerations } = config;
   const paths = (await Promise.all(tables.map((table) => findTables(resolve(table))))).flat();
-  const compactions = await whileUninterrupted((signal) => compactAll(paths, { json, signal }));
+  const compactions = await whileUninterrupted((signal) => compactAll(paths, { json, keepGenerations, signal }));
   if (json) process.stdout.write(`${JSON.stringify({ tables: compactions.map(toJson) })}\n`);
 }
 
-async function compactAll(paths: readonly string[], { json, signal }: { json: boolean; signal: AbortSignal }): Promise<Compaction[]> {
+async function compactAll(paths: readonly string[], { json, keepGenerations, signal }: { json: boolean; keepGenerations: number; signal: AbortSignal }): Promise<Compaction[]> {
   const compactions: Compaction[] = [];
   for (const path of paths) {
     const progress = json ? undefined : startProgress(process.stderr);
     try {
-      compactions.push(await compactTable(path, { signal, onProgress: (done, total) => progress?.update({ label: basename(path), unit: "bytes", done, total }) }));
+      compactions.push(await compactTable(path, { keepGenerations, signal, onProgress: (done, total) => progress?.update({ label: basename(path), unit: "bytes", done, total }) }));
     } finally {
       progress?.stop();
     }

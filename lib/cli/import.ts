@@ -12,11 +12,12 @@ import type { ImportSummary } from "../formats/import/import.js";
 import type { ImportOptions, ImportProgress } from "../formats/import/options.js";
 import { parseNames, parseTypes } from "./column-flags.js";
 import { whileUninterrupted } from "./interruption.js";
+import { readConfig } from "./options.js";
 import { startProgress } from "./progress.js";
 import type { ProgressState } from "./progress.js";
 
 /** The flags as commander gives them. */
-type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec"> & {
+type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec" | "keepGenerations"> & {
   readonly null?: readonly string[];
   readonly format?: ImportFormat;
   readonly codec?: "lz4" | "zstd";
@@ -50,12 +51,14 @@ export function addImportCommand(program: Command): void {
     .action(runImport);
 }
 
-async function runImport(paths: readonly string[], { null: nulls, json, ...flags }: ImportFlags): Promise<void> {
+async function runImport(paths: readonly string[], { null: nulls, json, ...flags }: ImportFlags, command: Command): Promise<void> {
+  const config = readConfig(command);
+  if (config === undefined) return;
   const output = paths.at(-1);
   if (output === undefined || paths.length < 2) {
     throw new BquerydError("USAGE", "import needs files to read and a table to write; see bqueryd import --help");
   }
-  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output };
+  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output, keepGenerations: config.keepGenerations };
   const summary = await (json === true ? whileUninterrupted((signal) => importFiles({ ...options, signal })) : withProgress(options));
   process.stdout.write(json === true ? `${JSON.stringify(toJson(summary))}\n` : formatSummary(options, summary));
   if (json !== true) process.stderr.write(formatRejects(options, summary));

@@ -37,11 +37,23 @@ export async function spillValues({ path, pieces }: Spill, buffer: ChunkBuffer, 
   takeOut(buffer);
 }
 
-/** All rows of a buffer of numbers or codes as a chunk to encode. Throws IO. */
+/** All rows of a buffer as a chunk to encode, in memory of its own but for the nulls. Throws IO. */
 export async function readChunkBack(spill: Spill, buffer: ChunkBuffer, files: Files): Promise<ChunkInput> {
-  const { rows, nulls, nullCount, data } = buffer;
-  const bytes = await readFixed(spill, buffer, files);
-  return { rows, nulls, nullCount, data: withBytes(data, bytes) };
+  const { rows, nulls, nullCount } = buffer;
+  return { rows, nulls, nullCount, data: await readValues(spill, buffer, files) };
+}
+
+async function readValues(spill: Spill, buffer: ChunkBuffer, files: Files): Promise<ChunkValues> {
+  const { data } = buffer;
+  switch (data.kind) {
+    case "number": return { ...data, bytes: await readFixed(spill, buffer, files) };
+    case "code": return { ...data, values: new Uint32Array((await readFixed(spill, buffer, files)).buffer) };
+    case "text": {
+      const bytes = new Uint8Array(countTextBytes(buffer));
+      await readTexts(spill, buffer, files, bytes);
+      return { ...data, offsets: await readOffsets(spill, buffer, files), bytes };
+    }
+  }
 }
 
 /** The offsets of all rows of a buffer of texts, and where they end. Throws IO. */
@@ -76,12 +88,4 @@ async function readFixed(spill: Spill | null, buffer: ChunkBuffer, files: Files)
   }
   all.set(fixed, end);
   return all;
-}
-
-function withBytes(data: ChunkValues, bytes: Uint8Array<ArrayBuffer>): ChunkValues {
-  switch (data.kind) {
-    case "number": return { ...data, bytes };
-    case "code": return { ...data, values: new Uint32Array(bytes.buffer) };
-    case "text": throw new Error("texts are read back as offsets and bytes");
-  }
 }

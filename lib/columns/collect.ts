@@ -1,7 +1,8 @@
 /**
  * Removing what no kept generation uses. A footer protects its files as long as it is there; a footer that falls off
  * CURRENT is touched, and goes when it has been off for two minutes, so that queries under way still find their files,
- * and no reader has it pinned.
+ * and no reader has it pinned. Files that no footer names go at once: readers find files through footers alone, and
+ * only the holder of the lock, who collects, can have files without one.
  */
 import { join } from "node:path";
 import { mapBounded } from "../base/bounded.js";
@@ -13,7 +14,7 @@ import { lockName } from "./lock.js";
 import { findLivePins } from "./pins.js";
 import { isOwnName } from "./table-directory.js";
 
-/** How long a file stays after the last footer that named it left CURRENT, ms. */
+/** How long a footer stays after it left CURRENT, and a lock or pin that may be half written, ms. */
 const spareMs = 120_000;
 
 /** Files asked about or removed at the same time. */
@@ -24,7 +25,7 @@ const generationsKnownMax = 1_000;
 /** The files that generations name, by the name of the footer, which is its hash. */
 const knownFiles = new Map<string, readonly string[]>();
 
-/** Removes files of a locked table that are neither in use nor young. */
+/** Removes files of a locked table that are not in use. */
 export async function collectFiles(files: Files, path: string, table: string, nowMs: number): Promise<void> {
   const names = (await files.list(path)).filter((name) => isOwnName(name) && name !== currentName && name !== lockName);
   const pins = await findLivePins(files, path, names);
@@ -40,8 +41,13 @@ export async function collectFiles(files: Files, path: string, table: string, no
     for (const file of await namedFiles(files, path, name, table)) protectedNames.add(file);
   });
   await mapBounded(names.filter((name) => !protectedNames.has(name)), filesAtOnce, async (name) => {
-    if (!await isYoung(name)) await removeIfThere(files, join(path, name));
+    if (isUnnamed(name) || !await isYoung(name)) await removeIfThere(files, join(path, name));
   });
+}
+
+/** Tells whether nobody but the holder of the lock can have a use for a file that no footer names. */
+function isUnnamed(name: string): boolean {
+  return /\.(?:col|idx|dict|tmp)$/.test(name);
 }
 
 /** A reader may release its pin, and a loser of the lock take its file away, at any moment. */

@@ -9,8 +9,7 @@ import { collectFiles, footerName } from "./collect.js";
 import { encodeCurrent } from "./current.js";
 import { currentName, encodeFooter, type Footer } from "./footer.js";
 import { writeAside } from "./seal.js";
-import { temporaryName } from "./stage.js";
-import { removeTable, type PreparedTable } from "./table-directory.js";
+import { removeTable, temporaryName, type PreparedTable } from "./table-directory.js";
 
 /** A table with the footer of its new generation. */
 export interface CommitTable {

@@ -13,7 +13,7 @@ import type { Codec, Compression, Filter } from "./encodings.js";
 import { bitmapBytes } from "./payload.js";
 import { sizedBytes, writeSized } from "./zstd-frame.js";
 
-/** A chunk of texts that are not in memory together: 1 to 65,536 rows, some row not null. */
+/** A chunk of texts that need not be in memory together: 1 to 65,536 rows, some text not empty. */
 export interface LongTexts {
   readonly rows: number;
   /** A bitmap that ends in zeros, looked at when `nullCount` is not 0. */

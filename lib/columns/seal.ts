@@ -1,11 +1,13 @@
 /** From stages to the files and the footer of a generation. */
 import { join } from "node:path";
 import { mapBounded } from "../base/bounded.js";
+import { BquerydError } from "../base/errors.js";
 import type { Files } from "../base/files.js";
 import type { Dtype } from "./dtypes.js";
 import { sha256Hex, type Footer, type FooterColumn, type FooterSegment } from "./footer.js";
 import { encodeIndex } from "./index-file.js";
-import { temporaryName, type ColumnStage } from "./stage.js";
+import type { ColumnStage } from "./stage.js";
+import { temporaryName } from "./table-directory.js";
 
 /** A finished column of a shard. */
 export interface SealedColumn {
@@ -90,6 +92,9 @@ function sealStage(stage: ColumnStage): { segment: FooterSegment; files: FooterF
   const content = encodeIndex(stage.dtype, stage.records);
   const index = contentName(content, "idx");
   const writeData: Write = async (files, path) => {
+    // A writer that takes the lock for that of a dead process removes the file, and what came after would be a file of its own.
+    const found = await files.find(stage.path);
+    if (found?.bytes !== stage.bytes) throw new BquerydError("IO", `a file just written to ${path} has ${found?.bytes ?? "no"} bytes instead of ${stage.bytes}; see that nothing else changes the directory, and try again`, { details: { path } });
     await files.sync(stage.path);
     await files.rename(stage.path, join(path, data));
   };

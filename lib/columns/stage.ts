@@ -1,7 +1,6 @@
 /** One column of one shard while it is written: chunks go to a file aside, which gets its content name when sealed. */
 import { createHash, type Hash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { randomId } from "../base/clock.js";
 import type { Files } from "../base/files.js";
 import type { Arena } from "./arena.js";
 import { clearBuffer, countTextBytes, createChunkBuffer, heldBytes, pushRows, viewChunk, type ChunkBuffer, type RowRange } from "./chunk-buffer.js";
@@ -12,6 +11,7 @@ import type { EncodedChunk } from "./encode-input.js";
 import { encodeLongTexts, isLong, type createLongArena } from "./encode-long-texts.js";
 import type { Compression } from "./encodings.js";
 import type { ChunkRecord } from "./index-file.js";
+import { temporaryName } from "./table-directory.js";
 import type { Texts } from "./texts.js";
 
 /** A column being written. */
@@ -55,11 +55,6 @@ const spilledBytesMax = 32 * 1024 * 1024;
 /** Texts come into a buffer in steps of about so many bytes. */
 const stepBytes = 16 * 1024 * 1024;
 
-/** A name for a file that is not yet whole: 128 random bits and `.tmp`. */
-export function temporaryName(): string {
-  return `${randomId()}.tmp`;
-}
-
 /** An empty stage in a table's directory; its file appears with the first chunk. `entries` gives the dictionary of now, if there is one. */
 export function createStage(directory: string, { name, dtype }: { readonly name: string; readonly dtype: Dtype }, entries: (() => Texts) | null): ColumnStage {
   return { name, path: join(directory, temporaryName()), dtype, rows: 0, buffer: createChunkBuffer(dtype, entries, name), spill: null, heldBytes: 0, records: [], bytes: 0, hash: createHash("sha256") };
@@ -84,12 +79,10 @@ export async function flushChunk(stage: ColumnStage, tools: StageTools): Promise
   const { buffer, spill } = stage;
   if (buffer === null || buffer.rows === 0) return;
   const { files, waiting } = tools;
-  const isText = buffer.data.kind === "text";
-  if (isText && buffer.nullCount < buffer.rows && (spill !== null || isLong(countTextBytes(buffer)))) {
+  if (isLong(countTextBytes(buffer))) {
     await flushLongTexts(stage, buffer, tools);
   } else {
-    // Of rows that are all null the values are not looked at.
-    const chunk = isText || spill === null ? viewChunk(buffer) : await readChunkBack(spill, buffer, files);
+    const chunk = spill === null ? viewChunk(buffer) : await readChunkBack(spill, buffer, files);
     await writeChunk(stage, await encodeChunk(tools.arena, chunk, tools.codec), files);
   }
   if (spill !== null) await files.remove(spill.path);

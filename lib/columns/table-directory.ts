@@ -1,5 +1,6 @@
 /** The directory of a table before and after a write: made ready under its lock, or put back as it was. */
 import { basename, dirname, join } from "node:path";
+import { randomId } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import { isSystemError, type Files } from "../base/files.js";
 import { isBcolz } from "./bcolz/directory.js";
@@ -26,13 +27,23 @@ export type WriteMode = "create" | "replace" | "extend";
 
 const ownNames = /^(?:[0-9a-f]{64}\.(?:col|idx|dict|json)|[0-9a-f]{32}\.tmp|CURRENT|LOCK(?:\.[0-9a-f]{32})?|PIN\.[0-9a-f]{32})$/;
 
+/** A name for a file that is not yet whole: 128 random bits and `.tmp`. Only who holds the lock of a table has such files. */
+export function temporaryName(): string {
+  return `${randomId()}.tmp`;
+}
+
+function isTemporaryName(name: string): boolean {
+  return /^[0-9a-f]{32}\.tmp$/.test(name);
+}
+
 /** Tells whether a name in a table's directory is one that bqueryd gives. */
 export function isOwnName(name: string): boolean {
   return ownNames.test(name);
 }
 
 /**
- * Locks the directory of a table, created when absent unless it is to be extended. Throws BUSY, NOT_FOUND for a table to
+ * Locks the directory of a table, created when absent unless it is to be extended, and removes what dead writers left
+ * half written. Throws BUSY, NOT_FOUND for a table to
  * extend that is not there, and EXISTS for one to create that is, and for anything there that is not a table.
  */
 export async function prepareTable(files: Files, path: string, mode: WriteMode): Promise<PreparedTable> {
@@ -47,6 +58,7 @@ export async function prepareTable(files: Files, path: string, mode: WriteMode):
     const before = new Set(await files.list(path));
     if (mode !== "extend" && ![...before].every(isOwnName)) throw exists(path, "holds other files; use another name");
     if (mode === "create" && before.has(currentName)) throw exists(path, "is a table already; use --replace to replace it, --append to add to it, or another name");
+    await removeTemporaries(files, path, before);
     const generations = before.has(currentName) ? readGenerations(await files.read(join(path, currentName)), name, mode) : [];
     return { path, name, lock, created, generations, before };
   } catch (cause) {
@@ -96,6 +108,15 @@ export async function removeTable(files: Files, table: PreparedTable): Promise<v
   }
   await table.lock.release();
   await removeDirectoryIfEmpty(files, table.path);
+}
+
+/** Only who holds the lock has temporary files, so those of the time before are of writers that are dead. */
+async function removeTemporaries(files: Files, path: string, names: Set<string>): Promise<void> {
+  for (const name of names) {
+    if (!isTemporaryName(name)) continue;
+    await files.remove(join(path, name));
+    names.delete(name);
+  }
 }
 
 async function requireTable(files: Files, path: string): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import { isSystemError } from "../base/files.js";
 import { sha256Hex, type Footer } from "./footer.js";
+import { keepFile, type KeptFile } from "./kept-files.js";
 
 /** The files that a footer names. */
 export interface TableFiles {
@@ -12,13 +13,16 @@ export interface TableFiles {
   sizeOf(name: string): number;
   /** A whole file; calls `fail` when its length or SHA-256 is not that of the footer. Throws GENERATION_GONE, IO. */
   readAll(name: string, fail: (wrong: string) => never): Uint8Array<ArrayBuffer>;
-  /** Fills the target from a place in the file, which stays open; false when the file is too short. */
+  /** Fills the target from a place in the file; false when the file is too short. */
   readInto(name: string, offset: number, target: Uint8Array): boolean;
 }
 
-/** Files are opened at their first use and stay open, so that a later clean-up of the directory does not matter to them. */
+/**
+ * Files are opened at their first use and stay open where the system allows as many, so that a later clean-up of the
+ * directory does not matter to them.
+ */
 export function openTableFiles(directory: string, table: string, footer: Footer): TableFiles & { close(): void } {
-  const descriptors = new Map<string, number>();
+  const kept = new Map<string, KeptFile>();
   const sizes = new Map(footer.files.map((file) => [file.name, file.bytes]));
   const sizeOf = (name: string) => sizes.get(name)!;
   return {
@@ -30,13 +34,13 @@ export function openTableFiles(directory: string, table: string, footer: Footer)
       return name.startsWith(sha256Hex(bytes)) ? bytes : fail("is damaged: its SHA-256 differs");
     },
     readInto(name, offset, target) {
-      const descriptor = descriptors.get(name) ?? openFile(directory, table, name);
-      descriptors.set(name, descriptor);
-      return fill(descriptor, offset, target, table);
+      const file = kept.get(name) ?? keepFile(() => openFile(directory, table, name));
+      kept.set(name, file);
+      return fill(file.use(), offset, target, table);
     },
     close() {
-      for (const descriptor of descriptors.values()) closeSync(descriptor);
-      descriptors.clear();
+      for (const file of kept.values()) file.close();
+      kept.clear();
     },
   };
 }

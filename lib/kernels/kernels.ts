@@ -21,7 +21,10 @@ export interface KernelFunctions {
   blosclzDecode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
   /** The same of one raw Snappy block. */
   snappyDecode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
-  /** Encodes a raw LZ4 block of at most `targetBytes`; gives its length, or -1 when it would be longer. */
+  /**
+   * Encodes a raw LZ4 block of at most `targetBytes`; gives its length, or -1 when it would be longer. The target may lie
+   * over the source where it begins 65,600 bytes and a 255th of the source before it, or more.
+   */
   lz4Encode(source: Pointer, sourceBytes: number, target: Pointer, targetBytes: number): number;
   /** Byte-shuffles n values of 1 to 255 bytes (2, 4 and 8 are fast): byte plane after byte plane. */
   shuffle(source: Pointer, target: Pointer, n: number, width: number): void;

@@ -62,6 +62,7 @@ export const crashScenarios: ReadonlyMap<string, CrashScenario> = new Map<string
   ["replace", { tables: shards, prepare: async (folder) => { await writeShards(both(folder), columnsOf("first")); }, run: (folder, files) => writeShards(both(folder), columnsOf("second"), { files, replace: true }) }],
   ["append", { tables: ["t.bcolz"], prepare: async (folder) => { await writeTable(one(folder), columnsOf("first")); }, run: (folder, files) => appendRows(one(folder), columnsOf("second"), { files }) }],
   ["append past the dictionary", { tables: ["t.bcolz"], prepare: async (folder) => { await writeTable(one(folder), columnsOf("first")); }, run: (folder, files) => appendRows(one(folder), columnsOf("second"), { files, dictionaryValuesMax: 4 }) }],
+  ["create with rows that wait in files", { tables: ["new/t.bcolz"], prepare: async () => undefined, run: (folder, files) => writeTable(one(join(folder, "new")), columnsOf("first", 5_000), { files, waitingBytesMax: 0, dictionaryValuesMax: 1 }) }],
   ["compact", { tables: ["t.bcolz"], prepare: writeScattered, run: (folder, files) => compactTable(one(folder), { files }) }],
   ["collect", { tables: ["t.bcolz"], prepare: writeLitter, run: (folder, files) => writeTable(one(folder), columnsOf("abcde"), { files, replace: true }) }],
 ]);

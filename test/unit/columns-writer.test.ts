@@ -201,16 +201,45 @@ describe("replacing a table", () => {
     table.close();
   });
 
-  it("collects what fell off CURRENT two minutes ago, and what a dead writer left", async () => {
+  it("clears away at once what a dead writer left, but not what may be half written by one that waits", async () => {
+    const path = join(folder, "taxi.bcolz");
+    await writeTable(path, [column("int64", [1n])]);
+    const left = [`${"0".repeat(32)}.tmp`, ...["col", "idx", "dict"].map((extension) => `${"0".repeat(64)}.${extension}`)];
+    const young = [`LOCK.${"0".repeat(32)}`, `PIN.${"0".repeat(32)}`];
+    for (const name of [...left, ...young]) await writeFile(join(path, name), "");
+    await writeTable(path, [column("int64", [2n])], { replace: true });
+    expect(await readdir(path)).to.include.members(young);
+    expect((await readdir(path)).filter((name) => left.includes(name))).to.deep.equal([]);
+  });
+
+  it("has the place of half written files again before it writes", async () => {
+    const path = join(folder, "taxi.bcolz");
+    await writeTable(path, [column("int64", [1n])]);
+    await writeFile(join(path, `${"0".repeat(32)}.tmp`), "left");
+    const writer = await createTables({ paths: [path], columns: [{ name: "v", dtype: "int64" }], set: false, replace: true, sort: null, files: unsyncedFiles });
+    expect(await readdir(path)).to.not.include(`${"0".repeat(32)}.tmp`);
+    await writer.abort();
+  });
+
+  it("fails when a file that it writes is taken away, and nothing becomes visible", async () => {
+    const path = join(folder, "taxi.bcolz");
+    const writer = await createTables({ paths: [path], columns: [{ name: "v", dtype: "int64" }], set: false, replace: false, sort: null, files: unsyncedFiles });
+    const rows = batchOf("int64", Array.from({ length: 65_536 }, (_, row) => BigInt(row)));
+    await writer.append(0, [rows]);
+    for (const name of await readdir(path)) if (name.endsWith(".tmp")) await unlink(join(path, name));
+    await writer.append(0, [rows]);
+    expect((await failureOf(() => writer.commit())).code).to.equal("IO");
+    expect((await failureOf(() => openTable(path))).code).to.equal("NOT_FOUND");
+  });
+
+  it("collects what fell off CURRENT two minutes ago", async () => {
     const path = join(folder, "taxi.bcolz");
     const write = (value: bigint) => writeTable(path, [column("int64", [value, 100n])], { replace: true });
     const first = await write(1n);
     await write(2n);
-    await writeFile(join(path, `${"0".repeat(32)}.tmp`), "left");
     await age(path);
     await write(3n);
     expect(await readdir(path), "off CURRENT only now").to.include(`${first}.json`);
-    expect(await readdir(path)).to.not.include(`${"0".repeat(32)}.tmp`);
     await age(path);
     const last = await write(4n);
     const names = await readdir(path);

@@ -59,6 +59,26 @@ describe("kernels: decoding", function () {
     }
   }));
 
+  it("lz4Encode may write over what it has read, 64 KiB and a 255th of the source before it", eachCase((arena, n, random) => {
+    const count = 4 * n;
+    const margin = 65_536 + Math.ceil(count / 255) + 64;
+    const word = generate(Uint8Array, 60_000, () => below(random, 256));
+    const sources = [
+      generate(Uint8Array, count, () => below(random, 256)), generate(Uint8Array, count, (row) => word[row % 60_000]!), generate(Uint8Array, count, (row) => (row < count / 2 ? below(random, 256) : row % 7)),
+      generate(Uint8Array, count, (row) => (row % 20 < 4 ? 65 : below(random, 256))), new Uint8Array(count),
+    ];
+    for (const raw of sources) {
+      const room = count + Math.ceil(count / 255) + 16;
+      const apart = arena.reserve(room);
+      const length = arena.kernels.lz4Encode(arena.put(raw), count, apart, room);
+      const target = arena.reserve(margin + count);
+      arena.kernels.bytes.set(raw, target + margin);
+      expect(arena.kernels.lz4Encode(target + margin, count, target, room)).to.equal(length);
+      expectSame(arena.read(Uint8Array, target, length), arena.read(Uint8Array, apart, length));
+      arena.check();
+    }
+  }));
+
   it("lz4Encode makes blocks about as small as the library does", () => {
     const random = seededRandom(5);
     const arena = openArena("low");

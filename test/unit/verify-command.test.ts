@@ -75,6 +75,22 @@ describe("looking after tables from the command line", () => {
     });
   });
 
+  it("import and compact keep as many generations as they are told to", async () => {
+    const path = join(folder, "taxi.bcolz");
+    const kept = async (): Promise<number> => (await readFile(join(path, "CURRENT"), "latin1")).trim().split("\n").length;
+    await writeFile(join(folder, "in.csv"), "v\n1\n2\n");
+    for (let rows = 0; rows < 4; rows++) expect(bqueryd("import", "in.csv", "taxi.bcolz", "--append", "--keep-generations=3").stderr).to.equal("");
+    expect(await kept()).to.equal(3);
+    await writeFile(join(folder, "named.cfg"), "keep_generations = 1\n");
+    expect(bqueryd("import", "in.csv", "taxi.bcolz", "--append", "--config", "named.cfg").stderr).to.equal("");
+    expect(await kept()).to.equal(1);
+    await writeTable(path, [{ name: "v", dtype: "int64", values: Array.from({ length: 65_537 }, (_, row) => BigInt(row)) }], { replace: true, keepGenerations: 1 });
+    await appendRows(path, [{ name: "v", dtype: "int64", values: [1n] }], { keepGenerations: 5 });
+    expect(bqueryd("compact", "taxi", "--keep-generations", "1").status).to.equal(0);
+    expect(await kept()).to.equal(1);
+    expect(bqueryd("compact", "taxi", "--keep-generations", "0").stderr).to.match(/^bqueryd: CONFIG: .*keep.generations/);
+  });
+
   it("says in one line what is not there", () => {
     for (const command of ["verify", "compact"]) {
       const { status, stdout, stderr } = bqueryd(command, "none.bcolz");

@@ -33,6 +33,8 @@ export interface ImportOptions {
   readonly nulls?: readonly string[] | undefined;
   /** How chunks are compressed (default lz4). */
   readonly codec?: "lz4" | "zstd" | undefined;
+  /** Generations that a table keeps, the new one included (default 2). */
+  readonly keepGenerations?: number | undefined;
   /** CSV file for the rows that cannot be stored. */
   readonly rejects?: string | undefined;
   /** Fail at the first row that cannot be stored. */

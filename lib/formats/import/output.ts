@@ -83,11 +83,12 @@ export async function requireFree({ schema }: Target, options: ImportOptions): P
 /** Starts writing. Throws EXISTS, BUSY, SCHEMA_MISMATCH, BAD_INPUT for a name that a column cannot have, IO. */
 export async function openWriter({ schema }: Target, options: ImportOptions, { columns: agreed, rows, sort }: RowFacts): Promise<RowWriter> {
   const columns = agreed.map(({ name, dtype, unit }): NewColumn => ({ name, dtype, unit }));
+  const { codec, keepGenerations } = options;
   if (schema !== null) {
-    return createRowWriter(await appendToTable({ path: options.output, columns, sort, codec: options.codec }), [0, Infinity]);
+    return createRowWriter(await appendToTable({ path: options.output, columns, sort, codec, keepGenerations }), [0, Infinity]);
   }
   const plan = planOutput({ ...options, rows });
-  const tables = await createTables({ paths: plan.paths, set: plan.set, columns, replace: options.replace ?? false, sort, codec: options.codec });
+  const tables = await createTables({ paths: plan.paths, set: plan.set, columns, replace: options.replace ?? false, sort, codec, keepGenerations });
   return createRowWriter(tables, plan.bounds);
 }
 
