@@ -10,8 +10,8 @@ import { BquerydError } from "../base/errors.js";
 import { isSystemError, type Files } from "../base/files.js";
 import { decodeCurrent } from "./current.js";
 import { currentName, decodeFooter } from "./footer.js";
-import { lockName } from "./lock.js";
-import { findLivePins } from "./pins.js";
+import { isMarkDead, lockName } from "./lock.js";
+import { findLivePins, readMark } from "./pins.js";
 import { isOwnName } from "./table-directory.js";
 
 /** How long a footer stays after it left CURRENT, and a lock or pin that may be half written, ms. */
@@ -41,13 +41,18 @@ export async function collectFiles(files: Files, path: string, table: string, no
     for (const file of await namedFiles(files, path, name, table)) protectedNames.add(file);
   });
   await mapBounded(names.filter((name) => !protectedNames.has(name)), filesAtOnce, async (name) => {
-    if (isUnnamed(name) || !await isYoung(name)) await removeIfThere(files, join(path, name));
+    if (isUnnamed(name) || await isOfDead(files, join(path, name)) || !await isYoung(name)) await removeIfThere(files, join(path, name));
   });
 }
 
 /** Tells whether nobody but the holder of the lock can have a use for a file that no footer names. */
 function isUnnamed(name: string): boolean {
   return /\.(?:col|idx|dict|tmp)$/.test(name);
+}
+
+/** Tells whether a file is a lock or a pin that a process which is gone had written to its end. */
+async function isOfDead(files: Files, path: string): Promise<boolean> {
+  return !path.endsWith(".json") && isMarkDead(await readMark(files, path));
 }
 
 /** A reader may release its pin, and a loser of the lock take its file away, at any moment. */

@@ -42,9 +42,9 @@ function openWithRoom(open: () => number): number {
   return open();
 }
 
-/** Half of what this process may have open: sockets, inputs and other threads need theirs. */
+/** A quarter of what this process may have open: sockets, inputs and other threads, which count for themselves, need theirs. */
 function findOpenFilesMax(): number {
-  return Math.max(1, Math.floor(findLimit() / 2));
+  return Math.max(1, Math.floor(findLimit() / 4));
 }
 
 /** The soft limit of this process; that of most systems where it cannot be found, a large number for none. */

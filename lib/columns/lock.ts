@@ -33,6 +33,11 @@ export function isMarkAlive(text: string): boolean {
   return /^[0-9]{1,10}$/.test(pid ?? "") && startTime !== undefined && findStartTime(Number(pid)) === startTime;
 }
 
+/** Tells whether a text is the whole content of a lock or pin, of a process that is gone. */
+export function isMarkDead(text: string): boolean {
+  return text.endsWith("\n") && !isMarkAlive(text);
+}
+
 /** Locks the table in a directory. Throws BUSY naming the process that writes it. */
 export async function acquireLock(files: Files, directory: string, table: string): Promise<Lock> {
   const path = join(directory, lockName);

@@ -46,15 +46,15 @@ export function pinGeneration(directory: string, generation: string): Pin {
 export async function findLivePins(files: Files, directory: string, names: readonly string[]): Promise<LivePins> {
   const live = new Map<string, string>();
   for (const name of names.filter((candidate) => candidate.startsWith(prefix))) {
-    const text = await readPin(files, join(directory, name));
+    const text = await readMark(files, join(directory, name));
     const generation = text.trim().split(" ")[2];
     if (generation !== undefined && isMarkAlive(text)) live.set(name, generation);
   }
   return { names: new Set(live.keys()), generations: new Set(live.values()) };
 }
 
-/** Empty for a pin that was released meanwhile. */
-async function readPin(files: Files, path: string): Promise<string> {
+/** The content of a pin or a lock; empty for one that was released meanwhile. Throws IO. */
+export async function readMark(files: Files, path: string): Promise<string> {
   try {
     return Buffer.from(await files.read(path)).subarray(0, contentBytesMax).toString("latin1");
   } catch (cause) {

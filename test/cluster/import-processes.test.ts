@@ -135,7 +135,9 @@ describe("imports as processes", function () {
       table.close();
       expect(describeTable(at("t.bcolz")).rows).to.equal(expectedRows);
       const strays = listed(at("t.bcolz")).filter((name) => !names.includes(name) && name !== "CURRENT" && !name.endsWith(".json"));
-      expect(strays).to.deep.equal([]);
+      // A lock that was killed half written has no owner to be looked for: it goes with its age.
+      const isHalfWritten = (name: string): boolean => name.startsWith("LOCK.") && !readFileSync(join(at("t.bcolz"), name), "latin1").endsWith("\n");
+      expect(strays.filter((name) => !isHalfWritten(name))).to.deep.equal([]);
     });
 
     it(`told to end ${moment}, one leaves nothing`, async () => {
