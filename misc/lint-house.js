@@ -19,7 +19,7 @@ const owners = new Map([
   ["cli-progress", "lib/cli/"],
   ["hyparquet", "lib/formats/"],
   ["hyparquet-compressors", "lib/formats/"],
-  ["lz4-napi", "lib/columns/"],
+  ["hyparquet-writer", "lib/formats/"],
 ]);
 
 /** The complaint about an import of `request` by `file` (both relative to the root), or undefined. Exported for its test. */

@@ -2,7 +2,7 @@
 import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { formatBytes, formatCount } from "../base/quantities.js";
-import { compactTable, type Compaction } from "../columns/compact.js";
+import { compactTable, type Compaction } from "../columns/write/compact.js";
 import { findTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
 import { readConfig } from "./options.js";

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
-import { openTable } from "../columns/open.js";
+import { openTable } from "../columns/read/open.js";
 import { createSelector, parseWhere } from "../engine/select.js";
 import { exportFormats } from "../formats/export/formats.js";
 import type { ExportFormat } from "../formats/export/formats.js";

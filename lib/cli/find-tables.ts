@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import { isSystemError } from "../base/files.js";
-import { describeTable } from "../columns/describe.js";
+import { describeTable } from "../columns/read/describe.js";
 import { findTableName, isTableName, parseTableName, resolveTables } from "../columns/names.js";
 
 /**

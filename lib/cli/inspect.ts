@@ -1,7 +1,7 @@
 /** `bqueryd inspect`: what is in a table or a set of shards, and how it is stored. */
 import { basename, resolve } from "node:path";
 import type { Command } from "commander";
-import { inspectTable } from "../columns/inspect.js";
+import { inspectTable } from "../columns/read/inspect.js";
 import { findTables } from "./find-tables.js";
 import { formatInspection, inspectionToJson, joinInspections } from "./inspection.js";
 

@@ -4,7 +4,7 @@ import { formatTable, type Align } from "../base/text-table.js";
 import { displayWidth, escapeUnprintable, truncateToWidth } from "../base/text-width.js";
 import { isNumericDtype } from "../client/cells.js";
 import type { Dtype } from "../columns/dtypes.js";
-import { greatestOf, leastOf, showExtreme, type ColumnInspection, type KeptGeneration, type TableInspection } from "../columns/inspect.js";
+import { greatestOf, leastOf, showExtreme, type ColumnInspection, type KeptGeneration, type TableInspection } from "../columns/read/inspect.js";
 
 /** One table, or the shards of a set together. */
 export interface Inspection {

@@ -6,7 +6,7 @@ import { BquerydError } from "../base/errors.js";
 import { formatBytes, formatCount } from "../base/quantities.js";
 import { escapeUnprintable } from "../base/text-width.js";
 import { findTableName, shardOrder } from "../columns/names.js";
-import { verifyTable, type Finding, type Verification } from "../columns/verify.js";
+import { verifyTable, type Finding, type Verification } from "../columns/verify/verify.js";
 import { findTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
 import { startProgress } from "./progress.js";

@@ -4,7 +4,7 @@
  */
 import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
-import type { SetPlace } from "./footer.js";
+import type { SetPlace } from "./files/footer.js";
 
 /** The parts of a directory name. */
 export interface TableName {

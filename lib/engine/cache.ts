@@ -1,5 +1,5 @@
 /** The decoded-column cache: chunks as vectors in kernel memory, least recently used first out, bounded in bytes. */
-import type { Table, TableColumn } from "../columns/table.js";
+import type { Table, TableColumn } from "../columns/read/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Space } from "./memory.js";
 

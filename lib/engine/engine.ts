@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError, type ErrorCode } from "../base/errors.js";
-import { openTable } from "../columns/open.js";
-import type { Table } from "../columns/table.js";
+import { openTable } from "../columns/read/open.js";
+import type { Table } from "../columns/read/table.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
 import { createSpace } from "./memory.js";
 import { mergePartials } from "./merge.js";

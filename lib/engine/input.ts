@@ -1,6 +1,6 @@
 /** The selected rows of a chunk, as groupers and accumulators read them: column by column, gathered once. */
 import { chunkRows } from "../columns/dtypes.js";
-import type { TableColumn } from "../columns/table.js";
+import type { TableColumn } from "../columns/read/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Lease } from "./cache.js";
 import type { Arena } from "./memory.js";

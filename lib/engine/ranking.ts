@@ -1,6 +1,6 @@
 /** Groups in order: the fields of their keys become sorted domains and codes, and the groups a sorted run. */
 import { isFloatDtype, isTextDtype, type Dtype, type TextDtype } from "../columns/dtypes.js";
-import type { TableColumn } from "../columns/table.js";
+import type { TableColumn } from "../columns/read/table.js";
 import type { Arena } from "./memory.js";
 import type { Fields, Groups } from "./groups/grouper.js";
 import type { KeyColumn } from "./groups/keys.js";

@@ -1,7 +1,7 @@
 /** A query over one shard: chunk after chunk is ruled out or selected, grouped and accumulated; the result is a partial. */
 import { BquerydError } from "../base/errors.js";
 import { chunkRows } from "../columns/dtypes.js";
-import type { Table } from "../columns/table.js";
+import type { Table } from "../columns/read/table.js";
 import type { ColumnCache, DecodeCost, Lease } from "./cache.js";
 import { createGrouper } from "./groups/choose.js";
 import type { Grouper } from "./groups/grouper.js";

@@ -1,6 +1,6 @@
 /** The rows that where terms select, chunk by chunk: for export and whoever else reads tables outside of queries. */
 import { chunkRows } from "../columns/dtypes.js";
-import type { Table } from "../columns/table.js";
+import type { Table } from "../columns/read/table.js";
 import { createArena, createSpace, type Arena, type Space } from "./memory.js";
 import { createPredicate, type Predicate } from "./predicate.js";
 import { parseQuery, type Term } from "./query.js";

@@ -1,9 +1,9 @@
 /** The time to append one row to a large table, beside an INSERT into DuckDB's. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { appendToTable } from "../../lib/columns/append.js";
+import { appendToTable } from "../../lib/columns/write/append.js";
 import type { Batch } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { packStrings } from "../../lib/columns/texts.js";
 import type { DuckDb } from "../support/duckdb.js";
 import { measureInTurn, type Runs } from "./measure.js";

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { findDifference } from "../support/difference.js";
 import { withCluster } from "../support/cluster.js";
 import { openDuckDb, type DuckDb } from "../support/duckdb.js";

@@ -9,7 +9,7 @@ import { expect } from "chai";
 import { after, before, describe, it } from "mocha";
 import type { Batch } from "../../lib/columns/dtypes.js";
 import { packStrings } from "../../lib/columns/texts.js";
-import { createTables } from "../../lib/columns/writer.js";
+import { createTables } from "../../lib/columns/write/writer.js";
 import { queryDuckDb } from "../support/parquet.js";
 import { unsyncedFiles, writeShards } from "../support/write-table.js";
 

@@ -11,8 +11,8 @@ import { createGzip } from "node:zlib";
 import { expect } from "chai";
 import { after, afterEach, before, beforeEach, describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
-import { describeTable } from "../../lib/columns/describe.js";
-import { openTable } from "../../lib/columns/open.js";
+import { describeTable } from "../../lib/columns/read/describe.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { readTable } from "../support/read-table.js";
 
 const executable = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));

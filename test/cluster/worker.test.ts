@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { randomId } from "../../lib/base/clock.js";
 import { loadConfig, type Config } from "../../lib/base/config.js";
 import { startWorker, type RunningWorker } from "../../lib/cluster/worker/node.js";
-import { createTables } from "../../lib/columns/writer.js";
+import { createTables } from "../../lib/columns/write/writer.js";
 import { encodeQuery, parseQuery } from "../../lib/engine/query.js";
 import { openSocketCount } from "../../lib/wire/sockets.js";
 import type { WorkerReply } from "../../lib/wire/messages.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "mocha";
 import { dtypes, isFloatDtype, wholeRange, type Dtype } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { writeBcolz } from "../../lib/formats/bcolz/write.js";
 import { readRawColumn, readRawNames } from "../support/bcolz-decoder.js";
 import { bytesAsStored } from "../support/bcolz-fixtures.js";

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { realFiles, type Files } from "../../lib/base/files.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import type { Heap } from "../../lib/kernels/heap.js";
 import { crashScenarios } from "../support/crash-runs.js";
 import { createReadHeap, readTable } from "../support/read-table.js";

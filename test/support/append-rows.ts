@@ -1,5 +1,5 @@
 /** Rows appended to tables from plain values. */
-import { appendToTable, type AppendSpec } from "../../lib/columns/append.js";
+import { appendToTable, type AppendSpec } from "../../lib/columns/write/append.js";
 import { batchOf, unsyncedFiles, type PlainColumn } from "./write-table.js";
 
 /** Appends columns to a table, not durably; gives the generation. */

@@ -5,8 +5,8 @@ import { join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { monotonicMs, seededRandom, type Random } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
-import { openTable } from "../../lib/columns/open.js";
-import { createDecoder, readChunk, type Decoder } from "../../lib/columns/read.js";
+import { openTable } from "../../lib/columns/read/open.js";
+import { createDecoder, readChunk, type Decoder } from "../../lib/columns/read/batches.js";
 import type { Batch } from "../../lib/columns/dtypes.js";
 import { readExpected, unpackBcolz } from "./bcolz-fixtures.js";
 

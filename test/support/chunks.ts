@@ -1,15 +1,15 @@
 /** Single chunks from plain values, and back. */
 import { BquerydError } from "../../lib/base/errors.js";
-import { createArena } from "../../lib/columns/arena.js";
-import { createChunkBuffer, pushRows, viewChunk } from "../../lib/columns/chunk-buffer.js";
-import { decodeChunk } from "../../lib/columns/decode.js";
+import { createArena } from "../../lib/columns/encode/arena.js";
+import { createChunkBuffer, pushRows, viewChunk } from "../../lib/columns/write/chunk-buffer.js";
+import { decodeChunk } from "../../lib/columns/decode/decode.js";
 import { biasOf, isBitSet, type Batch, type Dtype } from "../../lib/columns/dtypes.js";
-import type { EncodedChunk } from "../../lib/columns/encode-input.js";
-import { encodeChunk } from "../../lib/columns/encode.js";
-import { vectorKind, type Compression } from "../../lib/columns/encodings.js";
-import type { ChunkRecord } from "../../lib/columns/index-file.js";
-import { createDecoder, readChunk } from "../../lib/columns/read.js";
-import type { Dictionary, TableColumn } from "../../lib/columns/table.js";
+import type { EncodedChunk } from "../../lib/columns/encode/input.js";
+import { encodeChunk } from "../../lib/columns/encode/encode.js";
+import { vectorKind, type Compression } from "../../lib/columns/files/encodings.js";
+import type { ChunkRecord } from "../../lib/columns/files/index.js";
+import { createDecoder, readChunk } from "../../lib/columns/read/batches.js";
+import type { Dictionary, TableColumn } from "../../lib/columns/read/table.js";
 import { bytesAt, packBytes, type Texts } from "../../lib/columns/texts.js";
 import type { StoredValue } from "./read-table.js";
 import { batchOf } from "./write-table.js";

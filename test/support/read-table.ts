@@ -1,7 +1,7 @@
 /** Whole tables as plain values, for comparing what was stored with what should have been. */
 import { biasOf, isBitSet } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/open.js";
-import type { TableColumn } from "../../lib/columns/table.js";
+import { openTable } from "../../lib/columns/read/open.js";
+import type { TableColumn } from "../../lib/columns/read/table.js";
 import type { Vector } from "../../lib/columns/vector.js";
 import { createHeap } from "../../lib/kernels/heap.js";
 import type { Heap } from "../../lib/kernels/heap.js";

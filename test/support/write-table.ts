@@ -2,7 +2,7 @@
 import { realFiles, type Files } from "../../lib/base/files.js";
 import type { Batch, Dtype } from "../../lib/columns/dtypes.js";
 import { packBytes, packStrings } from "../../lib/columns/texts.js";
-import { createTables, type TablesSpec } from "../../lib/columns/writer.js";
+import { createTables, type TablesSpec } from "../../lib/columns/write/writer.js";
 import type { StoredValue } from "./read-table.js";
 
 /** Files that are not made durable: for tests that survive no power cut, and would wait for the disk most of the time. */

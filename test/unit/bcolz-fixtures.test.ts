@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { after, before, describe, it } from "mocha";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { readRawColumn } from "../support/bcolz-decoder.js";
 import { bytesAsStored, readExpected, unpackBcolz, type Expected } from "../support/bcolz-fixtures.js";
 import { failureOf } from "../support/failure.js";

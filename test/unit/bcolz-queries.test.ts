@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
-import { describeTable } from "../../lib/columns/describe.js";
+import { describeTable } from "../../lib/columns/read/describe.js";
 import { createEngine, type Engine } from "../../lib/engine/engine.js";
 import { parseQuery } from "../../lib/engine/query.js";
 import { unpackBcolz } from "../support/bcolz-fixtures.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { unpackStrings } from "../../lib/columns/texts.js";
 import { openBcolzSource } from "../../lib/formats/bcolz/read.js";
 import { importFiles } from "../../lib/formats/import/import.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { chunkLengthFor } from "../../lib/formats/bcolz/plan.js";
 import { writeBcolz, type BcolzOutput } from "../../lib/formats/bcolz/write.js";
 import { hasAttributes, readRawColumn, readRawNames } from "../support/bcolz-decoder.js";

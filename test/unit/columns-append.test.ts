@@ -3,10 +3,10 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { appendToTable, type AppendSpec } from "../../lib/columns/append.js";
-import { compactTable } from "../../lib/columns/compact.js";
+import { appendToTable, type AppendSpec } from "../../lib/columns/write/append.js";
+import { compactTable } from "../../lib/columns/write/compact.js";
 import { dtypes } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { failureOf } from "../support/failure.js";
 import { readTable, type StoredValue } from "../support/read-table.js";
 import { appendRows } from "../support/append-rows.js";

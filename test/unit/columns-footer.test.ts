@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { canonicalJson } from "../../lib/base/json.js";
-import { decodeCurrent, encodeCurrent } from "../../lib/columns/current.js";
-import { decodeFooter, encodeFooter, sha256Hex, type Footer } from "../../lib/columns/footer.js";
+import { decodeCurrent, encodeCurrent } from "../../lib/columns/files/current.js";
+import { decodeFooter, encodeFooter, sha256Hex, type Footer } from "../../lib/columns/files/footer.js";
 import { failureOf } from "../support/failure.js";
 
 const [dataId, indexId, dictionaryId] = ["a".repeat(64), "b".repeat(64), "c".repeat(64)];

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { wallMs } from "../../lib/base/clock.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { readTable } from "../support/read-table.js";
 import { writeTable } from "../support/write-table.js";
 
@@ -67,7 +67,7 @@ describe("a reader's pin", () => {
   it("counts for another process while that runs, and is cleared away once it is gone", async function () {
     this.timeout(60_000);
     const first = await write(1n);
-    const module = fileURLToPath(new URL("../../lib/columns/open.js", import.meta.url));
+    const module = fileURLToPath(new URL("../../lib/columns/read/open.js", import.meta.url));
     const child = spawn(process.execPath, ["--input-type=module", "-e", `
       const { openTable } = await import(${JSON.stringify(module)});
       openTable(${JSON.stringify(path)}, { pin: true });

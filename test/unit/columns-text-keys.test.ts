@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { freshSeed, seededRandom } from "../../lib/base/clock.js";
-import { requireKeys } from "../../lib/columns/text-keys.js";
+import { requireKeys } from "../../lib/columns/dictionary/text-keys.js";
 import { packBytes, type Texts } from "../../lib/columns/texts.js";
 
 /** Fails unless keys that differ order as their texts do. */

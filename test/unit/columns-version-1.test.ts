@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "mocha";
-import { openTable } from "../../lib/columns/open.js";
-import { verifyTable } from "../../lib/columns/verify.js";
+import { openTable } from "../../lib/columns/read/open.js";
+import { verifyTable } from "../../lib/columns/verify/verify.js";
 import { readTable, type StoredValue } from "../support/read-table.js";
 
 /** A column as it has to be read: its values as JSON holds them, or the SHA-256 of their lines of JSON. */

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { detectFormat } from "../../lib/formats/import/detect.js";
 import { importFiles } from "../../lib/formats/import/import.js";
 import type { ImportSummary } from "../../lib/formats/import/import.js";

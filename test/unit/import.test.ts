@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DuckDBTimestampValue } from "@duckdb/node-api";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { describeTable } from "../../lib/columns/describe.js";
+import { describeTable } from "../../lib/columns/read/describe.js";
 import { importFiles } from "../../lib/formats/import/import.js";
 import type { ImportProgress } from "../../lib/formats/import/options.js";
 import { failureOf } from "../support/failure.js";

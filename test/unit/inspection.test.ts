@@ -6,8 +6,8 @@ import { describe, it } from "mocha";
 import { displayWidth } from "../../lib/base/text-width.js";
 import { formatInspection, inspectionToJson, joinInspections } from "../../lib/cli/inspection.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import type { Extreme } from "../../lib/columns/index-file.js";
-import { inspectTable, showExtreme, type ColumnInspection, type Shown, type TableInspection } from "../../lib/columns/inspect.js";
+import type { Extreme } from "../../lib/columns/files/index.js";
+import { inspectTable, showExtreme, type ColumnInspection, type Shown, type TableInspection } from "../../lib/columns/read/inspect.js";
 import { writeTable } from "../support/write-table.js";
 
 function shard(index: number, columns: readonly Partial<ColumnInspection>[]): TableInspection {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { dtypes, isBitSet, isTextDtype, wholeRange } from "../../lib/columns/dtypes.js";
 import type { Batch, Dtype } from "../../lib/columns/dtypes.js";
 import { bytesAt, packBytes } from "../../lib/columns/texts.js";
-import { sliceBatch } from "../../lib/columns/read.js";
+import { sliceBatch } from "../../lib/columns/read/batches.js";
 import { fixedBatch, findWidth } from "../../lib/formats/values/batches.js";
 import { findDisorder, keysOf } from "../../lib/formats/sort/keys.js";
 import { createSorter } from "../../lib/formats/sort/sorter.js";

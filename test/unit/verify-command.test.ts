@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { openTable } from "../../lib/columns/open.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { appendRows } from "../support/append-rows.js";
 import { writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
 

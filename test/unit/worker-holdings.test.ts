@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { createTables } from "../../lib/columns/writer.js";
+import { createTables } from "../../lib/columns/write/writer.js";
 import { compareScans, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings.js";
 import { watchHoldings, type HoldingsWatch } from "../../lib/cluster/worker/holdings-watch.js";
 import { createSilentLog } from "../support/silent-log.js";

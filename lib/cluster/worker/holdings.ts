@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { toBquerydError, type BquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
-import { describeTable, stampTable } from "../../columns/describe.js";
+import { describeTable, stampTable } from "../../columns/read/describe.js";
 import { isTableName } from "../../columns/names.js";
 import type { Holding } from "../../wire/messages.js";
 

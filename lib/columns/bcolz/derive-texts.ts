@@ -2,10 +2,10 @@
 import { crc32 } from "node:zlib";
 import { BquerydError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
-import { createArena, type Arena } from "../arena.js";
-import { createDictionaryBuilder, type DictionaryBuilder } from "../dictionary-builder.js";
+import { createArena, type Arena } from "../encode/arena.js";
+import { createDictionaryBuilder, type DictionaryBuilder } from "../dictionary/builder.js";
 import { compareBytes, textBounds } from "../text.js";
-import { createPoolMemory, type PoolMemory } from "../text-pool.js";
+import { createPoolMemory, type PoolMemory } from "../dictionary/text-pool.js";
 import { bytesAt, countTexts, type Texts } from "../texts.js";
 
 /** The extremes of a chunk of texts, or bounds of them, as in an index. */

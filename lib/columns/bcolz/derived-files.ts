@@ -17,7 +17,7 @@ import { randomId } from "../../base/clock.js";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
 import { canonicalJson } from "../../base/json.js";
-import { sha256Hex } from "../footer.js";
+import { sha256Hex } from "../files/footer.js";
 
 /** The files of what was derived from one column, and the JSON that describes them. */
 export interface DerivedFiles<T> {

@@ -13,7 +13,7 @@
  *
  * Copied rows follow the first 32 bytes, not shuffled.
  */
-import type { Arena } from "../arena.js";
+import type { Arena } from "../encode/arena.js";
 
 const fileHeaderBytes = 16;
 const chunkHeaderBytes = 16;

@@ -8,7 +8,7 @@
 import { Type, type Static, type TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { limits } from "../../base/limits.js";
-import { corruptFooter } from "../footer.js";
+import { corruptFooter } from "../files/footer.js";
 
 /** What the two files of a column say. */
 export interface ColumnMetadata {

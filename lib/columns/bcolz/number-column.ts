@@ -2,7 +2,7 @@
 import { Type, type Static } from "@sinclair/typebox";
 import type { Heap } from "../../kernels/heap.js";
 import { chunkRows } from "../dtypes.js";
-import type { ChunkStatistics, TableColumn } from "../table.js";
+import type { ChunkStatistics, TableColumn } from "../read/table.js";
 import type { ColumnContext } from "./context.js";
 import { findDerived, keepDerived } from "./derived-files.js";
 import { decodeNumbers, type NumberBounds, type NumberChunk } from "./numbers.js";

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpat
 import { join, sep } from "node:path";
 import { toBquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
-import { corruptFooter } from "../footer.js";
+import { corruptFooter } from "../files/footer.js";
 
 /** A file as it was when it was looked at: where anything differs its content may. */
 export interface FileStamp {

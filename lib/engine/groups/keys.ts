@@ -1,6 +1,6 @@
 /** Key columns of a shard: how their values become small whole numbers ("fields") by which groups are found. */
 import { isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
-import { hasNullRows, type TableColumn } from "../../columns/table.js";
+import { hasNullRows, type TableColumn } from "../../columns/read/table.js";
 import type { Run } from "../input.js";
 
 /**

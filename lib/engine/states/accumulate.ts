@@ -1,6 +1,6 @@
 /** Accumulators in kernel memory: one state of one column over the groups of a shard, while its rows are scanned. */
 import { isFloatDtype, isTextDtype, type WholeDtype } from "../../columns/dtypes.js";
-import { hasNullRows, type TableColumn } from "../../columns/table.js";
+import { hasNullRows, type TableColumn } from "../../columns/read/table.js";
 import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
 import { takeCounts } from "./count.js";

@@ -2,7 +2,7 @@
 import { BquerydError } from "../../base/errors.js";
 import { findStoredDtype } from "../../columns/bcolz/stored-dtype.js";
 import { isBitSet, isFloatDtype, type Batch, type Dtype } from "../../columns/dtypes.js";
-import { hasNullRows, type Table } from "../../columns/table.js";
+import { hasNullRows, type Table } from "../../columns/read/table.js";
 import { isTextBatch, findWidth, type TextBatch } from "../values/batches.js";
 
 /** A column as bcolz keeps it. */

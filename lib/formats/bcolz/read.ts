@@ -1,9 +1,9 @@
 /** Tables as a source of batches: those that Python's bcolz wrote, and our own. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { describeTable } from "../../columns/describe.js";
-import { openTable } from "../../columns/open.js";
-import { readBatches } from "../../columns/read.js";
-import type { Table } from "../../columns/table.js";
+import { describeTable } from "../../columns/read/describe.js";
+import { openTable } from "../../columns/read/open.js";
+import { readBatches } from "../../columns/read/batches.js";
+import type { Table } from "../../columns/read/table.js";
 import { throwIfAborted } from "../abort.js";
 import { convertBatch } from "../values/convert.js";
 import { siftRows } from "../values/rejecting.js";

@@ -1,6 +1,6 @@
 /** Cuts CSV text into blocks of whole records, without looking at what is in them where no quote is. */
-import { createArena } from "../../columns/arena.js";
-import type { Arena } from "../../columns/arena.js";
+import { createArena } from "../../columns/encode/arena.js";
+import type { Arena } from "../../columns/encode/arena.js";
 import { joinBlocks } from "../input/byte-input.js";
 import type { ByteBlock } from "../input/byte-input.js";
 

@@ -1,5 +1,5 @@
 /** Memory of the kernels for one block of CSV text at a time, and the fields found in it. */
-import { createArena } from "../../columns/arena.js";
+import { createArena } from "../../columns/encode/arena.js";
 import type { Kernels } from "../../kernels/kernels.js";
 import { powersOfTen } from "./powers.js";
 

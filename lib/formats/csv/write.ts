@@ -5,7 +5,7 @@
  */
 import { isBitSet } from "../../columns/dtypes.js";
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read.js";
+import { sliceBatch } from "../../columns/read/batches.js";
 import { isTextBatch } from "../values/batches.js";
 import { cellTexts } from "../values/cell-text.js";
 import type { RowEncoder } from "../export/export.js";

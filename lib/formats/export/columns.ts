@@ -1,7 +1,7 @@
 /** The columns of an export, which all its tables have. */
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
-import type { Table, TableColumn } from "../../columns/table.js";
+import type { Table, TableColumn } from "../../columns/read/table.js";
 
 /** A column as it is written. */
 export interface ExportColumn {

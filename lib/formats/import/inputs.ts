@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
-import { describeTable } from "../../columns/describe.js";
+import { describeTable } from "../../columns/read/describe.js";
 import { throwIfAborted } from "../abort.js";
 import { detectFormat } from "./detect.js";
 import type { ImportFormat } from "./detect.js";

@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BquerydError } from "../../base/errors.js";
-import { appendToTable } from "../../columns/append.js";
+import { appendToTable } from "../../columns/write/append.js";
 import type { Batch } from "../../columns/dtypes.js";
-import { openTable } from "../../columns/open.js";
-import { readBatches, sliceBatch } from "../../columns/read.js";
-import { createTables } from "../../columns/writer.js";
-import type { NewColumn, TablesWriter } from "../../columns/writer.js";
+import { openTable } from "../../columns/read/open.js";
+import { readBatches, sliceBatch } from "../../columns/read/batches.js";
+import { createTables } from "../../columns/write/writer.js";
+import type { NewColumn, TablesWriter } from "../../columns/write/writer.js";
 import type { ImportOptions } from "./options.js";
 import type { AgreedColumn, Schema } from "./schema.js";
 import { planOutput } from "./shards.js";

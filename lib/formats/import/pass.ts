@@ -1,7 +1,7 @@
 /** One pass over the inputs of an import: every row to a sink or to the rejects, and what the columns must become. */
 import { BquerydError } from "../../base/errors.js";
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read.js";
+import { sliceBatch } from "../../columns/read/batches.js";
 import { throwIfAborted } from "../abort.js";
 import { isTextFormat } from "./detect.js";
 import { withInput } from "./inputs.js";

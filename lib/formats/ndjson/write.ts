@@ -4,7 +4,7 @@
  * base64; nulls as null.
  */
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read.js";
+import { sliceBatch } from "../../columns/read/batches.js";
 import { bytesAt } from "../../columns/texts.js";
 import { cellTexts } from "../values/cell-text.js";
 import type { RowEncoder } from "../export/export.js";

@@ -1,7 +1,7 @@
 /** New batches of rows picked from several batches of one column. */
 import { isBitSet, isTextDtype } from "../../columns/dtypes.js";
 import type { Batch, TextDtype } from "../../columns/dtypes.js";
-import { widthOf } from "../../columns/encodings.js";
+import { widthOf } from "../../columns/files/encodings.js";
 import type { Texts } from "../../columns/texts.js";
 import { fixedBatch, isTextBatch } from "./batches.js";
 import type { TextBatch } from "./batches.js";

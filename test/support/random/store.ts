@@ -1,9 +1,9 @@
 /** Random tables on disk, the way imports leave them: the shards of a set, or one table that was appended to. */
 import { join } from "node:path";
 import type { Random } from "../../../lib/base/clock.js";
-import { appendToTable } from "../../../lib/columns/append.js";
-import type { TablesWriter } from "../../../lib/columns/write-session.js";
-import { createTables } from "../../../lib/columns/writer.js";
+import { appendToTable } from "../../../lib/columns/write/append.js";
+import type { TablesWriter } from "../../../lib/columns/write/session.js";
+import { createTables } from "../../../lib/columns/write/writer.js";
 import { chance, oneOf, whole } from "./draw.js";
 import { batchOf, unsyncedFiles } from "../write-table.js";
 import type { FilledTable } from "./tables.js";

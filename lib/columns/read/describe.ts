@@ -1,0 +1,61 @@
+/** A table in short, as other processes need to know it. */
+import { statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { wallMs } from "../../base/clock.js";
+import { isBcolz, readBcolzDirectory, stampBcolz } from "../bcolz/directory.js";
+import { readCurrent } from "../files/current.js";
+import type { Dtype } from "../dtypes.js";
+import { currentName, type SetPlace } from "../files/footer.js";
+import { readFooter } from "./open.js";
+
+/** The current generation of a table. */
+export interface TableDescription {
+  /** Directory name. */
+  readonly name: string;
+  readonly generation: string;
+  readonly rows: number;
+  /** Of the files that its footer names. */
+  readonly bytes: number;
+  readonly set: SetPlace | null;
+  readonly columns: { readonly name: string; readonly dtype: Dtype }[];
+  /** When CURRENT was last replaced, ms since 1970 by this machine's clock. */
+  readonly changedMs: number;
+}
+
+/**
+ * Describes the table in a directory from CURRENT and the footer alone, one of bcolz from a look at its files. Blocks
+ * shortly. Throws NOT_FOUND where there is no table, CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE.
+ */
+export function describeTable(path: string): TableDescription {
+  if (isBcolz(path)) return describeBcolz(path);
+  const directory = resolve(path);
+  const name = basename(directory);
+  const generation = readCurrent(directory, name)[0]!;
+  const footer = readFooter(directory, name, generation);
+  return {
+    name, generation, rows: footer.rows, set: footer.set,
+    bytes: footer.files.reduce((sum, file) => sum + file.bytes, 0),
+    columns: footer.columns.map((column) => ({ name: column.name, dtype: column.dtype })),
+    changedMs: statSync(join(directory, currentName)).mtimeMs,
+  };
+}
+
+/** Bcolz may overwrite a chunk and change nothing else, which only a look at every file shows: one a minute, ms. */
+const bcolzLookMs = 60_000;
+
+/**
+ * A text that changes when the table in a directory may have changed, had with a few looks at its files; empty when only
+ * describing it tells. Undefined where there is no table. Throws what the system says of the directory.
+ */
+export function stampTable(path: string): string | undefined {
+  const current = statSync(join(path, currentName), { bigint: true, throwIfNoEntry: false });
+  if (current !== undefined) return `${current.mtimeNs}:${current.ino}:${current.size}`;
+  if (!isBcolz(path)) return undefined;
+  const stamp = stampBcolz(path);
+  return stamp === undefined ? "" : `${Math.floor(wallMs() / bcolzLookMs)} ${stamp}`;
+}
+
+function describeBcolz(path: string): TableDescription {
+  const { name, generation, rows, storedBytes, columns, changedMs } = readBcolzDirectory(path);
+  return { name, generation, rows, set: null, bytes: storedBytes, columns: columns.map((column) => ({ name: column.name, dtype: column.dtype })), changedMs };
+}

@@ -1,0 +1,96 @@
+/** Opening a table: one generation pinned, its columns read on demand with blocking calls. */
+import { readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { BquerydError, toBquerydError } from "../../base/errors.js";
+import { isSystemError } from "../../base/files.js";
+import { suggestion } from "../../base/nearest.js";
+import { isBcolz } from "../bcolz/directory.js";
+import { openBcolz } from "../bcolz/open.js";
+import { readCurrent } from "../files/current.js";
+import { decodeFooter, corruptFooter, type Footer } from "../files/footer.js";
+import { openColumn, type OpenColumn } from "./open-column.js";
+import { pinGeneration } from "../directory/pins.js";
+import { openTableFiles } from "./table-files.js";
+import type { Table } from "./table.js";
+
+/** An open table with what inspection looks at besides. */
+export interface OpenTable extends Table {
+  readonly columns: readonly OpenColumn[];
+}
+
+/** How to open a table. */
+export interface OpenOptions {
+  /** The generation to read; the current one without it. */
+  readonly generation?: string | undefined;
+  /**
+   * Whether collection is to spare the files of the generation until the table is closed: for readers that may take
+   * longer than two minutes. Costs a small file in the directory.
+   */
+  readonly pin?: boolean | undefined;
+}
+
+/**
+ * Opens the table in a directory, at its current generation or a given one; also one that Python's bcolz wrote. Blocks;
+ * for threads that may. Throws NOT_FOUND where there is no table, GENERATION_GONE when that generation is not kept,
+ * CORRUPT_FOOTER, UNSUPPORTED_FORMAT.
+ */
+export function openTable(path: string, options: OpenOptions = {}): Table {
+  return isBcolz(path) ? openBcolz(path, options) : openOwnTable(path, options);
+}
+
+/** Opens a table of our own format; one of bcolz is NOT_FOUND. Else as `openTable`. */
+export function openOwnTable(path: string, options: OpenOptions = {}): OpenTable {
+  const directory = resolve(path);
+  const name = basename(directory);
+  const generations = readCurrent(directory, name);
+  const generation = options.generation ?? generations[0]!;
+  if (!generations.includes(generation)) throw generationGone(name, generation);
+  const footer = readKeptFooter(directory, name, generation);
+  const files = openTableFiles(directory, name, footer);
+  const pin = options.pin === true ? pinGeneration(directory, generation) : undefined;
+  const columns = footer.columns.map((column) => openColumn(footer, column, files));
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  return {
+    name, path: directory, generation, footer, rows: footer.rows, columns,
+    column(wanted) {
+      const column = byName.get(wanted);
+      if (column !== undefined) return column;
+      throw new BquerydError("UNKNOWN_COLUMN", `${name} has no column '${wanted}'${suggestion(wanted, byName.keys(), `its columns are ${listSome([...byName.keys()])}`)}`, { details: { table: name, column: wanted } });
+    },
+    close() {
+      files.close();
+      pin?.release();
+    },
+  };
+}
+
+/** The footer of a generation; when it is missing, CURRENT is asked again, which may have moved on meanwhile. */
+function readKeptFooter(directory: string, table: string, generation: string): Footer {
+  try {
+    return readFooter(directory, table, generation);
+  } catch (cause) {
+    if (!readCurrent(directory, table).includes(generation)) throw generationGone(table, generation);
+    throw cause;
+  }
+}
+
+/** The footer of a generation that CURRENT names. Throws CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE. */
+export function readFooter(directory: string, table: string, generation: string): Footer {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(join(directory, `${generation}.json`));
+  } catch (cause) {
+    if (isSystemError(cause, "ENOENT")) throw corruptFooter(table, `CURRENT names generation ${generation}, which has no footer`, cause);
+    throw toBquerydError(cause, `read the footer of ${table}`);
+  }
+  return decodeFooter(bytes, generation, table);
+}
+
+function generationGone(table: string, generation: string): BquerydError {
+  return new BquerydError("GENERATION_GONE", `${table} no longer keeps generation ${generation}; ask again to use the current one`, { details: { table, generation } });
+}
+
+function listSome(names: readonly string[]): string {
+  const most = 10;
+  return names.slice(0, most).join(", ") + (names.length > most ? `, and ${names.length - most} more` : "");
+}
