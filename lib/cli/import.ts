@@ -3,21 +3,23 @@ import { dirname, join } from "node:path";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { BquerydError } from "../base/errors.js";
-import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
+import { formatBytes, formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
 import { importFormats } from "../formats/import/detect.js";
 import type { ImportFormat } from "../formats/import/detect.js";
 import { importFiles } from "../formats/import/import.js";
 import type { ImportSummary } from "../formats/import/import.js";
+import type { Namesakes } from "../formats/import/namesake.js";
 import type { ImportOptions, ImportProgress } from "../formats/import/options.js";
 import { parseNames, parseTypes } from "./column-flags.js";
 import { whileUninterrupted } from "./interruption.js";
 import { readConfig } from "./options.js";
 import { startProgress } from "./progress.js";
 import type { ProgressState } from "./progress.js";
+import { reportWarning } from "./report.js";
 
 /** The flags as commander gives them. */
-type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec" | "keepGenerations"> & {
+type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec" | "keepGenerations" | "timeoutMs"> & {
   readonly null?: readonly string[];
   readonly format?: ImportFormat;
   readonly codec?: "lz4" | "zstd";
@@ -58,10 +60,16 @@ async function runImport(paths: readonly string[], { null: nulls, json, ...flags
   if (output === undefined || paths.length < 2) {
     throw new BquerydError("USAGE", "import needs files to read and a table to write; see bqueryd import --help");
   }
-  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output, keepGenerations: config.keepGenerations };
+  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output, keepGenerations: config.keepGenerations, timeoutMs: config.timeoutMs };
   const summary = await (json === true ? whileUninterrupted((signal) => importFiles({ ...options, signal })) : withProgress(options));
   process.stdout.write(json === true ? `${JSON.stringify(toJson(summary))}\n` : formatSummary(options, summary));
   if (json !== true) process.stderr.write(formatRejects(options, summary));
+  if (summary.namesakes !== null) reportWarning(describeNamesakes(summary.namesakes));
+  if (summary.endedOrder !== null) reportWarning(escapeUnprintable(`${output} is no longer sorted by '${summary.endedOrder}', as rows added to it do not follow that order; import all of it anew with --sort to have it sorted`));
+}
+
+function describeNamesakes({ name, table, set }: Namesakes): string {
+  return `${name} is both the table ${table} and the set ${set} now, so that asking for ${name} is AMBIGUOUS_TABLE; ask for ${table} or '${set}', or remove one of them`;
 }
 
 async function withProgress(options: ImportOptions): Promise<ImportSummary> {
@@ -83,12 +91,12 @@ function stateOf({ phase, rows, totalRows, bytes, totalBytes }: ImportProgress):
 
 function formatSummary({ inputs, output, shards, shardRows }: ImportOptions, summary: ImportSummary): string {
   const { rowsStored, rowsRead, rowsRejected, tables, seconds } = summary;
-  const files = inputs.length === 1 ? nameOf(inputs[0]!) : `${formatCount(inputs.length)} inputs`;
+  const files = inputs.length === 1 ? nameOf(inputs[0]!) : formatCounted(inputs.length, "input");
   const sharded = shards !== undefined || shardRows !== undefined;
-  const place = sharded ? `${formatCount(tables.length)} shard${tables.length === 1 ? "" : "s"} of ${output}` : join(dirname(output), tables[0]!.name);
-  const rate = `${formatSeconds(seconds)}, ${formatCount(rowsStored / seconds)} rows/s`;
+  const place = sharded ? `${formatCounted(tables.length, "shard")} of ${output}` : join(dirname(output), tables[0]!.name);
+  const rate = `${formatSeconds(seconds)}, ${formatCounted(rowsStored / seconds, "row")}/s`;
   const lost = rowsRejected === 0 ? "" : ` of ${formatCount(rowsRead)} read, ${formatCount(rowsRejected)} rejected,`;
-  return `${formatCount(rowsStored)} ${rowsStored === 1 ? "row" : "rows"}${lost} from ${files} into ${place}: ${formatBytes(totalBytes(summary))} (${rate})\n`;
+  return `${formatCounted(rowsStored, "row")}${lost} from ${files} into ${place}: ${formatBytes(totalBytes(summary))} (${rate})\n`;
 }
 
 /** What was not stored, and why; nothing when all was. */

@@ -7,6 +7,7 @@ import { addControllerCommand } from "./controller.js";
 import { addExportCommand } from "./export.js";
 import { addImportCommand } from "./import.js";
 import { addInspectCommand } from "./inspect.js";
+import { stopListeningEarly } from "./interruption.js";
 import { addConfigOptions, hyphenateFlags } from "./options.js";
 import { addPrompt } from "./prompt.js";
 import { reportError } from "./report.js";
@@ -17,6 +18,7 @@ import { addWorkerCommand } from "./worker.js";
 /** Runs the command that the arguments (without program and script) name, and yields the exit code of the process. */
 export async function main(argv: readonly string[]): Promise<number> {
   endWithReader();
+  await stopListeningEarly();
   try {
     await createProgram().parseAsync(hyphenateFlags(argv), { from: "user" });
     // A command that did what it was asked may still have bad news: `verify`.

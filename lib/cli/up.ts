@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
 import { configFlags, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
-import { formatCount } from "../base/quantities.js";
+import { formatCounted } from "../base/quantities.js";
 import { connectWith } from "../client/connect.js";
 import { openRegistry } from "../registry/open.js";
 import { readConfig } from "./options.js";
@@ -53,8 +53,8 @@ export async function startUp(config: Config): Promise<Up> {
 export function formatReady({ address, workers, tables }: Up): string {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const shards = tables.reduce((sum, table) => sum + table.shards, 0);
-  const served = `${count(tables.length, "table")} (${count(shards, "shard")}, ${count(rows, "row")})`;
-  return `ready: ${address}, ${count(workers, "worker")}, ${served}; ask with: bqueryd ${address}`;
+  const served = `${formatCounted(tables.length, "table")} (${formatCounted(shards, "shard")}, ${formatCounted(rows, "row")})`;
+  return `ready: ${address}, ${formatCounted(workers, "worker")}, ${served}; ask with: bqueryd ${address}`;
 }
 
 async function runUp(_flags: unknown, command: Command): Promise<void> {
@@ -179,8 +179,4 @@ function decodeTables(files: unknown): ServedTable[] {
 
 function memberOf(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function count(number: number, noun: string): string {
-  return `${formatCount(number)} ${noun}${number === 1 ? "" : "s"}`;
 }

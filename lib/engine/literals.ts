@@ -4,9 +4,8 @@
  */
 import { BquerydError } from "../base/errors.js";
 import { formatHex, parseHex } from "../base/hex.js";
-import { parseDate } from "../columns/dates.js";
+import { parseDate, parseTimestamp } from "../columns/moments.js";
 import { biasOf, wholeRange, type Dtype, type FloatDtype, type TextDtype, type WholeDtype } from "../columns/dtypes.js";
-import { parseTimestamp } from "../columns/timestamps.js";
 import type { Literal, Term } from "./query.js";
 
 /**

@@ -1,6 +1,7 @@
 /** A where term over the chunks of one shard: ruled by statistics where they decide, else a mask over the rows. */
 import { chunkRows } from "../columns/dtypes.js";
-import type { ChunkStatistics, Dictionary, TableColumn } from "../columns/read/table.js";
+import type { Dictionary } from "../columns/files/dictionary.js";
+import type { ChunkStatistics, TableColumn } from "../columns/read/table.js";
 import type { Vector } from "../columns/vector.js";
 import { conditionOf, type Condition } from "./literals.js";
 import type { Arena } from "./memory.js";

@@ -7,7 +7,8 @@ import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { displayWidth } from "../../lib/base/text-width.js";
 import { parseNames, parseTypes } from "../../lib/cli/column-flags.js";
-import { formatBar, formatProgress } from "../../lib/cli/progress.js";
+import { formatBar, formatProgress, measureParts } from "../../lib/cli/progress.js";
+import type { Elapsed } from "../../lib/cli/progress.js";
 import { failureOf } from "../support/failure.js";
 import { writeParquet } from "../support/parquet.js";
 
@@ -54,6 +55,15 @@ describe("the commands import and inspect", () => {
     expect(readdirSync(at("data"))).to.have.length(4);
   });
 
+  it("import --append says on one line that it ends the order of a table", async () => {
+    writeFileSync(at("in.csv"), "v\n1\n2\n");
+    await run(["import", at("in.csv"), at("t.bcolz"), "--sort", "v"]);
+    const { code, stderr } = await run(["import", at("in.csv"), at("t.bcolz"), "--append"]);
+    expect([code, stderr.trim().split("\n").length]).to.deep.equal([0, 1]);
+    expect(stderr).to.include("t.bcolz is no longer sorted by 'v'");
+    expect((await run(["import", at("in.csv"), at("t.bcolz"), "--append"])).stderr).to.equal("");
+  });
+
   it("import shows the first rows that it could not store, with line and reason, and exits with 0", async () => {
     writeFileSync(at("in.csv"), `a,b\n1,2\n${"\u001b[2Jbad\n".repeat(12)}`);
     const { code, stdout, stderr } = await run(["import", at("in.csv"), at("t.bcolz")]);
@@ -96,6 +106,32 @@ describe("the commands import and inspect", () => {
     });
   }
 
+  it("import warns when a table and a set have one name from now on, and each can be asked for", async () => {
+    const warning = "bqueryd: warning: t is both the table t.bcolz and the set t-*.bcolzs now, so that asking for t is AMBIGUOUS_TABLE; ask for t.bcolz or 't-*.bcolzs', or remove one of them\n";
+    expect((await run(["import", at("in.parquet"), at("t.bcolz")])).stderr).to.equal("");
+    expect(await run(["import", at("in.parquet"), at("t"), "--shards", "2"])).to.include({ code: 0, stderr: warning });
+    expect(await run(["import", at("in.parquet"), at("t.bcolz"), "--append", "--json"])).to.include({ code: 0, stderr: warning });
+    expect((await run(["inspect", at("t")])).stderr).to.match(/AMBIGUOUS_TABLE/);
+    expect((await run(["inspect", at("t.bcolz")])).stdout).to.match(/^t\.bcolz: 2,000 rows, /);
+    expect((await run(["inspect", at("t-*.bcolzs")])).stdout).to.match(/: 1,000 rows in 2 shards, /);
+    expect((await run(["import", at("in.parquet"), at("u.bcolz")])).stderr).to.equal("");
+  });
+
+  it("import says what to do about a place that cannot be read or written", async () => {
+    const cases = [
+      ["/proc/none.csv", at("t.bcolz"), "NOT_FOUND: /proc/none.csv does not exist; check the path"],
+      [join(at("in.parquet"), "x"), at("t.bcolz"), "a part of the path is no folder, correct it"],
+      [at("in.parquet"), "/proc/t.bcolz", "mkdir '/proc/t.bcolz'; check the path, and that files can be made there if one is to be"],
+      [at("in.parquet"), "/proc/none/t.bcolz", "mkdir '/proc/none'; check the path, and that files can be made there if one is to be"],
+      [at("in.parquet"), join(at("in.parquet"), "t.bcolz"), "a part of the path is no folder, correct it"],
+    ] as const;
+    for (const [input, output, words] of cases) {
+      const { code, stderr } = await run(["import", input, output]);
+      expect([code, stderr.includes(words)], stderr).to.deep.equal([65, true]);
+    }
+    expect(readdirSync(folder)).to.deep.equal(["in.parquet"]);
+  });
+
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`${signal} in mid-import exits with 130 and leaves nothing`, async function () {
       this.timeout(60_000);
@@ -105,7 +141,7 @@ describe("the commands import and inspect", () => {
         if (!isSent) process.kill(pid, signal);
         isSent = true;
       });
-      expect(outcome.stderr).to.match(/^[0-9,]+ of 9,000,000 rows \([0-9]+ %\), [0-9,]+ rows\/s, .* left\n[^]*bqueryd: CANCELLED: .*; nothing was stored\n$/);
+      expect(outcome.stderr).to.match(/^[0-9,]+ of 9,000,000 rows \([0-9]+ %\), [0-9,]+ rows\/s, .* left\n[^]*bqueryd: CANCELLED: the import was interrupted; nothing was stored\n$/);
       expect([outcome.code, existsSync(at("data"))]).to.deep.equal([130, false]);
     });
   }
@@ -135,20 +171,41 @@ describe("the commands import and inspect", () => {
 });
 
 describe("progress", () => {
+  const since = (ms: number, before: Partial<Elapsed> = {}): Elapsed => ({ ms, doneBefore: 0, fractionBefore: 0, ...before });
+
   it("tells rows, rate and the time left", () => {
-    expect(formatProgress({ unit: "rows", done: 1_200_000, total: 3_000_000 }, 2_000)).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
+    expect(formatProgress({ unit: "rows", done: 1_200_000, total: 3_000_000 }, since(2_000))).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
   });
 
   it("of nothing is whole, and at its start knows no time", () => {
-    expect(formatProgress({ unit: "rows", done: 0, total: 0 }, 5)).to.equal("0 of 0 rows (100 %), 0 rows/s");
+    expect(formatProgress({ unit: "rows", done: 0, total: 0 }, since(5))).to.equal("0 of 0 rows (100 %)");
   });
 
   it("tells the time left from the bytes where the rows are not known", () => {
-    expect(formatProgress({ label: "counting", unit: "rows", done: 1_000, total: null, fraction: 0.25 }, 1_000)).to.equal("counting: 1,000 rows (25 %), 1,000 rows/s, 3.00 s left");
+    expect(formatProgress({ label: "counting", unit: "rows", done: 1_000, total: null, fraction: 0.25 }, since(1_000))).to.equal("counting: 1,000 rows (25 %), 1,000 rows/s, 3.00 s left");
   });
 
   it("tells bytes of what has no known end", () => {
-    expect(formatProgress({ label: "copying", unit: "bytes", done: 2_000_000, total: null }, 1_000)).to.equal("copying: 2.00 MB, 2.00 MB/s");
+    expect(formatProgress({ label: "copying", unit: "bytes", done: 2_000_000, total: null }, since(1_000))).to.equal("copying: 2.00 MB, 2.00 MB/s");
+  });
+
+  it("counts what was done before a part of the work was first heard of in neither rate nor time left", () => {
+    const state = { label: "writing", unit: "rows", done: 80_000, total: 100_000 } as const;
+    expect(formatProgress(state, since(2_000, { doneBefore: 60_000, fractionBefore: 0.6 }))).to.equal("writing: 80,000 of 100,000 rows (80 %), 10,000 rows/s, 2.00 s left");
+    expect(formatProgress({ ...state, done: 60_000 }, since(1, { doneBefore: 60_000, fractionBefore: 0.6 }))).to.equal("writing: 60,000 of 100,000 rows (60 %)");
+  });
+
+  it("begins anew with each part, though much of it is done at its first word", () => {
+    const measure = measureParts(1_000);
+    const state = { unit: "rows", total: 100_000 } as const;
+    expect(measure({ ...state, label: "sorting", done: 100_000 }, 3_000)).to.deep.equal({ ms: 2_000, doneBefore: 0, fractionBefore: 0 });
+    expect(measure({ ...state, label: "writing", done: 60_000 }, 9_000)).to.deep.equal({ ms: 0, doneBefore: 60_000, fractionBefore: 0.6 });
+    expect(measure({ ...state, label: "writing", done: 80_000 }, 9_500)).to.deep.equal({ ms: 500, doneBefore: 60_000, fractionBefore: 0.6 });
+    expect(measure({ ...state, label: "writing", done: 10_000 }, 9_700)).to.deep.equal({ ms: 0, doneBefore: 10_000, fractionBefore: 0.1 });
+  });
+
+  it("of one row is of one row", () => {
+    expect(formatProgress({ unit: "rows", done: 1, total: 1 }, since(1_000))).to.equal("1 of 1 row (100 %), 1 row/s, 0.00 s left");
   });
 
   it("has a bar as wide as the terminal allows, and none where there is no room", () => {

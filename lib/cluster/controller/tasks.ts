@@ -1,7 +1,7 @@
 /** Tasks: what their workers say about them, and what becomes of the shards they leave unanswered. */
 import type { Block, Cost, ShardRef } from "../../wire/messages.js";
 import { isAligned } from "./batches.js";
-import { failCall, finishIfWhole, releaseTask, restartCall } from "./calls.js";
+import { failCall, finishIfWhole, releaseTask, restartCall, restartOverNewSet } from "./calls.js";
 import { isHeldByOther, readersOf } from "./catalog.js";
 import type { Body, TaskFailed } from "./events.js";
 import * as failures from "./failures.js";
@@ -93,12 +93,13 @@ export function onLostTask(step: Step, worker: Worker, reason: string): Call | u
   return giveBack(step, assignment, { failure, charged: task.open, exclude: false });
 }
 
-/** Fails a call of which a waiting shard has nobody left to read it. */
+/** Fails a call of which a waiting shard has nobody left to read it, if a newer set cannot be read in its place. */
 export function failIfStranded(step: Step, call: Call): void {
   const { state } = step;
   for (let ordinal = call.firstWaiting; ordinal < call.shards.length; ordinal++) {
     const shard = call.shards[ordinal]!;
     if (call.ordinals[ordinal] !== ordinalStates.waiting || hasReader(state, call, shard)) continue;
+    if (readersOf(state.catalog, shard).size === 0 && restartOverNewSet(step, call, shard)) return;
     const failure = call.excluded.has(ordinal) ? call.failure : undefined;
     failCall(step, call, failure ?? failures.shardUnavailable(shard, state.options.origin));
     return;

@@ -1,9 +1,11 @@
 /** How the columns of a table are to lie in a directory of bcolz: dtypes and widths, or why they cannot. */
 import { BquerydError } from "../../base/errors.js";
 import { findStoredDtype } from "../../columns/bcolz/stored-dtype.js";
-import { isBitSet, isFloatDtype, type Batch, type Dtype } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
+import { isFloatDtype, type Batch, type Dtype } from "../../columns/dtypes.js";
+import { widthOf } from "../../columns/files/encodings.js";
 import { hasNullRows, type Table } from "../../columns/read/table.js";
-import { isTextBatch, findWidth, type TextBatch } from "../values/batches.js";
+import { isTextBatch, type TextBatch } from "../values/batches.js";
 
 /** A column as bcolz keeps it. */
 export interface BcolzPlan {
@@ -45,7 +47,7 @@ export function planColumn(tables: readonly Table[], name: string, rows: number,
   if (!canBeNull && tables.some((table) => hasNullRows(table.column(name)))) requireNoNulls(name, dtype, rowsOf(name));
   const isText = dtype === "string" || dtype === "bytes";
   const width = isText ? Math.max(1, longest(name, dtype, rowsOf(name))) : 0;
-  const itemBytes = isText ? width * (dtype === "string" ? 4 : 1) : dtype === "date" ? 8 : findWidth(dtype)!;
+  const itemBytes = isText ? width * (dtype === "string" ? 4 : 1) : dtype === "date" ? 8 : widthOf(dtype);
   return {
     name, dtype, itemBytes,
     stored: dtype === "string" ? `<U${width}` : dtype === "bytes" ? `|S${width}` : stored,

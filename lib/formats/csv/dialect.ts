@@ -89,7 +89,7 @@ export function findHeader(head: CsvHead, delimiter: number, columns: readonly s
   const first = readRecord(head.bytes, start, delimiter);
   if (!first.isEnded && !head.isWhole) throw badHeader(head, `has no line end in its first ${head.bytes.length} bytes; is it text?`);
   if (first.fields.length > limits.columnsMax) throw badHeader(head, `has ${first.fields.length} columns; at most ${limits.columnsMax} can be stored`);
-  const names = nameColumns(first.fields);
+  const names = nameColumns(first);
   const inHeader = new Set(names);
   const known = columns?.filter((name) => inHeader.has(name)) ?? [];
   if (columns === undefined || known.length === columns.length) return { names: requireNames(head, first, names, start), start: first.next };
@@ -105,13 +105,16 @@ function skipEmptyLines(bytes: Buffer): number {
   return at;
 }
 
-/** Names for all columns: an empty one is called after its place, and one that was there before gets a number. */
-function nameColumns(fields: readonly string[]): string[] {
+/**
+ * Names for all columns: one without a name is called after its place, where none is written out as `""`, and one that was
+ * there before gets a number.
+ */
+function nameColumns({ fields, quoted }: CsvRecord): string[] {
   const taken = new Set(fields);
   const seen = new Set<string>();
   const numbers = new Map<string, number>();
   return fields.map((field, index) => {
-    const wished = field === "" ? `column_${index + 1}` : field;
+    const wished = field === "" && quoted[index] !== true ? `column_${index + 1}` : field;
     let name = wished;
     while (seen.has(name) || (name !== field && taken.has(name))) {
       const number = (numbers.get(wished) ?? 1) + 1;

@@ -48,8 +48,10 @@ const defaultTuning: CsvTuning = {
 
 /** Blocks under way for each thread: one being parsed, one waiting, one parsed. */
 const blocksPerThread = 3;
+/** A block that is larger, of a long record, is parsed by this thread: each that did one would keep the memory for it. */
+const threadBytesMax = 8 * 1024 * 1024;
 /** Bytes of blocks under way, which long records may pass only one at a time. */
-const flightBytesMax = 128 * 1024 * 1024;
+const flightBytesMax = 64 * 1024 * 1024;
 
 interface OpenCsv {
   readonly input: ByteInput;
@@ -177,7 +179,7 @@ function openLane({ input, tuning }: OpenCsv): Lane {
   const pool = createPool<CsvTask, CsvAnswer>(new URL("thread.js", import.meta.url), { threads: tuning.threads });
   return {
     itemsMax: blocksPerThread * pool.threads,
-    parse: (task) => pool.run(task, [task.block.buffer]),
+    parse: (task) => (task.block.length > threadBytesMax ? inlineLane.parse(task) : pool.run(task, [task.block.buffer])),
     close: () => pool.close(),
   };
 }

@@ -3,7 +3,10 @@ import { monotonicMs } from "../../base/clock.js";
 import { BquerydError } from "../../base/errors.js";
 import { suggestion } from "../../base/nearest.js";
 import { throwIfAborted } from "../abort.js";
+import { requireOutsideTables } from "../outside.js";
 import { planInputs } from "./inputs.js";
+import { findNamesakes } from "./namesake.js";
+import type { Namesakes } from "./namesake.js";
 import type { PlannedInput } from "./inputs.js";
 import { requireOptions } from "./options.js";
 import type { ImportOptions, ImportProgress } from "./options.js";
@@ -32,6 +35,10 @@ export interface ImportSummary {
   readonly mostlyRejected: readonly string[];
   /** Of a table that was appended to, with the rows and bytes that it had. */
   readonly tables: readonly StoredTable[];
+  /** What was stored and what was there, where one is a table and one a set of the same name; else null. */
+  readonly namesakes: Namesakes | null;
+  /** The column that the table which grew was sorted by and is not any more; null where it was by none, or still is. */
+  readonly endedOrder: string | null;
   readonly seconds: number;
 }
 
@@ -54,7 +61,7 @@ interface Knowledge {
 }
 
 /** How a pass ended: with all stored, or with better knowledge to start again with. */
-type Outcome = { readonly stored: Pick<ImportSummary, "rowsRead" | "rowsStored" | "mostlyRejected" | "tables"> } | { readonly learnt: Knowledge };
+type Outcome = { readonly stored: Pick<ImportSummary, "rowsRead" | "rowsStored" | "mostlyRejected" | "tables" | "endedOrder"> } | { readonly learnt: Knowledge };
 
 /** Every dtype widens a few times at most; more passes than this mean that a reader contradicts itself. */
 const passesMax = 64;
@@ -68,11 +75,13 @@ export async function importFiles(options: ImportOptions): Promise<ImportSummary
   const startMs = monotonicMs();
   requireOptions(options);
   planOutput({ ...options, rows: 0 });
-  throwIfAborted(options.signal);
+  requireOutsideTables(options.output);
+  if (options.rejects !== undefined) requireOutsideTables(options.rejects, `--rejects ${options.rejects}`);
+  throwIfAborted(options.signal, "import");
   const rejects = await openRejects({ file: options.rejects, replace: options.replace ?? false, strict: options.strict ?? false });
   try {
     const stored = await importInto(findTarget(options), options, rejects);
-    return { ...stored, rowsRejected: rejects.count, rejects: rejects.first, seconds: (monotonicMs() - startMs) / 1000 };
+    return { ...stored, namesakes: await findNamesakes(options.output), rowsRejected: rejects.count, rejects: rejects.first, seconds: (monotonicMs() - startMs) / 1000 };
   } finally {
     await rejects.close();
   }
@@ -164,7 +173,7 @@ async function sortThenWrite(job: Job, knowledge: Knowledge): Promise<Outcome> {
     const writer = await openWriter(job.target, job.options, { columns, rows: sorter.rows, sort: job.target.sort });
     return await abortUnlessCommitted(writer, async () => {
       for await (const batches of sorter.sorted()) {
-        throwIfAborted(job.options.signal);
+        throwIfAborted(job.options.signal, "import");
         await writer.add(batches);
         job.options.onProgress?.({ ...progressOf(job, "writing"), rows: writer.rows, totalRows: sorter.rows, totalBytes: null });
       }
@@ -181,11 +190,13 @@ async function commit(job: Job, writer: RowWriter, { rowsRead, mostlyRejected }:
   if (rowsRead !== rowsStored + job.rejects.count) {
     throw new BquerydError("INTERNAL", `${rowsRead} rows were read, ${rowsStored} stored and ${job.rejects.count} rejected`);
   }
-  throwIfAborted(job.options.signal);
+  throwIfAborted(job.options.signal, "import");
   await job.rejects.stage();
   const tables = await writer.commit();
   await job.rejects.publish();
-  return { stored: { rowsRead, rowsStored, mostlyRejected, tables } };
+  const { schema, sort } = job.target;
+  const endedOrder = schema !== null && tables[0]!.sort === null ? sort : null;
+  return { stored: { rowsRead, rowsStored, mostlyRejected, tables, endedOrder } };
 }
 
 /** The failure that led here is the one to tell, not what goes wrong in cleaning up after it. */

@@ -63,7 +63,7 @@ const openers: Readonly<Record<ImportFormat, (path: string, options: SourceOptio
   parquet: async (path, options) => (await import("../parquet/read.js")).openParquet(path, options),
   ndjson: async (path, options) => (await import("../ndjson/read.js")).openNdjson(path, options),
   arrow: async (path, options) => (await import("../arrow/read.js")).openArrow(path, options),
-  bcolz: async (path, options) => (await import("../bcolz/read.js")).openBcolzSource(path, options),
+  bcolz: async (path, options) => (await import("./table-source.js")).openTableSource(path, options),
 };
 
 /**
@@ -78,7 +78,7 @@ export async function planInputs(request: InputRequest): Promise<Inputs> {
   try {
     const planned: PlannedInput[] = [];
     for (const given of request.paths) {
-      throwIfAborted(request.source.signal);
+      throwIfAborted(request.source.signal, "import");
       const place = await findInput(request, given, copies);
       planned.push(await withInput(place, request.source, async ({ columns, rows, bytes }) => ({ ...place, nature: natures[place.format], columns, rows, bytes })));
     }

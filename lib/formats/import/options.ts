@@ -35,6 +35,8 @@ export interface ImportOptions {
   readonly codec?: "lz4" | "zstd" | undefined;
   /** Generations that a table keeps, the new one included (default 2). */
   readonly keepGenerations?: number | undefined;
+  /** As long as a query may take, ms: what a table no longer needs stays for it, and for two minutes at least. */
+  readonly timeoutMs?: number | undefined;
   /** CSV file for the rows that cannot be stored. */
   readonly rejects?: string | undefined;
   /** Fail at the first row that cannot be stored. */

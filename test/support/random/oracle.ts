@@ -6,7 +6,7 @@ import {
 } from "@duckdb/node-api";
 import { formatHex } from "../../../lib/base/hex.js";
 import { isFloatDtype, type Dtype } from "../../../lib/columns/dtypes.js";
-import { parseTimestamp } from "../../../lib/columns/timestamps.js";
+import { parseTimestamp } from "../../../lib/columns/moments.js";
 import type { MeasureSpec } from "../../../lib/engine/measures.js";
 import type { Literal, Query, Term } from "../../../lib/engine/query.js";
 import type { FilledTable, RandomTable, Value } from "./tables.js";
