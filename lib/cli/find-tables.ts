@@ -1,12 +1,17 @@
 /** From what a person calls a table or set to the directories it is made of. */
+import { readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import { isSystemError } from "../base/files.js";
+import { suggestion } from "../base/nearest.js";
 import type { SetPlace } from "../columns/files/footer.js";
 import { describeTable } from "../columns/read/describe.js";
 import type { FoundTable } from "../columns/read/one-set.js";
-import { findTableName, isTableName, parseTableName, resolveTables } from "../columns/names.js";
+import { findTableName, isTableName, parseTableName, resolveTables, type AvailableTable } from "../columns/names.js";
+
+/** Names of tables that a sentence lists. */
+const shownMax = 12;
 
 /**
  * The directories that an absolute path stands for: itself when it names a table, else the table or the shards of that
@@ -32,7 +37,34 @@ export async function findSetTables(path: string): Promise<FoundTable[]> {
     return set === undefined ? [] : { name: entry, set };
   });
   const sets = new Map(available.map((table) => [table.name, table.set]));
-  return resolveTables([name], available).map((entry) => ({ path: join(folder, entry), setId: sets.get(entry)?.id ?? null }));
+  return resolveHere(name, folder, available).map((entry) => ({ path: join(folder, entry), setId: sets.get(entry)?.id ?? null }));
+}
+
+/** As `resolveTables`, with the tables of a folder where it has none of the name, or of the folder that bears it. */
+function resolveHere(name: string, folder: string, available: readonly AvailableTable[]): string[] {
+  try {
+    return resolveTables([name], available);
+  } catch (cause) {
+    if (!(cause instanceof BquerydError) || cause.code !== "UNKNOWN_TABLE") throw cause;
+    const within = listNames(join(folder, name));
+    if (within !== undefined) throw new BquerydError("UNKNOWN_TABLE", `${join(folder, name)} is a folder and not a table; ${tablesOf("it", within)}`, { details: cause.details, cause });
+    const names = [...new Set(available.flatMap((table) => findTableName(table.name)?.base ?? []))];
+    throw new BquerydError("UNKNOWN_TABLE", `no table '${name}'${suggestion(name, names, tablesOf(folder, names))}`, { details: cause.details, cause });
+  }
+}
+
+/** The names of the tables and sets in a folder; undefined for what is none. */
+function listNames(folder: string): string[] | undefined {
+  try {
+    return [...new Set(readdirSync(folder).flatMap((entry) => findTableName(entry)?.base ?? []))];
+  } catch {
+    return undefined;
+  }
+}
+
+function tablesOf(folder: string, names: readonly string[]): string {
+  const shown = [...names].sort().slice(0, shownMax).join(", ");
+  return names.length === 0 ? `there is no table in ${folder}` : `the tables in ${folder} are ${shown}${names.length > shownMax ? " and others" : ""}`;
 }
 
 /** The set of a table; undefined for what an import has begun, or has left when it was killed or replaced. */

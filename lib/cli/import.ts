@@ -1,5 +1,5 @@
 /** `bqueryd import IN... OUT`: files into a table or a set of shards. */
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { BquerydError } from "../base/errors.js";
@@ -11,6 +11,7 @@ import { importFiles } from "../formats/import/import.js";
 import type { ImportSummary } from "../formats/import/import.js";
 import type { Namesakes } from "../formats/import/namesake.js";
 import type { ImportOptions, ImportProgress } from "../formats/import/options.js";
+import { encodingAdvice, isEncodingAtFault } from "../formats/import/rejects.js";
 import { parseNames, parseTypes } from "./column-flags.js";
 import { whileUninterrupted } from "./interruption.js";
 import { readConfig } from "./options.js";
@@ -64,6 +65,7 @@ async function runImport(paths: readonly string[], { null: nulls, json, ...flags
   const summary = await (json === true ? whileUninterrupted((signal) => importFiles({ ...options, signal })) : withProgress(options));
   process.stdout.write(json === true ? `${JSON.stringify(toJson(summary))}\n` : formatSummary(options, summary));
   if (json !== true) process.stderr.write(formatRejects(options, summary));
+  for (const hint of summary.hints) reportWarning(escapeUnprintable(hint));
   if (summary.namesakes !== null) reportWarning(describeNamesakes(summary.namesakes));
   if (summary.endedOrder !== null) reportWarning(escapeUnprintable(`${output} is no longer sorted by '${summary.endedOrder}', as rows added to it do not follow that order; import all of it anew with --sort to have it sorted`));
 }
@@ -100,21 +102,29 @@ function formatSummary({ inputs, output, shards, shardRows }: ImportOptions, sum
 }
 
 /** What was not stored, and why; nothing when all was. */
-function formatRejects({ rejects: file }: ImportOptions, { rowsRejected, rejects, mostlyRejected }: ImportSummary): string {
+function formatRejects({ rejects: file, inputs, append }: ImportOptions, { rowsRejected, rejects, mostlyRejected }: ImportSummary): string {
   if (rowsRejected === 0) return "";
-  const lines = rejects.map(({ input, place, line, reason, text }) => `  ${escapeUnprintable(`${input}, ${place} ${line}: ${reason}`)}: ${truncateToWidth(escapeUnprintable(text), rejectedTextCells)}`);
+  const lines = rejects.map(({ input, place, line, reason, text }) => `  ${escapeUnprintable(`${shortName(input, inputs)}, ${place} ${line}: ${reason}`)}: ${truncateToWidth(escapeUnprintable(text), rejectedTextCells)}`);
   const rest = rowsRejected - rejects.length;
   if (rest > 0) lines.push(`  and ${formatCount(rest)} more${file === undefined ? "; --rejects FILE writes them all" : ""}`);
   if (file !== undefined) lines.push(`  all of them are in ${file}`);
+  if (isEncodingAtFault(rejects)) lines.push(`  ${encodingAdvice}`);
+  if (append === true) lines.push("  a table that grows keeps its dtypes; to have others, import everything anew with --types");
   for (const input of mostlyRejected) lines.push(`  warning: most of the first rows of ${input} were rejected; check --format, --delimiter, --columns and --types`);
   return `rejected rows:\n${lines.join("\n")}\n`;
 }
 
+/** Without the folder, where no other input is called the same. */
+function shortName(input: string, inputs: readonly string[]): string {
+  const name = basename(input);
+  return new Set(inputs.filter((other) => basename(other) === name)).size > 1 ? input : name;
+}
+
 function toJson(summary: ImportSummary): object {
-  const { rowsRead, rowsStored, rowsRejected, rejects, mostlyRejected, tables, seconds } = summary;
+  const { rowsRead, rowsStored, rowsRejected, rejects, mostlyRejected, hints, tables, seconds } = summary;
   return {
     rows_read: rowsRead, rows_stored: rowsStored, rows_rejected: rowsRejected, rows_per_second: seconds > 0 ? Math.round(rowsStored / seconds) : null,
-    bytes: totalBytes(summary), seconds, tables, rejects, mostly_rejected: mostlyRejected,
+    bytes: totalBytes(summary), seconds, tables, rejects, mostly_rejected: mostlyRejected, hints,
   };
 }
 

@@ -10,6 +10,7 @@ import { findTableName, shardOrder } from "../columns/names.js";
 import { verifyTable, type Finding, type Verification } from "../columns/verify/verify.js";
 import { findTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
+import { outliveReader } from "./output.js";
 import { startProgress } from "./progress.js";
 
 /** Exit code for a table that is damaged. */
@@ -27,6 +28,7 @@ export function addVerifyCommand(program: Command): void {
 }
 
 async function runVerify(tables: readonly string[], { json = false }: { readonly json?: boolean }): Promise<void> {
+  outliveReader();
   const verifications = await whileUninterrupted(async (signal) => {
     const paths = await Promise.all(tables.map((table) => findEvenDamaged(resolve(table))));
     return verifyAll(paths.flat(), { json, signal });

@@ -29,10 +29,21 @@ export function parseWhereFlag(text: string, columns: readonly WhereColumn[]): r
   const found = findTerm(text, columns);
   if (found === undefined) return text.trimStart().startsWith("[") ? parseList(text) : failUnknown(text, columns);
   const { column, op, rest } = found;
+  requireOneTerm(text, rest, columns);
   if (!op.endsWith("in")) return [[column.name, op, valueOf(text, column, singleText(text, rest))]];
   const values = parseListTexts(rest);
   if (values === undefined) throw new BquerydError("USAGE", `--where '${text}' has no list after '${op}'; write ${op} (1, 2) or ${op} ('a', 'b')`);
   return [[column.name, op, values.map((value) => valueOf(text, column, value))]];
+}
+
+/** Throws USAGE where another condition seems to follow: unquoted, it would be taken for a part of the value. */
+function requireOneTerm(text: string, rest: string, columns: readonly WhereColumn[]): void {
+  if (parseQuoted(rest, 0)?.end === rest.length) return;
+  for (const { 0: word, index } of rest.matchAll(/\s+(?:and|or|&&?|\|\|?)\s+/gi)) {
+    if (findTerm(rest.slice(index + word.length), columns) === undefined) continue;
+    const advice = /or|\|/i.test(word) ? "all conditions have to hold, and there is no or; in (1, 2) takes several values" : "give --where again for each, all of them have to hold";
+    throw new BquerydError("USAGE", `--where '${text}' holds more than one condition; ${advice}`);
+  }
 }
 
 interface FoundTerm {

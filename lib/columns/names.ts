@@ -137,7 +137,7 @@ function resolveOne(text: string, catalogue: Catalogue): string[] {
 
 function resolveBase(base: string, family: Family): string[] {
   if (family.table === undefined) return resolveSet(base, family);
-  if (family.sets.size > 0) throw ambiguous(base, `both a table and a set; ask for ${family.table} or ${base}-*.bcolzs`);
+  if (family.sets.size > 0) throw ambiguous(base, `both a table and a set; ask for '${family.table}' or '${base}-*.bcolzs'`);
   return [family.table];
 }
 

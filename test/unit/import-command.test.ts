@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -71,8 +71,65 @@ describe("the commands import and inspect", () => {
     expect(stdout).to.match(/^1 row of 13 read, 12 rejected, from /);
     const lines = stderr.split("\n");
     expect(lines[0]).to.equal("rejected rows:");
-    expect(lines[1]).to.match(/^ {2}\S+in\.csv, line 3: .*: \\u\{1b\}\[2Jbad$/);
+    expect(lines[1]).to.match(/^ {2}in\.csv, line 3: .*: \\u\{1b\}\[2Jbad$/);
     expect(lines.slice(11, 13)).to.deep.equal(["  and 2 more; --rejects FILE writes them all", `  warning: most of the first rows of ${at("in.csv")} were rejected; check --format, --delimiter, --columns and --types`]);
+  });
+
+  it("import of nothing but rows that do not fit fails, shows the first of them and leaves the table that was there", async () => {
+    writeFileSync(at("good.csv"), "a\n1\n");
+    writeFileSync(at("bad.csv"), "a\nx\ny\n");
+    await run(["import", at("good.csv"), at("t.bcolz")]);
+    for (const flags of [["--replace", "--types", "a=int64"], ["--append"]]) {
+      const { code, stdout, stderr } = await run(["import", at("bad.csv"), at("t.bcolz"), ...flags]);
+      expect([code, stdout], stderr).to.deep.equal([65, ""]);
+      expect(stderr).to.match(/^bqueryd: BAD_INPUT: all of the 2 rows of \S+bad\.csv would be rejected, so that nothing was changed \(line 2: 'x' in column 'a' is no int64; line 3: /);
+    }
+    expect((await run(["inspect", at("t.bcolz")])).stdout).to.match(/^t\.bcolz: 1 row, /);
+    writeFileSync(at("empty.csv"), "a\n");
+    expect((await run(["import", at("empty.csv"), at("none.bcolz")])).code).to.equal(0);
+  });
+
+  it("import --append takes the dtypes of the table and rejects what does not fit them, of CSV and NDJSON", async () => {
+    writeFileSync(at("good.csv"), "a\n1\n");
+    await run(["import", at("good.csv"), at("t.bcolz")]);
+    writeFileSync(at("more.csv"), "a\n1.5\n2\n");
+    writeFileSync(at("more.ndjson"), '{"a":3}\n{"a":"x"}\n');
+    for (const [name, line] of [["more.csv", 2], ["more.ndjson", 2]] as const) {
+      const { code, stderr } = await run(["import", at(name), at("t.bcolz"), "--append"]);
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.match(new RegExp(`^rejected rows:\n  ${name}, line ${line}: .*int64.*\n  a table that grows keeps its dtypes; to have others, import everything anew with --types\n`));
+    }
+    expect((await run(["inspect", at("t.bcolz")])).stdout).to.match(/^t\.bcolz: 3 rows, /);
+  });
+
+  it("import warns of a header that looks like a row, and not where the columns are named", async () => {
+    writeFileSync(at("rows.csv"), "1,2001-01-01\n2,2001-01-02\n");
+    expect((await run(["import", at("rows.csv"), at("t.bcolz")])).stderr).to.match(/^bqueryd: warning: the first line of \S+rows\.csv was taken for the header, .* --columns\n$/);
+    expect((await run(["import", at("rows.csv"), at("u.bcolz"), "--columns", "n,day"])).stderr).to.equal("");
+  });
+
+  it("import names all columns that no dtype holds, with flags that help", async () => {
+    await writeParquet(at("odd.parquet"), "SELECT 1.50::DECIMAL(9,2) AS price, [1] AS \"l,1\", {'x': 1} AS s, 7 AS \"it's\"");
+    const { stderr } = await run(["import", at("odd.parquet"), at("t.bcolz")]);
+    expect(stderr).to.match(/'price' is DECIMAL\(9, 2\), 'l,1' is nested, 's' is nested; give --types price=float64 \(.*\), and leave the others out with --columns 'price,it'\\''s'\n$/);
+    expect((await run(["import", at("odd.parquet"), at("t.bcolz"), "--types", "price=float64", "--columns", "price,it's"])).code).to.equal(0);
+    writeFileSync(at("odd.ndjson"), '{"a":{"b":1},"c":2}\n');
+    expect((await run(["import", at("odd.ndjson"), at("u.bcolz")])).stderr).to.include("give --types a=string (an object or a list is stored as its JSON text)");
+    expect((await run(["import", at("odd.ndjson"), at("u.bcolz"), "--types", "a=string"])).code).to.equal(0);
+  });
+
+  it("import says how to convert text that is not UTF-8", async () => {
+    writeFileSync(at("latin.csv"), Buffer.from("a\nx\ncaf\u00e9\n", "latin1"));
+    expect((await run(["import", at("latin.csv"), at("t.bcolz")])).stderr).to.include("iconv -f latin1 -t utf-8");
+    expect((await run(["import", at("latin.csv"), at("u.bcolz"), "--strict"])).stderr).to.include("iconv -f latin1 -t utf-8");
+  });
+
+  it("rejected rows are named with the folder only where two inputs have one name", async () => {
+    mkdirSync(at("other"));
+    for (const name of ["x.csv", "y.csv", "other/x.csv"]) writeFileSync(at(name), "a\n1\nz\n");
+    const flags = ["--types", "a=int64"];
+    expect((await run(["import", at("x.csv"), at("y.csv"), at("t.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n  x\.csv, line 3: .*\n  y\.csv, line 3: /);
+    expect((await run(["import", at("x.csv"), at("other/x.csv"), at("u.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n  \/\S+\/x\.csv, line 3: .*\n  \/\S+other\/x\.csv, line 3: /);
   });
 
   it("import reads standard input as it reads a file", async () => {
@@ -94,6 +151,9 @@ describe("the commands import and inspect", () => {
     ["a missing file", ["nix.parquet", "t.bcolz"], 65, /^bqueryd: NOT_FOUND: \S+nix\.parquet does not exist; check the path\n$/],
     ["an unknown column", ["in.parquet", "t.bcolz", "--columns", "m"], 65, /^bqueryd: UNKNOWN_COLUMN: .*; did you mean 'n'\?\n$/],
     ["no number of shards", ["in.parquet", "t", "--shards", "1.5"], 64, /^bqueryd: USAGE: --shards takes a whole number above 0, not '1\.5'/],
+    ["--rejects -", ["in.parquet", "t.bcolz", "--rejects", "-"], 64, /^bqueryd: USAGE: --rejects takes a file, /],
+    ["a wrong flag", ["in.parquet", "t.bcolz", "--zzzzzzzz"], 64, /^bqueryd: USAGE: unknown option '--zzzzzzzz'; see bqueryd import --help\n$/],
+    ["a forgotten output", ["in.parquet", "out.csv"], 64, /^bqueryd: USAGE: the last path is the table to write, and 'out\.csv' does not end in \.bcolz; name the table, out\.bcolz /],
     ["an output without ending", ["in.parquet", "t"], 64, /^bqueryd: USAGE: .*--shards/],
   ];
   for (const [what, args, code, line] of wrong) {
@@ -161,6 +221,20 @@ describe("the commands import and inspect", () => {
     expect(found).to.have.property("tables").with.length(3);
     expect(found).to.have.nested.property("columns[0]").that.deep.includes({ name: "n", dtype: "int64", nulls: 0, min: 0, max: 999, distinct: null });
     expect(found).to.have.nested.property("columns[1]").that.includes({ dtype: "string", min: "text 0", max: "text 9", distinct: 10 });
+  });
+
+  it("inspect of a folder or an unknown name lists the tables there are", async () => {
+    await run(["import", at("in.parquet"), at("data/flights.bcolz")]);
+    expect((await run(["inspect", at("data")])).stderr).to.match(/^bqueryd: UNKNOWN_TABLE: \S+data is a folder and not a table; the tables in it are flights\n$/);
+    expect((await run(["inspect", at("data/zzzzzzzzz")])).stderr).to.match(/no table 'zzzzzzzzz'; the tables in \S+data are flights\n$/);
+  });
+
+  it("every command takes NAME-*.bcolzs for the shards of a set", async () => {
+    await run(["import", at("in.parquet"), at("t"), "--shards", "2"]);
+    for (const args of [["inspect", at("t-*.bcolzs")], ["compact", at("t-*.bcolzs")], ["verify", at("t-*.bcolzs")], ["export", at("t-*.bcolzs"), at("t.csv")]]) {
+      const { code, stderr } = await run(args);
+      expect([code, stderr], args[0]).to.deep.equal([0, ""]);
+    }
   });
 
   it("inspect of a name that nothing has names the nearest", async () => {

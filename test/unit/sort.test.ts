@@ -10,7 +10,7 @@ import type { Batch, Dtype } from "../../lib/columns/dtypes.js";
 import { bytesAt, packBytes, packStrings, unpackStrings } from "../../lib/columns/texts.js";
 import { sliceBatch } from "../../lib/columns/slice-batch.js";
 import { widthOf } from "../../lib/columns/files/encodings.js";
-import { fixedBatch } from "../../lib/formats/values/batches.js";
+import { batchBytes, fixedBatch } from "../../lib/formats/values/batches.js";
 import { findDisorder, keysOf } from "../../lib/formats/sort/keys.js";
 import { createSorter } from "../../lib/formats/sort/sorter.js";
 import type { SortSpec } from "../../lib/formats/sort/sorter.js";
@@ -144,6 +144,11 @@ describe("sorting", () => {
     interruption.abort();
     expect((await failureOf(async () => { for await (const batches of sorter.sorted()) expect(batches).to.equal(undefined); })).code).to.equal("CANCELLED");
     await sorter.close();
+  });
+
+  it("counts no bytes for texts whose entries are elsewhere", () => {
+    const values = { offsets: new Uint32Array(0), bytes: new Uint8Array(0), codes: Uint32Array.of(0, 1) };
+    expect(batchBytes({ dtype: "string", rows: 2, nulls: null, values })).to.equal(8);
   });
 
   it("counts a dictionary that batches share once, and compares its entries once", async () => {

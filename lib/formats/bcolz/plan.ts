@@ -71,7 +71,7 @@ export function unsupported(column: string, wrong: string): BquerydError {
 function requireName(name: string): void {
   if (nameGrammar.test(name) && !pythonKeywords.has(name) && !takenNames.has(name)) return;
   const why = pythonKeywords.has(name) ? "a keyword of Python" : takenNames.has(name) ? "a file of its own" : "no identifier of Python";
-  throw new BquerydError("UNSUPPORTED_FORMAT", `bcolz refuses the column name ${JSON.stringify(name)}, which is ${why}; leave the column out with --columns, or import the table again under another name`, { details: { column: name } });
+  throw new BquerydError("UNSUPPORTED_FORMAT", `bcolz refuses the column name ${JSON.stringify(name)}, which is ${why}; leave the column out with --columns, or rename it in the source and import that anew`, { details: { column: name } });
 }
 
 /** Of texts without the width. */

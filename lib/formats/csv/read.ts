@@ -73,7 +73,7 @@ export async function openCsv(path: string, options: SourceOptions, tuning: Part
   try {
     const head = await readHead(input, sizes.sampleBytes, options.signal);
     const delimiter = options.delimiter === undefined ? findDelimiter(head) : requireDelimiter(options.delimiter);
-    const { names, start } = findHeader(head, delimiter, options.columns);
+    const { names, start, hint } = findHeader(head, delimiter, options.columns);
     const shape: CsvShape = { delimiter, fieldCount: names.length, nulls: options.nulls };
     const lines = countLines(head.bytes.subarray(0, start));
     const opened: OpenCsv = { input, shape, names, start, lines, tuning: sizes };
@@ -82,6 +82,7 @@ export async function openCsv(path: string, options: SourceOptions, tuning: Part
       path,
       rows: null,
       bytes: input.bytes,
+      hint,
       columns: names.map((name, index) => {
         const dtype = options.types.get(name);
         return dtype === undefined ? inferColumn(name, kinds[index]!) : { name, dtype };

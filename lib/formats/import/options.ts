@@ -92,6 +92,7 @@ function findPathConflict({ inputs, output, append, rejects }: ImportOptions): s
   if (inputs.filter((path) => path === "-").length > 1) return "standard input can be read once only; name '-' once";
   if (append === true && /\.bcolzs$/.test(basename(output))) return "the shards of a set cannot grow; name a table NAME.bcolz, or leave out --append";
   if (rejects === undefined) return undefined;
+  if (rejects === "-") return "--rejects takes a file, which appears when the import is done, and not '-'; name one, such as rejects.csv";
   const taken = [...inputs, output].find((path) => path !== "-" && resolve(path) === resolve(rejects));
   return taken === undefined ? undefined : `--rejects ${rejects} is the place of ${taken} already; name another file`;
 }

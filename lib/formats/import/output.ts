@@ -68,7 +68,7 @@ export function findTarget({ output, append, sort }: ImportOptions): Target {
     const columns = table.footer.columns.map(({ name, dtype, unit }) => ({ name, dtype, unit: unit ?? undefined }));
     const order = table.footer.sort;
     const [last] = order === null ? [] : [...readBatches(table, [order], { from: table.rows - 1 })];
-    return { schema: { path: output, columns, nature: "described" }, sort: order, last: last?.[0] ?? null, generation: table.generation };
+    return { schema: { path: output, columns, nature: "growing" }, sort: order, last: last?.[0] ?? null, generation: table.generation };
   } finally {
     table.close();
   }

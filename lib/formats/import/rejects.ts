@@ -46,6 +46,14 @@ export interface RejectsSpec {
   readonly strict: boolean;
 }
 
+/** What to do about a text in another encoding than UTF-8. */
+export const encodingAdvice = "convert the file if it is latin-1: iconv -f latin1 -t utf-8";
+
+/** Tells whether rows were rejected since their bytes are not UTF-8. */
+export function isEncodingAtFault(rejects: readonly Pick<Reject, "reason">[]): boolean {
+  return rejects.some(({ reason }) => /not (?:valid )?UTF-8$/.test(reason));
+}
+
 const shownMax = 10;
 const bufferedBytesMax = 256 * 1024;
 const header = "input,line,reason,text\n";
@@ -175,7 +183,7 @@ async function writeAside(from: string, aside: string): Promise<void> {
 }
 
 function strictFailure({ input, place, line, reason, text }: InputReject): BquerydError {
-  return new BquerydError("BAD_INPUT", `${input}, ${place} ${line}: ${reason}; correct it, or leave out --strict to import the other rows`, {
+  return new BquerydError("BAD_INPUT", `${input}, ${place} ${line}: ${reason}; ${isEncodingAtFault([{ reason }]) ? encodingAdvice : "correct it"}, or leave out --strict to import the other rows`, {
     details: { path: input, line, reason, text },
   });
 }

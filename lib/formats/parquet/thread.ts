@@ -27,7 +27,7 @@ export interface Part extends Sifted {
   readonly dictionaries: readonly { readonly id: number; readonly offsets: Uint32Array; readonly bytes: Uint8Array }[];
 }
 
-const noOffsets = new Uint32Array(0);
+const noOffsets = Uint32Array.of(0);
 const noBytes = new Uint8Array(0);
 
 let group: GroupReader | undefined;

@@ -38,14 +38,17 @@ export function batchBytes(batch: Batch): number {
   const nulls = batch.nulls?.byteLength ?? 0;
   if (!isTextBatch(batch)) return batch.values.byteLength + nulls;
   const { offsets, codes } = batch.values;
-  // What lies before and after belongs to other rows.
-  const textBytes = offsets[offsets.length - 1]! - offsets[0]!;
-  return offsets.byteLength + textBytes + (codes?.byteLength ?? 0) + nulls;
+  return offsets.byteLength + spanBytes(offsets) + (codes?.byteLength ?? 0) + nulls;
 }
 
 /** Of that memory the part that is a dictionary, which other batches may share; 0 without one. */
 export function dictionaryBytes(batch: Batch): number {
   if (!isTextBatch(batch) || batch.values.codes === null) return 0;
   const { offsets } = batch.values;
-  return offsets.byteLength + offsets[offsets.length - 1]! - offsets[0]!;
+  return offsets.byteLength + spanBytes(offsets);
+}
+
+/** Bytes of the entries: what lies before and after belongs to other rows. Without offsets the entries are elsewhere. */
+function spanBytes(offsets: Uint32Array): number {
+  return offsets.length === 0 ? 0 : offsets[offsets.length - 1]! - offsets[0]!;
 }
