@@ -5,7 +5,7 @@ import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
-import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "./documents.js";
+import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
 import { groupby, readArguments, type GroupbyOptions, type GroupbyQuery } from "./groupby.js";
 import { Session, type Call } from "./session.js";
 import type { Table } from "./table.js";
