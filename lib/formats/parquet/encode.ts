@@ -11,6 +11,7 @@
  */
 import { compress } from "@mongodb-js/zstd";
 import type { Encoding } from "hyparquet";
+import { mapBounded } from "../../base/bounded.js";
 import { isBitSet } from "../../columns/bits.js";
 import type { Batch } from "../../columns/dtypes.js";
 import type { Texts } from "../../columns/texts.js";
@@ -40,18 +41,21 @@ export interface EncodedColumn {
 /** A value of a statistic. */
 export type Extreme = number | bigint | boolean;
 
+/** What they hold before compression lies in memory besides them. */
+const pagesAtOnce = 2;
+
 /** Encodes runs of rows of one column; with `optional` they may hold nulls. */
 export async function encodeColumn(batches: readonly Batch[], optional: boolean): Promise<EncodedColumn> {
   const dense = batches.map(dropNulls);
   const dictionary = planDictionary(dense);
-  const pages = dictionary === null ? [] : [packPage("dictionary", dictionary.count, "PLAIN", [dictionary.bytes])];
-  for (const [at, batch] of batches.entries()) {
+  const dictionaryPages = dictionary === null ? [] : [await packPage("dictionary", dictionary.count, "PLAIN", [dictionary.bytes])];
+  const dataPages = await mapBounded(batches, pagesAtOnce, (batch, at) => {
     const levels = optional ? encodeLevels(batch) : [];
     const values = dictionary === null ? [encodePlain(dense[at]!)] : dictionary.encode(dense[at]!);
-    pages.push(packPage("data", batch.rows, dictionary === null ? "PLAIN" : "RLE_DICTIONARY", [...levels, ...values]));
-  }
+    return packPage("data", batch.rows, dictionary === null ? "PLAIN" : "RLE_DICTIONARY", [...levels, ...values]);
+  });
   const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
-  return { pages: await Promise.all(pages), rows, nulls: rows - dense.reduce((sum, batch) => sum + batch.rows, 0), extremes: extremesOf(dense) };
+  return { pages: [...dictionaryPages, ...dataPages], rows, nulls: rows - dense.reduce((sum, batch) => sum + batch.rows, 0), extremes: extremesOf(dense) };
 }
 
 async function packPage(kind: EncodedPage["kind"], count: number, encoding: Encoding, parts: readonly Uint8Array[]): Promise<EncodedPage> {
