@@ -6,10 +6,15 @@ import { finishQuery } from "../engine/finish.js";
 import { mergePartials } from "../engine/merge.js";
 import type { Partial } from "../engine/partial.js";
 import { decodePartial } from "../engine/partial-bytes.js";
-import { columnsOf, encodeQuery, parseQuery, type Query } from "../engine/query.js";
+import { encodeQuery } from "../engine/query/bytes.js";
+import { columnsOf, parseQuery, type Query } from "../engine/query/query.js";
+import { finishResult } from "../engine/result/finish-result.js";
 import { createMergeTree, type MergeTree } from "../engine/tree.js";
-import type { ClientReply } from "../wire/messages.js";
-import type { Answer, Session } from "./session.js";
+import { addCosts } from "../wire/costs.js";
+import type { ClientReply, Cost } from "../wire/messages.js";
+import { askWithBaskets, type Asked } from "./baskets.js";
+import { askForRanges } from "./ranges.js";
+import type { Session } from "./session.js";
 import { summarize } from "./summary.js";
 import { Table } from "./table.js";
 
@@ -21,6 +26,18 @@ export interface GroupbyOptions {
   readonly affinity?: string;
   /** false bypasses every cache, 'columns' uses decoded columns only. */
   readonly cache?: boolean | "columns";
+  /**
+   * Rows with the same value of this column that follow each other, nulls being equal, are a basket, over the borders of
+   * shards too; where selects the whole basket of every row for which it is true.
+   */
+  readonly expand_filter_column?: string;
+  /** Terms as in `where`, or text, over the columns of the result: the groups for which it is not true are left out. */
+  readonly having?: readonly unknown[] | string;
+  /** Names of columns of the result, or [name, 'asc' or 'desc']; nulls come last, ties in the order of the keys. */
+  readonly order?: readonly (string | readonly [string, "asc" | "desc"])[];
+  /** At most so many rows, from the one at `offset` on, counted from 0. */
+  readonly limit?: number;
+  readonly offset?: number;
   /** The merged table is the only form of this release. */
   readonly aggregate?: true;
 }
@@ -28,17 +45,18 @@ export interface GroupbyOptions {
 /** One object with everything that groupby takes. */
 export interface GroupbyQuery extends GroupbyOptions {
   readonly tables: string | readonly string[];
-  readonly keys?: readonly string[];
+  /** Names of columns, or `{expr, as}`: expressions as text. */
+  readonly keys?: readonly (string | { readonly expr: string; readonly as?: string })[];
   readonly measures?: readonly unknown[];
   /**
    * Terms `[column, op, value]`, compared exactly: numbers and bigints with every numeric dtype; text with strings; ISO 8601
    * text or a Date with timestamps and dates, a date being its first instant (UTC); true, false, 1 and 0 with bools; a
    * Uint8Array, or text such as '\\x0aff', with bytes.
    */
-  readonly where?: readonly unknown[];
+  readonly where?: readonly unknown[] | string;
 }
 
-const optionNames = ["timeout", "signal", "affinity", "cache", "aggregate"];
+const optionNames = ["timeout", "signal", "affinity", "cache", "expand_filter_column", "having", "order", "limit", "offset", "aggregate"];
 const queryNames = ["tables", "keys", "measures", "where", ...optionNames];
 
 /** The arguments of groupby, positional or one object, as one object. Throws USAGE naming what is not known. */
@@ -57,27 +75,42 @@ export function readArguments(args: readonly unknown[]): GroupbyQuery {
 export async function groupby(session: Session, input: GroupbyQuery, limits: { timeoutMs: number; mergeBytes: number }): Promise<Table> {
   const startMs = monotonicMs();
   const tables = readTables(input.tables);
-  const query = parseQuery({ keys: input.keys ?? [], measures: input.measures ?? [], where: input.where ?? [], cache: input.cache });
+  const query = parseQuery({ keys: input.keys ?? [], measures: input.measures ?? [], where: input.where ?? [], expand_filter_column: input.expand_filter_column, having: input.having, order: input.order, limit: input.limit, offset: input.offset, cache: input.cache });
   if (input.aggregate !== undefined && input.aggregate !== true) throw new BquerydError("BAD_QUERY", "aggregate can only be true in this release; ask for keys and measures");
   if (input.affinity !== undefined && typeof input.affinity !== "string") throw new BquerydError("USAGE", "affinity is not a text; give a key such as 'dashboard'");
-  const merging = createMerging(limits.mergeBytes);
-  const answer = await session.ask({
-    verb: "groupby", tables, columns: columnsOf(query), affinity: input.affinity, body: [encodeQuery(query)], isSafe: true,
-    timeoutMs: limits.timeoutMs, signal: input.signal, onReply: merging.take,
-  });
-  return finish(query, merging, answer, startMs);
+  const ask = async (asked: Query): Promise<Part> => {
+    const merging = createMerging(limits.mergeBytes);
+    const { cost, workers, retries, queuedMs } = await session.ask({
+      verb: "groupby", tables, columns: columnsOf(asked), affinity: input.affinity, body: [encodeQuery(asked)], isSafe: true,
+      timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)), signal: input.signal, onReply: merging.take,
+    });
+    if (cost === null) throw new BquerydError("BAD_MESSAGE", "the answer has no cost; the controller and this client differ in version");
+    return { ...merging.result(), cost, workers, retries, queuedMs };
+  };
+  const ranged = await askForRanges(query, ask);
+  const { answer, before } = await askWithBaskets(ranged.query, ask);
+  return finish(ranged.query, answer, [...ranged.before, ...before], startMs);
 }
 
-function finish(query: Query, merging: Merging, answer: Answer, startMs: number): Table {
-  const { partial, accepted, mergedMs } = merging.result();
+/** One query to the cluster, of those that an answer takes. */
+interface Part extends Asked {
+  readonly mergedMs: number;
+  readonly cost: Cost;
+  readonly workers: number;
+  readonly retries: number;
+  readonly queuedMs: number;
+}
+
+function finish(query: Query, answer: Part, before: readonly Part[], startMs: number): Table {
+  const { partial, accepted } = answer;
+  const sumOf = (part: (asked: Part) => number): number => before.reduce((sum, asked) => sum + part(asked), part(answer));
   const finishStartMs = monotonicMs();
-  const columns = finishQuery(query, partial);
+  const { columns, numRows } = finishResult(query, finishQuery(query, partial), query.keys.length === 0 ? 1 : partial.groups);
   const endMs = monotonicMs();
-  if (answer.cost === null) throw new BquerydError("BAD_MESSAGE", "the answer has no cost; the controller and this client differ in version");
-  const numRows = query.keys.length === 0 ? 1 : partial.groups;
   return new Table(columns, numRows, summarize({
-    queryId: accepted.queryId, generations: new Map(accepted.shards.map((shard) => [shard.name, shard.generation])), cost: answer.cost,
-    workers: answer.workers, retries: answer.retries, queuedMs: answer.queuedMs, mergedMs: mergedMs + endMs - finishStartMs, durationMs: endMs - startMs,
+    queryId: accepted.queryId, generations: new Map(accepted.shards.map((shard) => [shard.name, shard.generation])), cost: before.reduce((sum, { cost }) => addCosts(sum, cost), answer.cost),
+    workers: answer.workers, retries: sumOf(({ retries }) => retries), queuedMs: sumOf(({ queuedMs }) => queuedMs),
+    mergedMs: sumOf(({ mergedMs }) => mergedMs) + endMs - finishStartMs, durationMs: endMs - startMs,
   }));
 }
 

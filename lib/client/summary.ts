@@ -10,10 +10,14 @@ export interface Summary {
   /** Shards and chunks that statistics ruled out unread. */
   readonly shardsPruned: number;
   readonly chunksPruned: number;
+  /** Chunks whose statistics said all that was asked, so that none of their rows was read. */
+  readonly chunksFromStatistics: number;
   readonly rowsScanned: number;
   readonly chunksDecoded: number;
   readonly bytesDecoded: number;
   readonly cacheHits: number;
+  /** Shards of which the same had been asked before, so that nothing of them was scanned. */
+  readonly partialCacheHits: number;
   readonly workers: number;
   /** Shards that were given to a worker a second time. */
   readonly retries: number;
@@ -37,9 +41,10 @@ export function summarize(facts: {
   readonly durationMs: number;
 }): Summary {
   const { queryId, generations, cost, workers, retries, queuedMs, mergedMs, durationMs } = facts;
-  const { shardsPruned, chunksPruned, rowsScanned, chunksDecoded, bytesDecoded, cacheHits } = cost;
+  const { shardsPruned, chunksPruned, chunksFromStatistics, rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits } = cost;
   return {
-    queryId, generations, shards: generations.size, shardsPruned, chunksPruned, rowsScanned, chunksDecoded, bytesDecoded, cacheHits,
+    queryId, generations, shards: generations.size, shardsPruned, chunksPruned, chunksFromStatistics,
+    rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits,
     workers, retries, queuedMs, scannedMs: cost.scanMs, mergedMs: cost.mergeMs + mergedMs, durationMs,
   };
 }

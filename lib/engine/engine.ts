@@ -5,13 +5,16 @@ import { BquerydError, type ErrorCode } from "../base/errors.js";
 import { openTable } from "../columns/read/open.js";
 import type { Table } from "../columns/read/table.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
-import { createSpace } from "./memory.js";
+import { createArena, createSpace } from "./memory.js";
 import { mergePartials } from "./merge.js";
 import type { Partial } from "./partial.js";
+import { createPartialCache, partialKey } from "./partial-cache.js";
 import { encodePartial } from "./partial-bytes.js";
-import { decodeQuery, type Query } from "./query.js";
+import { decodeQuery } from "./query/bytes.js";
+import type { Query } from "./query/query.js";
 import { scanShard, stopIfAsked, type ScanCost } from "./scan.js";
 import { createMergeTree, type Block } from "./tree.js";
+import { createKeptTests, type KeptTests } from "./where/kept-tests.js";
 
 /** A shard of a task: its ordinal in the call, and the generation to read. */
 export interface TaskShard {
@@ -23,6 +26,8 @@ export interface TaskShard {
 /** What running a task cost, as its `done` message carries it. */
 export interface TaskCost extends ScanCost {
   shards: number;
+  /** Shards answered by the partial cache, of which nothing was scanned. */
+  partialCacheHits: number;
   scanMs: number;
   mergeMs: number;
 }
@@ -54,16 +59,28 @@ const mayBeRepaired: ReadonlySet<ErrorCode> = new Set(["CORRUPT_CHUNK", "CORRUPT
 /** Open tables kept for the next task; each holds a few file descriptors. */
 const openTablesMax = 2_048;
 
-/** An engine over `dataDir` with its memory reserved: `cacheBytes` for decoded columns, `queryBytes` for one query. */
-export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: string; cacheBytes: number; queryBytes: number }): Engine {
+/** Where an engine's tables are, and what it may take of memory. */
+export interface EngineOptions {
+  readonly dataDir: string;
+  /** For decoded columns; reserved at the start, as the next. */
+  readonly cacheBytes: number;
+  /** For one query. */
+  readonly queryBytes: number;
+  /** For partials of earlier queries, besides; none are kept without it. */
+  readonly partialCacheBytes?: number;
+}
+
+/** An engine over the tables of a directory. */
+export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0 }: EngineOptions): Engine {
   const space = createSpace(cacheBytes + queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
+  const partials = createPartialCache(partialCacheBytes);
   const tables = createTableShelf(dataDir);
   const queries = createQueryDecoder();
 
-  function scan(shard: TaskShard, query: Query, task: EngineTask, cost: TaskCost): Partial {
+  function scan(shard: TaskShard, { query, task, cost, kept }: Work): Partial {
     try {
-      return scanShard(tables.open(shard), query, { space, cache, queryBytes, shouldStop: task.shouldStop, cost });
+      return scanShard(tables.open(shard), query, { space, cache, queryBytes, shouldStop: task.shouldStop, cost, kept, ordinal: shard.ordinal });
     } catch (cause) {
       // Files may be put right under the same generation: the next task is to open them anew.
       if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
@@ -71,27 +88,31 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
     }
   }
 
+  function findOrScan(shard: TaskShard, work: Work): Partial {
+    const { query, cost } = work;
+    if (query.cache !== true) return scan(shard, work);
+    const key = partialKey(query, shard);
+    const known = partials.find(key);
+    if (known !== undefined) {
+      cost.partialCacheHits += 1;
+      return known;
+    }
+    const partial = scan(shard, work);
+    partials.keep(key, partial);
+    return partial;
+  }
+
   function run(task: EngineTask): TaskCost {
     const query = queries.decode(task.query);
-    const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
-    const startMs = monotonicMs();
-    const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
-    const merge = (left: Partial, right: Partial): Partial => {
-      stopIfAsked(task.shouldStop);
-      return timed(cost, () => mergePartials(left, right));
-    };
-    const tree = createMergeTree<Partial>(end, merge, false);
-    for (const shard of task.shards) {
-      stopIfAsked(task.shouldStop);
-      tree.add({ start: shard.ordinal, size: 1 }, scan(shard, query, task, cost));
-      cost.shards += 1;
+    const arena = createArena(space, queryBytes, "the condition");
+    const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+    const work: Work = { task, query, cost, kept: createKeptTests(arena) };
+    try {
+      runShards(work, (shard) => findOrScan(shard, work));
+      return cost;
+    } finally {
+      arena.release();
     }
-    for (const { block, value } of tree.blocks()) {
-      stopIfAsked(task.shouldStop);
-      task.onBlock(block, encodePartial(value));
-    }
-    cost.scanMs = Math.max(0, monotonicMs() - startMs - cost.mergeMs);
-    return cost;
   }
 
   return {
@@ -106,9 +127,39 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
     forget: (names) => { tables.forget(new Set(names)); },
     close() {
       cache.clear();
+      partials.clear();
       tables.close();
     },
   };
+}
+
+/** A task being run, and what its shards share. */
+interface Work {
+  readonly task: EngineTask;
+  readonly query: Query;
+  readonly cost: TaskCost;
+  readonly kept: KeptTests;
+}
+
+/** Merges the partials of all shards as far as the task goes, and gives them away. */
+function runShards({ task, cost }: Work, partialOf: (shard: TaskShard) => Partial): void {
+  const startMs = monotonicMs();
+  const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
+  const merge = (left: Partial, right: Partial): Partial => {
+    stopIfAsked(task.shouldStop);
+    return timed(cost, () => mergePartials(left, right));
+  };
+  const tree = createMergeTree<Partial>(end, merge, false);
+  for (const shard of task.shards) {
+    stopIfAsked(task.shouldStop);
+    tree.add({ start: shard.ordinal, size: 1 }, partialOf(shard));
+    cost.shards += 1;
+  }
+  for (const { block, value } of tree.blocks()) {
+    stopIfAsked(task.shouldStop);
+    task.onBlock(block, encodePartial(value));
+  }
+  cost.scanMs = Math.max(0, monotonicMs() - startMs - cost.mergeMs);
 }
 
 /** A failure to allocate outside the kernels' memory as what it is; any other failure as it came. */

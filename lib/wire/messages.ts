@@ -47,7 +47,8 @@ export type Block = Static<typeof Block>;
 
 /** What answering cost: sums over shards. Milliseconds are of the process that did the work. */
 export const Cost = Type.Object({
-  shards: Count, shardsPruned: Count, rowsScanned: Count, chunksDecoded: Count, chunksPruned: Count, cacheHits: Count,
+  shards: Count, shardsPruned: Count, rowsScanned: Count, chunksDecoded: Count, chunksPruned: Count, chunksFromStatistics: Count,
+  partialCacheHits: Count, cacheHits: Count,
   bytesDecoded: Count, scanMs: Milliseconds, mergeMs: Milliseconds,
 }, { additionalProperties: false });
 export type Cost = Static<typeof Cost>;

@@ -257,5 +257,5 @@ export class SimWorker {
 
 /** The mean of what #drawWorkMs draws, so that batches are cut as in life. */
 function costOf({ shards }: ComputeTask): Cost {
-  return { shards: shards.length, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 8 / 3 * shards.length, mergeMs: 0 };
+  return { shards: shards.length, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 8 / 3 * shards.length, mergeMs: 0 };
 }

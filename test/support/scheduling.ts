@@ -8,7 +8,7 @@ import type { ClientReply, Cost, Holding, WorkerReply } from "../../lib/wire/mes
 
 /** A cost of nothing. */
 export const freeCost: Cost = {
-  shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,
+  shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,
 };
 
 /** An id of 32 hexadecimal digits that people can tell from others: the text, in hexadecimal, filled up. */

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
 import { describeTable } from "../../lib/columns/read/describe.js";
 import { createEngine, type Engine } from "../../lib/engine/engine.js";
-import { parseQuery } from "../../lib/engine/query.js";
+import { parseQuery } from "../../lib/engine/query/query.js";
 import { unpackBcolz } from "../support/bcolz-fixtures.js";
 import { answerLocally, rowsOf } from "../support/random/local.js";
 

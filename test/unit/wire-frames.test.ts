@@ -10,7 +10,7 @@ import type { ClientMessage, ClientReply, WorkerMessage, WorkerReply } from "../
 const id = "0123456789abcdef".repeat(2);
 const generation = "ab".repeat(32);
 const bytesMax = 1_000_000;
-const cost = { shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 0.5, mergeMs: 0 };
+const cost = { shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 0.5, mergeMs: 0 };
 const shards = [{ ordinal: 0, name: "taxi-0.bcolzs", generation }];
 const greeting = { controllerId: id, node: "n1", version: "0.1.0", heartbeatMs: 1_000, expiryMs: 5_000 };
 

@@ -5,7 +5,7 @@ import type { Failure } from "../../lib/cluster/worker/failure.js";
 import type { Cost, Holding, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 
 const cost: Cost = {
-  shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 1, mergeMs: 0,
+  shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 1, mergeMs: 0,
 };
 const failure: Failure = { code: "CORRUPT_CHUNK", message: "cannot decode", details: {}, retry: "elsewhere", shard: "taxi-0.bcolzs" };
 const query = Uint8Array.of(1, 2, 3);

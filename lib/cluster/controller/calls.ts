@@ -1,7 +1,8 @@
 /** Calls: how one is taken, restarted and ended. Each that is taken gets one final answer, unless its client is gone. */
 import { BquerydError, errorCodes } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
-import type { ClientMessage, Cost, ShardRef } from "../../wire/messages.js";
+import { noCost } from "../../wire/costs.js";
+import type { ClientMessage, ShardRef } from "../../wire/messages.js";
 import { resolveShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
@@ -9,10 +10,6 @@ import type { GoneGeneration } from "./generations.js";
 import { dequeue, enqueue } from "./queues.js";
 import { createMean } from "./running-mean.js";
 import { ordinalStates, requestWake, type Call, type ControllerState, type Failure, type Step, type Task } from "./state.js";
-
-const nothing: Cost = {
-  shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,
-};
 
 /** Takes a call and queues it, or refuses it. Undefined when there is nothing to schedule. */
 export function takeCall(step: Step, clientId: string, asked: ClientMessage & { type: "call" }, body: Body): Call | undefined {
@@ -132,7 +129,7 @@ function createCall({ state, nowMs }: Step, { clientId, asked, body, bodyBytes, 
     queryId: state.options.makeId(), clientId, id: asked.id, tables: asked.tables, columns: asked.columns,
     affinity: asked.affinity ?? clientId, body, bodyBytes, arrivedMs: nowMs, deadlineMs: nowMs + asked.remainingMs,
     attempt: 1, ...freshProgress(shards), excluded: new Map(), gone: [], failure: undefined, restUntilMs: 0,
-    tasks: new Set(), workers: new Set(), shardMs: createMean(), firstAssignedMs: undefined, cost: nothing, retries: 0,
+    tasks: new Set(), workers: new Set(), shardMs: createMean(), firstAssignedMs: undefined, cost: noCost, retries: 0,
   };
 }
 

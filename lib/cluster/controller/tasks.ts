@@ -1,4 +1,5 @@
 /** Tasks: what their workers say about them, and what becomes of the shards they leave unanswered. */
+import { addCosts } from "../../wire/costs.js";
 import type { Block, Cost, ShardRef } from "../../wire/messages.js";
 import { isAligned } from "./batches.js";
 import { failCall, finishIfWhole, releaseTask, restartCall } from "./calls.js";
@@ -177,14 +178,6 @@ function openOrdinals(task: Task, call: Call, block: Block): number[] | undefine
 /** The shard of a task that its worker says failed; undefined when it names none that is open. */
 function failedShard(task: Task, call: Call, { shard }: TaskFailed): ShardRef | undefined {
   return [...task.open].map((ordinal) => call.shards[ordinal]!).find(({ name }) => name === shard);
-}
-
-function addCosts(a: Cost, b: Cost): Cost {
-  return {
-    shards: a.shards + b.shards, shardsPruned: a.shardsPruned + b.shardsPruned, rowsScanned: a.rowsScanned + b.rowsScanned,
-    chunksDecoded: a.chunksDecoded + b.chunksDecoded, chunksPruned: a.chunksPruned + b.chunksPruned,
-    cacheHits: a.cacheHits + b.cacheHits, bytesDecoded: a.bytesDecoded + b.bytesDecoded, scanMs: a.scanMs + b.scanMs, mergeMs: a.mergeMs + b.mergeMs,
-  };
 }
 
 function logRetry(step: Step, { task, call, worker }: Assignment, { code, message }: Failure): void {

@@ -8,6 +8,7 @@ export interface ComputeSetup {
   readonly dataDir: string;
   readonly cacheBytes: number;
   readonly queryBytes: number;
+  readonly partialCacheBytes: number;
   /** One Int32: the number of the newest run that is to stop. */
   readonly stopFlag: SharedArrayBuffer;
 }

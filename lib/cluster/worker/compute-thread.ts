@@ -13,6 +13,7 @@ export interface ComputeThreadOptions {
   readonly dataDir: string;
   readonly cacheBytes: number;
   readonly queryBytes: number;
+  readonly partialCacheBytes: number;
   readonly onEvent: (event: ComputeEvent) => void;
   /** The program of the thread; the one beside this file when absent. */
   readonly program?: URL;
@@ -59,10 +60,10 @@ export class ComputeThread {
   #isClosed = false;
   #settleStart: (error?: BquerydError) => void = () => undefined;
 
-  constructor({ dataDir, cacheBytes, queryBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
+  constructor({ dataDir, cacheBytes, queryBytes, partialCacheBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
     const stopFlag = new SharedArrayBuffer(4);
     this.#program = program;
-    this.#setup = { dataDir, cacheBytes, queryBytes, stopFlag };
+    this.#setup = { dataDir, cacheBytes, queryBytes, partialCacheBytes, stopFlag };
     this.#stopFlag = new Int32Array(stopFlag);
     this.#onEvent = onEvent;
     this.started = new Promise((resolve, reject) => {

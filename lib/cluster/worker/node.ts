@@ -75,10 +75,10 @@ class WorkerNode {
   }
 
   async open(registry: Registry): Promise<void> {
-    const { dataDir, cacheMemoryBytes, queryMemoryBytes, controllers, messageBytesMax, heartbeatMs, expiryMs } = this.#config;
+    const { dataDir, cacheMemoryBytes, partialCacheMemoryBytes, queryMemoryBytes, controllers, messageBytesMax, heartbeatMs, expiryMs } = this.#config;
     const log = this.#log;
     this.#compute = await startComputeThread({
-      dataDir, cacheBytes: cacheMemoryBytes, queryBytes: queryMemoryBytes,
+      dataDir, cacheBytes: cacheMemoryBytes, queryBytes: queryMemoryBytes, partialCacheBytes: partialCacheMemoryBytes,
       onEvent: (event) => { this.#onCompute(event); },
     });
     this.#holdings = await watchHoldings({

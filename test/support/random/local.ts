@@ -5,9 +5,10 @@ import { finishQuery, type ResultColumn } from "../../../lib/engine/finish.js";
 import { mergePartials } from "../../../lib/engine/merge.js";
 import type { Partial } from "../../../lib/engine/partial.js";
 import { decodePartial } from "../../../lib/engine/partial-bytes.js";
-import { encodeQuery, type Query } from "../../../lib/engine/query.js";
+import { encodeQuery } from "../../../lib/engine/query/bytes.js";
+import type { Query } from "../../../lib/engine/query/query.js";
 import { createMergeTree, type Block } from "../../../lib/engine/tree.js";
-import { countOf } from "../../../lib/engine/values.js";
+import { countOf, isLists } from "../../../lib/engine/values.js";
 import { summarize } from "../../../lib/client/summary.js";
 import { Table, type Column } from "../../../lib/client/table.js";
 import { parseDate } from "../../../lib/columns/dates.js";
@@ -18,7 +19,7 @@ import type { Value } from "./tables.js";
 
 const noSummary = summarize({
   queryId: "", generations: new Map(), workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
-  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
+  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
 });
 
 /** The finished columns of a query over stored shards, cut into random tasks that arrive in a random order. */
@@ -34,8 +35,14 @@ export function answerLocally(random: Random, engine: Engine, shards: readonly S
 
 /** Rows of finished columns as the oracle gives them. */
 export function rowsOf(columns: readonly ResultColumn[]): Value[][] {
-  const rows = columns.length === 0 ? 0 : countOf(columns[0]!.values);
-  return valueRows(new Table(columns, rows, noSummary));
+  return valueRows(tableOf(columns));
+}
+
+/** Finished columns as a client gets them, with an empty summary. */
+export function tableOf(columns: readonly ResultColumn[]): Table {
+  const first = columns[0]?.values;
+  const rows = first === undefined ? 0 : isLists(first) ? first.offsets.length - 1 : countOf(first);
+  return new Table(columns, rows, noSummary);
 }
 
 /** Rows of a result as the oracle gives them, each value taken from its column's array. */
@@ -47,11 +54,12 @@ export function valueRows(table: Table): Value[][] {
 function valueOf(column: Column, row: number): Value {
   const cell = column.get(row);
   if (column.isNull(row)) return cell;
-  const value = column.values[row]!;
+  const value: unknown = column.values[row];
   switch (column.dtype) {
     case "bool": return same(value === 1, cell);
-    case "float32": case "float64": case "string": return same(value, cell);
-    case "bytes": return value;
+    case "float32": case "float64": case "string": return same(value as number | string, cell);
+    case "bytes": return value as Uint8Array;
+    case "list": return [...cell as Value[]];
     case "timestamp": return same(BigInt(value as bigint), parseTimestamp(String(cell)));
     case "date": {
       const days = parseDate(String(cell));

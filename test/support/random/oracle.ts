@@ -7,8 +7,11 @@ import {
 import { formatHex } from "../../../lib/base/hex.js";
 import { isFloatDtype, type Dtype } from "../../../lib/columns/dtypes.js";
 import { parseTimestamp } from "../../../lib/columns/timestamps.js";
-import type { MeasureSpec } from "../../../lib/engine/measures.js";
-import type { Literal, Query, Term } from "../../../lib/engine/query.js";
+import type { Condition, Expression, Term } from "../../../lib/engine/expressions/tree.js";
+import type { MeasureSpec } from "../../../lib/engine/measures/measure.js";
+import type { Literal } from "../../../lib/engine/query/literal.js";
+import type { Query } from "../../../lib/engine/query/query.js";
+import type { StoredValue } from "../read-table.js";
 import type { FilledTable, RandomTable, Value } from "./tables.js";
 
 /** An answer row by row: keys, then for each measure its value and the size by which a float may be off, else 0. */
@@ -60,7 +63,7 @@ async function loadTable(connection: DuckDBConnection, table: FilledTable): Prom
   appender.closeSync();
 }
 
-function toDuckDB(dtype: Dtype, value: Value): DuckDBValue {
+function toDuckDB(dtype: Dtype, value: StoredValue): DuckDBValue {
   if (value instanceof Uint8Array) return new DuckDBBlobValue(value);
   if (typeof value === "number") return Number.isNaN(value) ? null : value;
   if (typeof value !== "bigint" || dtype === "int64" || dtype === "uint64") return value;
@@ -70,13 +73,14 @@ function toDuckDB(dtype: Dtype, value: Value): DuckDBValue {
 
 async function ask(connection: DuckDBConnection, table: RandomTable, query: Query): Promise<Expected> {
   const dtypeOf = (name: string): Dtype => table.columns.find((column) => column.name === name)!.dtype;
-  const keys = query.keys.map((key) => plain(quote(key), dtypeOf(key)));
-  const measures = query.measures.flatMap((measure) => measureSql(measure, measure.column === "*" ? "int64" : dtypeOf(measure.column)));
-  const where = query.where.map((term) => termSql(term, dtypeOf(term.column)));
+  const names = query.keys.map(({ expr }) => columnOf(expr));
+  const keys = names.map((key) => plain(quote(key), dtypeOf(key)));
+  const measures = query.measures.flatMap((measure) => measureSql(measure, measure.inputs[0] === undefined ? "int64" : dtypeOf(columnOf(measure.inputs[0]))));
+  const where = termsOf(query.where).map((term) => termSql(term, dtypeOf(columnOf(term.operand))));
   const sql = [
     `select ${[...keys, ...measures].join(", ")} from ${quote(table.name)}`,
     where.length === 0 ? "" : `where ${where.join(" and ")}`,
-    keys.length === 0 ? "" : `group by ${query.keys.map(quote).join(", ")} order by ${query.keys.map((key) => `${quote(key)} asc nulls last`).join(", ")}`,
+    keys.length === 0 ? "" : `group by ${names.map(quote).join(", ")} order by ${names.map((key) => `${quote(key)} asc nulls last`).join(", ")}`,
   ].join("\n");
   const rows = (await connection.runAndReadAll(sql)).getRows();
   return {
@@ -97,9 +101,9 @@ function plain(sql: string, dtype: Dtype): string {
 }
 
 /** The measure and its bound: 1e-12 of the sum of magnitudes for float sums, of their mean for means. */
-function measureSql({ column, op }: MeasureSpec, dtype: Dtype): [string, string] {
-  if (column === "*") return ["count(*)", "0"];
-  const name = quote(column);
+function measureSql({ inputs: [input], op }: MeasureSpec, dtype: Dtype): [string, string] {
+  if (input === undefined) return ["count(*)", "0"];
+  const name = quote(columnOf(input));
   const number = dtype === "bool" ? `cast(${name} as bigint)` : plain(name, dtype);
   switch (op) {
     case "count": return [`count(${name})`, "0"];
@@ -110,6 +114,7 @@ function measureSql({ column, op }: MeasureSpec, dtype: Dtype): [string, string]
       const sum = isFloatDtype(dtype) ? finite(number, `fsum(${number})`) : `cast(sum(${number}) as double)`;
       return [`${sum} / count(${name})`, `1e-12 * fsum(abs(cast(${number} as double))) / count(${name})`];
     }
+    default: throw new Error(`there is no SQL here for ${op}`);
   }
 }
 
@@ -127,7 +132,7 @@ function termSql(term: Term, dtype: Dtype): string {
 
 /** The column in a type that holds its values and the literals exactly. */
 function comparable(term: Term, dtype: Dtype): string {
-  const name = quote(term.column);
+  const name = quote(columnOf(term.operand));
   switch (dtype) {
     case "bool": case "string": case "bytes": case "timestamp": case "float64": return name;
     case "float32": return plain(name, dtype);
@@ -153,6 +158,21 @@ function literalSql(value: Literal, dtype: Dtype): string {
     case "string": return `'${text.replaceAll("'", "''")}'`;
     case "bytes": return `unhex('${text.slice(2)}')`;
   }
+}
+
+/** The column that an expression is. */
+export function columnOf(expr: Expression): string {
+  if (expr.kind !== "column") throw new Error(`there is no SQL here for a ${expr.kind}`);
+  return expr.name;
+}
+
+/** The terms of a condition, all of which have to hold. */
+export function termsOf(condition: Condition | null): readonly Term[] {
+  const parts = condition === null ? [] : condition.kind === "and" ? condition.parts : [condition];
+  return parts.map((part) => {
+    if (part.kind !== "compare") throw new Error(`there is no SQL here for ${part.kind}`);
+    return part;
+  });
 }
 
 function toValue(value: DuckDBValue | undefined): Value {

@@ -4,11 +4,14 @@ import { formatHex } from "../../../lib/base/hex.js";
 import { formatDate } from "../../../lib/columns/dates.js";
 import { isTextDtype, wholeRange, type IntegerDtype } from "../../../lib/columns/dtypes.js";
 import { formatTimestamp } from "../../../lib/columns/timestamps.js";
-import { measureOps } from "../../../lib/engine/measures.js";
-import { parseQuery, type Literal, type Query, type TermOp } from "../../../lib/engine/query.js";
+import type { TermOp } from "../../../lib/engine/expressions/tree.js";
+import type { Literal } from "../../../lib/engine/query/literal.js";
+import { parseQuery, type Query } from "../../../lib/engine/query/query.js";
 import { anyInt64, chance, oneOf, someOf, whole } from "./draw.js";
 import type { FilledTable, RandomColumn, Value } from "./tables.js";
 
+/** Those that the oracle knows. */
+const measureOps = ["sum", "mean", "count", "min", "max"] as const;
 const termOps: readonly TermOp[] = ["==", "!=", "<", "<=", ">", ">=", "in", "not in"];
 
 /** A query that means something for the table's dtypes. */

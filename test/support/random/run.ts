@@ -6,10 +6,11 @@ import { seededRandom, type Random } from "../../../lib/base/clock.js";
 import type { Table } from "../../../lib/client/table.js";
 import { wholeRange } from "../../../lib/columns/dtypes.js";
 import { createEngine } from "../../../lib/engine/engine.js";
-import { encodeQuery, type Query } from "../../../lib/engine/query.js";
+import { encodeQuery } from "../../../lib/engine/query/bytes.js";
+import type { Query } from "../../../lib/engine/query/query.js";
 import { findDifference } from "./compare.js";
 import { answerLocally, rowsOf, valueRows } from "./local.js";
-import { openOracle } from "./oracle.js";
+import { columnOf, openOracle } from "./oracle.js";
 import { drawQuery } from "./queries.js";
 import { storeTable, type StoredShard } from "./store.js";
 import { drawTable, type RandomTable, type Value } from "./tables.js";
@@ -109,9 +110,9 @@ async function check(ask: Ask, run: Run, answer: () => Value[][] | Promise<Value
 
 async function hasWideSum(ask: Ask, run: Run): Promise<boolean> {
   const { rows } = await run.oracle.answer(ask.table, ask.query);
-  return ask.query.measures.some(({ column, op }, place) => {
-    if (op !== "sum") return false;
-    const isUnsigned = ask.table.columns.some(({ name, dtype }) => name === column && dtype.startsWith("uint"));
+  return ask.query.measures.some(({ inputs: [input], op }, place) => {
+    if (op !== "sum" || input === undefined) return false;
+    const isUnsigned = ask.table.columns.some(({ name, dtype }) => name === columnOf(input) && dtype.startsWith("uint"));
     const { least, greatest } = wholeRange(isUnsigned ? "uint64" : "int64");
     return rows.map((row) => row[ask.query.keys.length + place]).some((value) => typeof value === "bigint" && (value < least || value > greatest));
   });

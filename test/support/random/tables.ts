@@ -1,11 +1,12 @@
 /** Random tables: every dtype in many shapes, row counts around the borders of chunks. */
 import type { Random } from "../../../lib/base/clock.js";
 import { dtypes, type Dtype } from "../../../lib/columns/dtypes.js";
+import type { StoredValue } from "../read-table.js";
 import { chance, oneOf, someOf, whole } from "./draw.js";
 import { shapes } from "./shapes.js";
 
-/** A value of a random table: bigint for whole numbers, timestamps (ns) and dates (days); a NaN is stored as a null. */
-export type Value = bigint | number | string | boolean | Uint8Array | null;
+/** A value of a result: as it is stored, or a list of such. */
+export type Value = StoredValue | readonly Value[];
 
 /** A column of a random table. */
 export interface RandomColumn {
@@ -25,7 +26,7 @@ export interface RandomTable {
 
 /** A random table with its values: those of each column, in the order of the columns. */
 export interface FilledTable extends RandomTable {
-  readonly values: readonly (readonly Value[])[];
+  readonly values: readonly (readonly StoredValue[])[];
 }
 
 const rowCounts = [0, 1, 2, 7, 100, 1_000, 5_000, 20_000, 65_534, 65_535, 65_536, 65_537, 65_538, 131_071, 131_072, 131_073];
@@ -45,7 +46,7 @@ export function drawTable(random: Random, name: string, shardsMax: number): Fill
   return { name, rows, cuts, columns: drawn.map(({ column }) => column), values: drawn.map(({ values }) => values) };
 }
 
-function drawColumn(random: Random, name: string, dtype: Dtype, rows: number): { column: RandomColumn; values: Value[] } {
+function drawColumn(random: Random, name: string, dtype: Dtype, rows: number): { column: RandomColumn; values: StoredValue[] } {
   const shape = oneOf(random, Object.keys(shapes[dtype]));
   const draw = shapes[dtype][shape]!(random);
   const nullShare = oneOf(random, [0, 0, 0.02, 0.5, 1]);
