@@ -6,7 +6,7 @@ import type { ComputeTask, WorkerEvent } from "./core.js";
 import { failureOf, type Failure } from "./failure.js";
 
 /** What a compute thread tells, as events of the worker's core. */
-export type ComputeEvent = WorkerEvent & { kind: "computeUp" | "computeLost" | "block" | "taskDone" | "taskFailed" };
+export type ComputeEvent = WorkerEvent & { kind: "computeUp" | "computeLost" | "block" | "slice" | "taskDone" | "taskFailed" };
 
 /** What a compute thread is started with. */
 export interface ComputeThreadOptions {
@@ -122,7 +122,7 @@ export class ComputeThread {
         this.#onEvent({ kind: "computeUp" });
         this.#settleStart();
         break;
-      case "block": this.#onEvent(reply); break;
+      case "block": case "slice": this.#onEvent(reply); break;
       case "done":
         this.#deaths = 0;
         this.#runningId = undefined;

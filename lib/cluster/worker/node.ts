@@ -135,7 +135,7 @@ class WorkerNode {
     try {
       this.#links?.send(link, header, body);
     } catch (cause) {
-      if (header.type !== "partial") throw cause;
+      if (header.type !== "partial" && header.type !== "slice") throw cause;
       const { taskId } = header;
       this.#apply({ kind: "blockRefused", taskId, failure: failureOf(cause, []) });
     }

@@ -128,6 +128,8 @@ function createChooser(choices: readonly Choice[], readers: readonly Reader[], w
 
   return (input) => {
     kernels.bytes.fill(0xff, nulls(), nulls() + ((input.rows + 7) >> 3));
+    // Rows without a choice hold code 0, which is looked up like any other.
+    if (width === 4) kernels.bytes.fill(0, target(), target() + input.rows * 4);
     kernels.bytes.fill(1, mask(), mask() + input.rows);
     kernels.maskIndex(mask(), input.rows, rests[0]());
     let rest = input;

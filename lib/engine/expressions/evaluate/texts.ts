@@ -57,11 +57,9 @@ export function measureTexts(expr: Expression, arg: Node, measure: (text: Uint8A
     facts: (chunk) => ({ range: { least: 0n, greatest: 0xffff_ffffn }, mayBeNull: arg.facts(chunk).mayBeNull }),
     evaluate(input) {
       const run = arg.evaluate(input);
-      const values = table(spaceOf(arg).count());
-      translate(binding, run, values, target());
-      // Null rows have code 0.
-      const [ofNull] = new Uint32Array(kernels.memory.buffer, values, 1);
-      return { kind: "int", rows: input.rows, width: 4, values: target(), base: 0n, step: 1n, nulls: run.nulls, nullValue: BigInt(ofNull!) };
+      translate(binding, run, table(spaceOf(arg).count()), target());
+      if (run.nulls !== 0) kernels.fillNullsU32(target(), run.nulls, input.rows, 0);
+      return { kind: "int", rows: input.rows, width: 4, values: target(), base: 0n, step: 1n, nulls: run.nulls, nullValue: 0n };
     },
   };
 }
