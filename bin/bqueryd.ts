@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-import { main } from "../lib/cli/main.js";
+import { listenEarly } from "../lib/cli/interruption.js";
 
+// The rest takes a moment to load, in which Ctrl-C is to be heard as well.
+listenEarly();
+const { main } = await import("../lib/cli/main.js");
 process.exitCode = await main(process.argv.slice(2));

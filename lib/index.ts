@@ -1,5 +1,6 @@
 /** The public API of bqueryd: what another program imports. */
 export { connect, type CallOptions, type ConnectOptions, type Rpc } from "./client/connect.js";
+export type { ClusterInfo, ControllerInfo, QueueInfo, TableInfo, WorkerInfo } from "./client/documents.js";
 export type { GroupbyOptions, GroupbyQuery } from "./client/groupby.js";
 export type { Summary } from "./client/summary.js";
 export type { Cell, ItemCell } from "./client/cells.js";

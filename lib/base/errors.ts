@@ -97,22 +97,26 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text);
 }
 
-/** The given failure as a BquerydError: itself, a file-system error mapped to its code, or INTERNAL with the cause. */
+/** The given failure as a BquerydError: itself, a file-system error with its code and what to do, or INTERNAL with the cause. */
 export function toBquerydError(cause: unknown, doing?: string): BquerydError {
   if (cause instanceof BquerydError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const code = codeOfSystemError(cause) ?? "INTERNAL";
+  const { code, advice } = meaningOf(cause);
   const message = doing === undefined ? reason : `cannot ${doing}: ${reason}`;
-  return new BquerydError(code, code === "DISK_FULL" ? `${message}; make room and try again` : message, { cause });
+  return new BquerydError(code, advice === undefined ? message : `${message}; ${advice}`, { cause });
 }
 
-function codeOfSystemError(cause: unknown): ErrorCode | undefined {
-  if (!(cause instanceof Error) || !("code" in cause) || !("syscall" in cause)) return undefined;
+function meaningOf(cause: unknown): { readonly code: ErrorCode; readonly advice?: string } {
+  if (!(cause instanceof Error) || !("code" in cause) || !("syscall" in cause)) return { code: "INTERNAL" };
   switch (cause.code) {
-    case "ENOENT": return "NOT_FOUND";
-    case "ENOSPC": case "EDQUOT": return "DISK_FULL";
-    case "EADDRINUSE": return "PORT_IN_USE";
-    default: return "IO";
+    // A file system such as /proc says it of everything that is to be made in it.
+    case "ENOENT": return { code: "NOT_FOUND", advice: "check the path, and that files can be made there if one is to be" };
+    case "ENOTDIR": return { code: "NOT_FOUND", advice: "a part of the path is no folder, correct it" };
+    case "ENOSPC": case "EDQUOT": return { code: "DISK_FULL", advice: "make room and try again" };
+    case "EACCES": case "EPERM": return { code: "IO", advice: "use another place, or change the permissions" };
+    case "EROFS": return { code: "IO", advice: "the disk can only be read, use another place" };
+    case "EADDRINUSE": return { code: "PORT_IN_USE" };
+    default: return { code: "IO" };
   }
 }
 

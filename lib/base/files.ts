@@ -2,7 +2,7 @@
  * The file operations that writing goes through, by path, so that no handle outlives a call. Tests put a faulty or a
  * recording implementation in their place.
  */
-import { constants } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { link, lstat, mkdir, open, readdir, rename, rmdir, stat, unlink, utimes, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -13,6 +13,9 @@ export interface FileFacts {
   readonly isDirectory: boolean;
 }
 
+/** What of a file is to be read: so many bytes from a place, or at most so many from its beginning. */
+export type FilePart = { readonly offset: number; readonly length: number } | { readonly bytesMax: number };
+
 /** File operations. All reject with the system's error, except where said. */
 export interface Files {
   /** Creates a file that must not exist, whole. */
@@ -21,8 +24,8 @@ export interface Files {
   createSynced(path: string, bytes: Uint8Array): Promise<void>;
   /** Adds bytes at the end of a file, which is created when absent. */
   append(path: string, bytes: Uint8Array): Promise<void>;
-  /** Exactly `length` bytes from `offset`, or up to the end without a range; rejects when the file is shorter. */
-  read(path: string, range?: { offset: number; length: number }): Promise<Uint8Array>;
+  /** A part of a file, or all of it; rejects when the file ends before `length` bytes. */
+  read(path: string, part?: FilePart): Promise<Uint8Array>;
   /** Makes the content of a file durable. */
   sync(path: string): Promise<void>;
   /** Makes the entries of a directory durable: what was created, renamed or removed in it. */
@@ -49,7 +52,7 @@ export const realFiles: Files = {
   create: (path, bytes) => writeWith(path, "wx", bytes),
   createSynced: (path, bytes) => writeWith(path, "wx", bytes, (file) => file.sync()),
   append: (path, bytes) => writeWith(path, "a", bytes),
-  read: readRange,
+  read: readPart,
   sync: (path) => syncWith(path, constants.O_RDONLY),
   syncDirectory: (path) => syncWith(path, constants.O_RDONLY | constants.O_DIRECTORY),
   rename,
@@ -106,19 +109,48 @@ async function writeWith(path: string, flags: string, bytes: Uint8Array, finish?
   }
 }
 
-async function readRange(path: string, range?: { offset: number; length: number }): Promise<Uint8Array> {
+async function readPart(path: string, part?: FilePart): Promise<Uint8Array> {
   const file = await open(path, "r");
   try {
-    if (range === undefined) return await file.readFile();
-    const bytes = new Uint8Array(range.length);
-    for (let done = 0; done < bytes.length;) {
-      const { bytesRead } = await file.read(bytes, done, bytes.length - done, range.offset + done);
-      if (bytesRead === 0) throw new Error(`${path} ends before byte ${range.offset + range.length}`);
-      done += bytesRead;
-    }
+    if (part === undefined) return await file.readFile();
+    if ("bytesMax" in part) return await fillFrom(file, 0, Math.min(part.bytesMax, (await file.stat()).size));
+    const bytes = await fillFrom(file, part.offset, part.length);
+    if (bytes.length < part.length) throw new Error(`${path} ends before byte ${part.offset + part.length}`);
     return bytes;
   } finally {
     await file.close();
+  }
+}
+
+/** Bytes from a place: `length` of them, or those there are. */
+async function fillFrom(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
+}
+
+/**
+ * The first bytes of a file, at most `bytesMax`, however long it is; asking for one more than may be there tells that
+ * there are too many. Blocks shortly. Throws the system's error.
+ */
+export function readAtMost(path: string, bytesMax: number): Uint8Array {
+  const descriptor = openSync(path, "r");
+  try {
+    const bytes = new Uint8Array(Math.min(bytesMax, fstatSync(descriptor).size));
+    let done = 0;
+    while (done < bytes.length) {
+      const read = readSync(descriptor, bytes, done, bytes.length - done, done);
+      if (read === 0) break;
+      done += read;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -6,6 +6,8 @@ export const limits = {
   generationsMax: 1_000,
   /** Columns of one table. */
   columnsMax: 10_000,
+  /** Bytes of a footer: ten thousand columns of a hundred segments each. */
+  footerBytesMax: 256 * 1024 * 1024,
   /** Characters of a column name. */
   columnNameMax: 1_024,
   /** Values of one `in` list. */
@@ -43,7 +45,7 @@ export const limits = {
   /** Bytes of the texts of one chunk that is written. */
   chunkTextBytesMax: 256 * 1024 * 1024,
   /** Bytes of memory for rows whose chunks are not full yet, in one write; what is more waits in temporary files. */
-  waitingBytesMax: 128 * 1024 * 1024,
+  waitingBytesMax: 96 * 1024 * 1024,
   /** Distinct values of a dictionary. */
   dictionaryValuesMax: 1 << 20,
   /** Bytes of a dictionary's values. */

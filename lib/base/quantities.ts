@@ -7,6 +7,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }
 
+/** A count of things, given the noun for one of them: `1 row`, `3,000,000 rows`. */
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? "" : "s"}`;
+}
+
 /** A size in the largest decimal unit that leaves at least 1, with three digits: `1.23 MB`, `999 B`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;

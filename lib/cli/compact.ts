@@ -1,7 +1,7 @@
 /** `bqueryd compact TABLE...`: many small files of tables joined into few. */
 import { basename, resolve } from "node:path";
 import type { Command } from "commander";
-import { formatBytes, formatCount } from "../base/quantities.js";
+import { formatBytes, formatCount, formatCounted } from "../base/quantities.js";
 import { compactTable, type Compaction } from "../columns/write/compact.js";
 import { findTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
@@ -22,18 +22,22 @@ export function addCompactCommand(program: Command): void {
 async function runCompact(tables: readonly string[], { json = false }: { readonly json?: boolean }, command: Command): Promise<void> {
   const config = readConfig(command);
   if (config === undefined) return;
-  const { keepGenerations } = config;
-  const paths = (await Promise.all(tables.map((table) => findTables(resolve(table))))).flat();
-  const compactions = await whileUninterrupted((signal) => compactAll(paths, { json, keepGenerations, signal }));
+  const { keepGenerations, timeoutMs } = config;
+  const compactions = await whileUninterrupted(async (signal) => {
+    const paths = await Promise.all(tables.map((table) => findTables(resolve(table))));
+    return compactAll(paths.flat(), { json, keepGenerations, timeoutMs, signal });
+  });
   if (json) process.stdout.write(`${JSON.stringify({ tables: compactions.map(toJson) })}\n`);
 }
 
-async function compactAll(paths: readonly string[], { json, keepGenerations, signal }: { json: boolean; keepGenerations: number; signal: AbortSignal }): Promise<Compaction[]> {
+async function compactAll(paths: readonly string[], { json, signal, ...kept }: { json: boolean; keepGenerations: number; timeoutMs: number; signal: AbortSignal }): Promise<Compaction[]> {
   const compactions: Compaction[] = [];
   for (const path of paths) {
     const progress = json ? undefined : startProgress(process.stderr);
     try {
-      compactions.push(await compactTable(path, { keepGenerations, signal, onProgress: (done, total) => progress?.update({ label: basename(path), unit: "bytes", done, total }) }));
+      const compaction = await compactTable(path, { ...kept, signal, onProgress: (done, total) => progress?.update({ label: basename(path), unit: "bytes", done, total }) });
+      // A path that is a link leads to a table that may be called otherwise.
+      compactions.push({ ...compaction, name: basename(path) });
     } finally {
       progress?.stop();
     }
@@ -43,8 +47,8 @@ async function compactAll(paths: readonly string[], { json, keepGenerations, sig
 }
 
 function formatCompaction({ name, isNew, filesBefore, files, rows, bytes }: Compaction): string {
-  if (!isNew) return `${name}: nothing to join, ${formatCount(files)} files\n`;
-  return `${name}: ${formatCount(filesBefore)} files became ${formatCount(files)}, ${formatCount(rows)} rows, ${formatBytes(bytes)}\n`;
+  if (!isNew) return `${name}: nothing to join, ${formatCounted(files, "file")}\n`;
+  return `${name}: ${formatCounted(filesBefore, "file")} became ${formatCount(files)}, ${formatCounted(rows, "row")}, ${formatBytes(bytes)}\n`;
 }
 
 function toJson({ name, generation, isNew, rows, filesBefore, files, bytes }: Compaction): object {

@@ -2,7 +2,8 @@
 import { resolve } from "node:path";
 import { Option } from "commander";
 import type { Command } from "commander";
-import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
+import { formatBytes, formatCounted, formatSeconds } from "../base/quantities.js";
+import type { FoundTable } from "../columns/read/one-set.js";
 import { openTable } from "../columns/read/open.js";
 import { parseWhere } from "../engine/query/where.js";
 import { createSelector } from "../engine/where/select.js";
@@ -11,7 +12,7 @@ import type { ExportFormat } from "../formats/export/formats.js";
 import { exportTables } from "../formats/export/export.js";
 import type { ExportOptions, ExportSummary } from "../formats/export/export.js";
 import { parseNames } from "./column-flags.js";
-import { findTables } from "./find-tables.js";
+import { findSetTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
 import { startProgress } from "./progress.js";
 import { parseWhereFlag } from "./where-flags.js";
@@ -42,18 +43,21 @@ export function addExportCommand(program: Command): void {
 }
 
 async function runExport(table: string, output: string, { where = [], json, ...flags }: ExportFlags): Promise<void> {
-  const tables = await findTables(resolve(table));
-  const options: ExportOptions = { ...flags, tables, output, select: selectorOf(where, tables) };
-  const summary = await (json === true ? whileUninterrupted((signal) => exportTables({ ...options, signal })) : withProgress(options));
+  const summary = await whileUninterrupted(async (signal) => {
+    const find = (): Promise<FoundTable[]> => findSetTables(resolve(table));
+    const options: ExportOptions = { ...flags, tables: find, output, select: await selectorOf(where, find), signal };
+    return json === true ? exportTables(options) : withProgress(options);
+  });
   // Standard output belongs to the rows when they go there.
   const report = output === "-" ? process.stderr : process.stdout;
   report.write(json === true ? `${JSON.stringify(summary)}\n` : formatSummary(table, output, summary));
 }
 
 /** Conditions are read with the columns of the first table, which all shards of a set have. */
-function selectorOf(where: readonly string[], [first]: readonly string[]): ExportOptions["select"] {
-  if (where.length === 0 || first === undefined) return undefined;
-  const table = openTable(first);
+async function selectorOf(where: readonly string[], find: () => Promise<FoundTable[]>): Promise<ExportOptions["select"]> {
+  const [first] = where.length === 0 ? [] : await find();
+  if (first === undefined) return undefined;
+  const table = openTable(first.path);
   try {
     const condition = parseWhere(where.flatMap((text) => parseWhereFlag(text, table.columns)));
     return condition === null ? undefined : createSelector(condition);
@@ -65,7 +69,7 @@ function selectorOf(where: readonly string[], [first]: readonly string[]): Expor
 async function withProgress(options: ExportOptions): Promise<ExportSummary> {
   const progress = startProgress(process.stderr);
   try {
-    return await whileUninterrupted((signal) => exportTables({ ...options, signal, onProgress: (done, total) => progress.update({ unit: "rows", done, total }) }));
+    return await exportTables({ ...options, onProgress: (done, total) => progress.update({ unit: "rows", done, total }) });
   } finally {
     progress.stop();
   }
@@ -73,5 +77,5 @@ async function withProgress(options: ExportOptions): Promise<ExportSummary> {
 
 function formatSummary(table: string, output: string, { rows, bytes, seconds }: ExportSummary): string {
   const place = output === "-" ? "standard output" : output;
-  return `${formatCount(rows)} rows from ${table} into ${place}: ${formatBytes(bytes)} (${formatSeconds(seconds)}, ${formatCount(rows / seconds)} rows/s)\n`;
+  return `${formatCounted(rows, "row")} from ${table} into ${place}: ${formatBytes(bytes)} (${formatSeconds(seconds)}, ${formatCounted(rows / seconds, "row")}/s)\n`;
 }

@@ -1,23 +1,26 @@
 /** `bqueryd import IN... OUT`: files into a table or a set of shards. */
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { BquerydError } from "../base/errors.js";
-import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
+import { formatBytes, formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
 import { importFormats } from "../formats/import/detect.js";
 import type { ImportFormat } from "../formats/import/detect.js";
 import { importFiles } from "../formats/import/import.js";
 import type { ImportSummary } from "../formats/import/import.js";
+import type { Namesakes } from "../formats/import/namesake.js";
 import type { ImportOptions, ImportProgress } from "../formats/import/options.js";
+import { encodingAdvice, isEncodingAtFault } from "../formats/import/rejects.js";
 import { parseNames, parseTypes } from "./column-flags.js";
 import { whileUninterrupted } from "./interruption.js";
 import { readConfig } from "./options.js";
 import { startProgress } from "./progress.js";
 import type { ProgressState } from "./progress.js";
+import { reportWarning } from "./report.js";
 
 /** The flags as commander gives them. */
-type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec" | "keepGenerations"> & {
+type ImportFlags = Omit<ImportOptions, "inputs" | "output" | "nulls" | "format" | "codec" | "keepGenerations" | "timeoutMs"> & {
   readonly null?: readonly string[];
   readonly format?: ImportFormat;
   readonly codec?: "lz4" | "zstd";
@@ -58,10 +61,17 @@ async function runImport(paths: readonly string[], { null: nulls, json, ...flags
   if (output === undefined || paths.length < 2) {
     throw new BquerydError("USAGE", "import needs files to read and a table to write; see bqueryd import --help");
   }
-  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output, keepGenerations: config.keepGenerations };
+  const options: ImportOptions = { ...flags, nulls, inputs: paths.slice(0, -1), output, keepGenerations: config.keepGenerations, timeoutMs: config.timeoutMs };
   const summary = await (json === true ? whileUninterrupted((signal) => importFiles({ ...options, signal })) : withProgress(options));
   process.stdout.write(json === true ? `${JSON.stringify(toJson(summary))}\n` : formatSummary(options, summary));
   if (json !== true) process.stderr.write(formatRejects(options, summary));
+  for (const hint of summary.hints) reportWarning(escapeUnprintable(hint));
+  if (summary.namesakes !== null) reportWarning(describeNamesakes(summary.namesakes));
+  if (summary.endedOrder !== null) reportWarning(escapeUnprintable(`${output} is no longer sorted by '${summary.endedOrder}', as rows added to it do not follow that order; import all of it anew with --sort to have it sorted`));
+}
+
+function describeNamesakes({ name, table, set }: Namesakes): string {
+  return `${name} is both the table ${table} and the set ${set} now, so that asking for ${name} is AMBIGUOUS_TABLE; ask for ${table} or '${set}', or remove one of them`;
 }
 
 async function withProgress(options: ImportOptions): Promise<ImportSummary> {
@@ -83,30 +93,38 @@ function stateOf({ phase, rows, totalRows, bytes, totalBytes }: ImportProgress):
 
 function formatSummary({ inputs, output, shards, shardRows }: ImportOptions, summary: ImportSummary): string {
   const { rowsStored, rowsRead, rowsRejected, tables, seconds } = summary;
-  const files = inputs.length === 1 ? nameOf(inputs[0]!) : `${formatCount(inputs.length)} inputs`;
+  const files = inputs.length === 1 ? nameOf(inputs[0]!) : formatCounted(inputs.length, "input");
   const sharded = shards !== undefined || shardRows !== undefined;
-  const place = sharded ? `${formatCount(tables.length)} shard${tables.length === 1 ? "" : "s"} of ${output}` : join(dirname(output), tables[0]!.name);
-  const rate = `${formatSeconds(seconds)}, ${formatCount(rowsStored / seconds)} rows/s`;
+  const place = sharded ? `${formatCounted(tables.length, "shard")} of ${output}` : join(dirname(output), tables[0]!.name);
+  const rate = `${formatSeconds(seconds)}, ${formatCounted(rowsStored / seconds, "row")}/s`;
   const lost = rowsRejected === 0 ? "" : ` of ${formatCount(rowsRead)} read, ${formatCount(rowsRejected)} rejected,`;
-  return `${formatCount(rowsStored)} ${rowsStored === 1 ? "row" : "rows"}${lost} from ${files} into ${place}: ${formatBytes(totalBytes(summary))} (${rate})\n`;
+  return `${formatCounted(rowsStored, "row")}${lost} from ${files} into ${place}: ${formatBytes(totalBytes(summary))} (${rate})\n`;
 }
 
 /** What was not stored, and why; nothing when all was. */
-function formatRejects({ rejects: file }: ImportOptions, { rowsRejected, rejects, mostlyRejected }: ImportSummary): string {
+function formatRejects({ rejects: file, inputs, append }: ImportOptions, { rowsRejected, rejects, mostlyRejected }: ImportSummary): string {
   if (rowsRejected === 0) return "";
-  const lines = rejects.map(({ input, place, line, reason, text }) => `  ${escapeUnprintable(`${input}, ${place} ${line}: ${reason}`)}: ${truncateToWidth(escapeUnprintable(text), rejectedTextCells)}`);
+  const lines = rejects.map(({ input, place, line, reason, text }) => `  ${escapeUnprintable(`${shortName(input, inputs)}, ${place} ${line}: ${reason}`)}: ${truncateToWidth(escapeUnprintable(text), rejectedTextCells)}`);
   const rest = rowsRejected - rejects.length;
   if (rest > 0) lines.push(`  and ${formatCount(rest)} more${file === undefined ? "; --rejects FILE writes them all" : ""}`);
   if (file !== undefined) lines.push(`  all of them are in ${file}`);
+  if (isEncodingAtFault(rejects)) lines.push(`  ${encodingAdvice}`);
+  if (append === true) lines.push("  a table that grows keeps its dtypes; to have others, import everything anew with --types");
   for (const input of mostlyRejected) lines.push(`  warning: most of the first rows of ${input} were rejected; check --format, --delimiter, --columns and --types`);
   return `rejected rows:\n${lines.join("\n")}\n`;
 }
 
+/** Without the folder, where no other input is called the same. */
+function shortName(input: string, inputs: readonly string[]): string {
+  const name = basename(input);
+  return new Set(inputs.filter((other) => basename(other) === name)).size > 1 ? input : name;
+}
+
 function toJson(summary: ImportSummary): object {
-  const { rowsRead, rowsStored, rowsRejected, rejects, mostlyRejected, tables, seconds } = summary;
+  const { rowsRead, rowsStored, rowsRejected, rejects, mostlyRejected, hints, tables, seconds } = summary;
   return {
     rows_read: rowsRead, rows_stored: rowsStored, rows_rejected: rowsRejected, rows_per_second: seconds > 0 ? Math.round(rowsStored / seconds) : null,
-    bytes: totalBytes(summary), seconds, tables, rejects, mostly_rejected: mostlyRejected,
+    bytes: totalBytes(summary), seconds, tables, rejects, mostly_rejected: mostlyRejected, hints,
   };
 }
 

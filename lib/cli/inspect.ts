@@ -2,7 +2,8 @@
 import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { inspectTable } from "../columns/read/inspect.js";
-import { findTables } from "./find-tables.js";
+import { takeOneSet } from "../columns/read/one-set.js";
+import { findSetTables } from "./find-tables.js";
 import { formatInspection, inspectionToJson, joinInspections } from "./inspection.js";
 
 /** Adds `inspect` to the program. */
@@ -18,7 +19,7 @@ export function addInspectCommand(program: Command): void {
 
 async function runInspect(table: string, flags: { readonly json?: boolean }): Promise<void> {
   const path = resolve(table);
-  const tables = (await findTables(path)).map(inspectTable);
+  const tables = await takeOneSet(() => findSetTables(path), { take: inspectTable, setOf: ({ set }) => set, drop: () => undefined });
   const inspection = joinInspections(basename(path), tables);
   process.stdout.write(flags.json === true ? `${JSON.stringify(inspectionToJson(inspection))}\n` : formatInspection(inspection, process.stdout.columns ?? 80));
 }

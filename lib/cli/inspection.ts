@@ -1,10 +1,11 @@
 /** What `inspect` shows: the inspections of shards joined into one, as text and as JSON. */
-import { formatBytes, formatCount } from "../base/quantities.js";
+import { BquerydError } from "../base/errors.js";
+import { formatBytes, formatCount, formatCounted } from "../base/quantities.js";
 import { formatTable, type Align } from "../base/text-table.js";
 import { displayWidth, escapeUnprintable, truncateToWidth } from "../base/text-width.js";
 import { isNumericDtype } from "../client/cells.js";
 import type { Dtype } from "../columns/dtypes.js";
-import { greatestOf, leastOf, showExtreme, type ColumnInspection, type KeptGeneration, type TableInspection } from "../columns/read/inspect.js";
+import { joinExtremes, showExtreme, type ColumnInspection, type KeptGeneration, type TableInspection } from "../columns/read/inspect.js";
 
 /** One table, or the shards of a set together. */
 export interface Inspection {
@@ -16,25 +17,37 @@ export interface Inspection {
   readonly tables: readonly TableInspection[];
 }
 
-/** Joins the inspection of one table, or those of shards of one set, which is then called by the name given. */
+/**
+ * Joins the inspection of one table, or those of shards of one set, which is then called by the name given. Throws
+ * SCHEMA_MISMATCH for shards of different columns.
+ */
 export function joinInspections(setName: string, tables: readonly TableInspection[]): Inspection {
   const name = tables[0]!.set === null ? tables[0]!.name : setName;
+  requireSameColumns(tables);
   const columns = tables[0]!.columns.map((_, index) => joinColumns(tables.map((table) => table.columns[index]!)));
   return { name, rows: sumOf(tables, ({ rows }) => rows), bytes: sumOf(tables, ({ bytes }) => bytes), columns, tables };
+}
+
+/** Shards that no import made one set of may differ. */
+function requireSameColumns([first, ...others]: readonly TableInspection[]): void {
+  const schemaOf = ({ columns }: TableInspection): string => JSON.stringify(columns.map(({ name, dtype }) => [name, dtype]));
+  const other = others.find((table) => schemaOf(table) !== schemaOf(first!));
+  if (other !== undefined) throw new BquerydError("SCHEMA_MISMATCH", `${other.name} has other columns than ${first!.name}; inspect them apart`, { details: { table: other.name } });
 }
 
 /** The lines that a person reads, at most `width` cells wide (80 at least), with a line end. */
 export function formatInspection(inspection: Inspection, width: number): string {
   const { name, rows, bytes, columns, tables } = inspection;
   const shards = formatShards(tables[0]!.set, tables.length);
-  const title = `${escapeUnprintable(name)}: ${counted(rows, "row")}${shards}, ${counted(columns.length, "column")}, ${formatBytes(bytes)}`;
+  const title = `${escapeUnprintable(name)}: ${formatCounted(rows, "row")}${shards}, ${formatCounted(columns.length, "column")}, ${formatBytes(bytes)}`;
   const cells = Math.max(lineWidthMin, width);
   return [title, ...formatHistory(tables), "", formatStorage(columns, cells), "", formatContent(columns, tables.length > 1, cells), ...formatRefused(tables, cells), ""].join("\n");
 }
 
 /**
  * The object that `--json` prints; sizes in bytes. `distinct` counts the values of the dictionary, which the shards of a
- * set share; it is null for a column without one. `raw_estimated`: raw_bytes goes by the mean length of those values.
+ * set share; it is null for a column without one. Of a truncated extreme `min` and `max` have the beginning and an ellipsis,
+ * or nothing. `raw_estimated`: raw_bytes goes by the mean length of those values.
  */
 export function inspectionToJson({ name, rows, bytes, columns, tables }: Inspection): object {
   return {
@@ -42,7 +55,8 @@ export function inspectionToJson({ name, rows, bytes, columns, tables }: Inspect
     columns: columns.map((column) => ({
       name: column.name, dtype: column.dtype, unit: column.unit, nullable: column.nullable, chunks: column.chunks, encodings: column.encodings,
       filters: column.filters, codecs: column.codecs, stored_bytes: column.storedBytes, raw_bytes: column.rawBytes, raw_estimated: column.isRawEstimated,
-      nulls: column.nulls, min: showExtreme(column.minimum, column.dtype), max: showExtreme(column.maximum, column.dtype), distinct: column.distinct,
+      nulls: column.nulls, min: showExtreme(column.minimum, column.dtype, column.isMinimumCut), min_truncated: column.isMinimumCut,
+      max: showExtreme(column.maximum, column.dtype, column.isMaximumCut), max_truncated: column.isMaximumCut, distinct: column.distinct,
     })),
     refused: tables[0]!.refused,
     tables: tables.map((table) => ({
@@ -55,12 +69,8 @@ export function inspectionToJson({ name, rows, bytes, columns, tables }: Inspect
 
 function formatShards(set: TableInspection["set"], shown: number): string {
   if (set === null) return "";
-  if (shown === set.count) return ` in ${counted(shown, "shard")}`;
+  if (shown === set.count) return ` in ${formatCounted(shown, "shard")}`;
   return ` in shard ${set.index} (of ${formatCount(set.count)})`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** When it changed and what it is sorted by; of one table every generation that is kept. */
@@ -103,7 +113,7 @@ function joinColumns(parts: readonly ColumnInspection[]): ColumnInspection {
     rawBytes: parts.some(({ rawBytes }) => rawBytes === null) ? null : sumOf(parts, ({ rawBytes }) => rawBytes ?? 0),
     isRawEstimated: parts.some(({ isRawEstimated }) => isRawEstimated),
     nulls: sumOf(parts, ({ nulls }) => nulls),
-    minimum: leastOf(parts), maximum: greatestOf(parts),
+    ...joinExtremes(parts),
     distinct: distinct.reduce((most, count) => (most === null || count === null ? null : Math.max(most, count))),
   };
 }
@@ -161,9 +171,9 @@ function formatStorage(columns: readonly ColumnInspection[], width: number): str
 
 function formatContent(columns: readonly ColumnInspection[], isSet: boolean, width: number): string {
   const headers = ["column", "nulls", "distinct", "min", "max"];
-  const rows = columns.map(({ name, nulls, distinct, dtype, minimum, maximum }) => [
+  const rows = columns.map(({ name, nulls, distinct, dtype, minimum, isMinimumCut, maximum, isMaximumCut }) => [
     // The dictionary of a set may hold values that only another of its shards uses.
-    name, formatCount(nulls), distinct === null ? "" : `${isSet ? "≤ " : ""}${formatCount(distinct)}`, formatExtreme(minimum, dtype), formatExtreme(maximum, dtype),
+    name, formatCount(nulls), distinct === null ? "" : `${isSet ? "≤ " : ""}${formatCount(distinct)}`, formatExtreme(minimum, dtype, isMinimumCut), formatExtreme(maximum, dtype, isMaximumCut),
   ]);
   const numeric = columns.every(({ dtype }) => isNumericDtype(dtype)) ? "right" : "left";
   const natural = naturalWidths(headers, rows);
@@ -188,9 +198,9 @@ function byFrequency<Name extends string>(counts: Readonly<Partial<Record<Name, 
   return keysOf(counts).sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0)).join("+");
 }
 
-function formatExtreme(value: ColumnInspection["minimum"], dtype: Dtype): string {
+function formatExtreme(value: ColumnInspection["minimum"], dtype: Dtype, isCut: boolean): string {
   if (typeof value === "number" && dtype === "float32") return shortest(value);
-  return String(showExtreme(value, dtype) ?? "");
+  return String(showExtreme(value, dtype, isCut) ?? "");
 }
 
 /** The shortest decimal that rounds to a float32. */

@@ -38,6 +38,20 @@ export function hyphenateFlags(argv: readonly string[]): string[] {
   });
 }
 
+/** The flags of the program that a command reads, for its help: those of the daemons are all configuration. */
+export function globalOptionsOf(command: Command): Option[] {
+  if (command.parent === null) return [];
+  const keys = readBy[command.name()];
+  const ofPrompt = ["version", "eval"];
+  return command.parent.options.filter((option) => !option.hidden && (keys === undefined ? !ofPrompt.includes(option.attributeName()) : keys.includes(option.attributeName())));
+}
+
+/** Of the commands that read few of them, the names by which commander knows them; the others read all. */
+const readBy: Readonly<Record<string, readonly string[]>> = {
+  import: ["config", "printConfig", "keepGenerations", "timeout"], compact: ["config", "printConfig", "keepGenerations", "timeout"],
+  export: [], inspect: [], verify: [], help: [],
+};
+
 function configSources(options: Readonly<Record<string, unknown>>): ConfigSources {
   const names = [...Object.values(configKeys).map((key) => key.name), "redis_url"];
   const flags = names.map((name) => [name, textOf(options[memberOf(name)])] as const);

@@ -1,7 +1,7 @@
 /** How long work shows how far it is: a bar on a terminal, a line a second elsewhere. */
 import cliProgress from "cli-progress";
 import { monotonicMs } from "../base/clock.js";
-import { formatBytes, formatCount, formatSeconds } from "../base/quantities.js";
+import { formatBytes, formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 
 /** How far work is. */
 export interface ProgressState {
@@ -21,7 +21,17 @@ export interface Progress {
   stop(): void;
 }
 
+/** How long a part of the work has gone on, and how far it was before. */
+export interface Elapsed {
+  readonly ms: number;
+  readonly doneBefore: number;
+  /** Share of the part that was done before, from 0 to 1. */
+  readonly fractionBefore: number;
+}
+
 const lineEveryMs = 1_000;
+/** What a shorter time has brought tells nothing about the time to come. */
+const rateAfterMs = 200;
 const barCellsMax = 40;
 const barCellsMin = 4;
 const usualColumns = 80;
@@ -29,29 +39,37 @@ const usualColumns = 80;
 /** Starts a display of work on a stream, usually stderr: results belong to stdout. */
 export function startProgress(stream: NodeJS.WriteStream): Progress {
   const show = stream.isTTY ? startBar(stream) : startLines(stream);
-  let startMs = monotonicMs();
-  let before: ProgressState | undefined;
+  const measure = measureParts(monotonicMs());
   return {
-    update(state) {
-      // Work that starts again has a rate of its own.
-      if (before !== undefined && (state.label !== before.label || state.done < before.done)) startMs = monotonicMs();
-      before = state;
-      show.update(state, monotonicMs() - startMs);
-    },
+    update: (state) => show.update(state, measure(state, monotonicMs())),
     stop: show.stop,
   };
 }
 
-/** `sorting: 1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left`. */
-export function formatProgress(state: ProgressState, elapsedMs: number): string {
+/** Tells at each state how long its part of the work has gone on, given the time; the first part begins at `startMs`. */
+export function measureParts(startMs: number): (state: ProgressState, nowMs: number) => Elapsed {
+  let part = { startMs, doneBefore: 0, fractionBefore: 0 };
+  let before: ProgressState | undefined;
+  return (state, nowMs) => {
+    // Work that starts again has a rate of its own, in which what it did up to its first word does not count.
+    const isNew = before !== undefined && (state.label !== before.label || state.done < before.done);
+    if (isNew) part = { startMs: nowMs, doneBefore: state.done, fractionBefore: fractionOf(state) ?? 0 };
+    before = state;
+    return { ms: nowMs - part.startMs, doneBefore: part.doneBefore, fractionBefore: part.fractionBefore };
+  };
+}
+
+/** `sorting: 1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left`; without rate and time where it is too early. */
+export function formatProgress(state: ProgressState, { ms, doneBefore, fractionBefore }: Elapsed): string {
   const { label, unit, done, total } = state;
   const amount = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCount(count));
-  const noun = unit === "bytes" ? "" : " rows";
+  const counted = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCounted(count, "row"));
   const fraction = fractionOf(state);
   const percent = fraction === null ? "" : ` (${Math.floor(fraction * 100)} %)`;
-  const rate = elapsedMs > 0 ? (done / elapsedMs) * 1000 : 0;
-  const left = fraction === null || fraction === 0 || elapsedMs === 0 || done === 0 ? "" : `, ${formatSeconds((elapsedMs / 1000 / fraction) * (1 - fraction))} left`;
-  return `${label === undefined ? "" : `${label}: `}${amount(done)}${total === null ? "" : ` of ${amount(total)}`}${noun}${percent}, ${amount(rate)}${noun}/s${left}`;
+  const rate = ms < rateAfterMs ? "" : `, ${counted((done - doneBefore) / ms * 1000)}/s`;
+  const gained = fraction === null ? 0 : fraction - fractionBefore;
+  const left = rate === "" || fraction === null || gained <= 0 || done === doneBefore ? "" : `, ${formatSeconds(ms / 1000 / gained * (1 - fraction))} left`;
+  return `${label === undefined ? "" : `${label}: `}${total === null ? counted(done) : `${amount(done)} of ${counted(total)}`}${percent}${rate}${left}`;
 }
 
 /** `[=====-----] text` as wide as the terminal allows; the text alone, cut, where there is no room for a bar. */
@@ -63,7 +81,7 @@ export function formatBar(text: string, fraction: number | null, columns: number
 }
 
 interface Display {
-  update(state: ProgressState, elapsedMs: number): void;
+  update(state: ProgressState, elapsed: Elapsed): void;
   stop(): void;
 }
 
@@ -80,8 +98,8 @@ function startBar(stream: NodeJS.WriteStream): Display {
   );
   bar.start(1, 0);
   return {
-    update: (state, elapsedMs) => {
-      shown = { text: formatProgress(state, elapsedMs), fraction: fractionOf(state) };
+    update: (state, elapsed) => {
+      shown = { text: formatProgress(state, elapsed), fraction: fractionOf(state) };
       bar.update(0);
     },
     stop: () => {
@@ -93,11 +111,11 @@ function startBar(stream: NodeJS.WriteStream): Display {
 function startLines(stream: NodeJS.WriteStream): Display {
   let shownMs = monotonicMs();
   return {
-    update: (state, elapsedMs) => {
+    update: (state, elapsed) => {
       const nowMs = monotonicMs();
       if (nowMs - shownMs < lineEveryMs) return;
       shownMs = nowMs;
-      stream.write(`${formatProgress(state, elapsedMs)}\n`);
+      stream.write(`${formatProgress(state, elapsed)}\n`);
     },
     stop: () => {},
   };

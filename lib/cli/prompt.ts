@@ -20,6 +20,7 @@ export function addPrompt(program: Command): void {
 
 async function runPrompt(program: Command, address: string | undefined, code: string | undefined): Promise<void> {
   if (address !== undefined) requireAddress(program, address);
+  if (program.args.length > 1) throw new BquerydError("USAGE", `the prompt takes one address, and ${program.args.length} are given; leave the others out`);
   const config = readConfig(program);
   if (config === undefined) return;
   const controllers = address === undefined ? config.controllers : [address];
@@ -34,6 +35,6 @@ async function runPrompt(program: Command, address: string | undefined, code: st
 
 function requireAddress(program: Command, text: string): void {
   if (isControllerAddress(text)) return;
-  const commands = program.commands.map((command) => command.name());
+  const commands = [...program.commands.map((command) => command.name()), "--help", "--version"];
   throw new BquerydError("USAGE", `'${text}' is neither a command nor an address such as tcp://127.0.0.1:14300${suggestion(text, commands, "see bqueryd --help")}`);
 }

@@ -27,11 +27,11 @@ function asFailure(error: unknown): BquerydError {
   return error instanceof CommanderError ? usageError(error) : toBquerydError(error);
 }
 
-/** What commander says in two lines with parentheses, in ours. */
-function usageError(error: CommanderError): BquerydError {
+/** What commander says in two lines with parentheses about a command, or about the program, in ours. */
+export function usageError(error: CommanderError, command?: string): BquerydError {
   const [sentence = "", hint] = error.message.replace(/^error: /, "").split("\n");
   const nearest = /^\(Did you mean (?:one of )?(.+?)\?\)$/.exec(hint ?? "")?.[1];
-  const advice = nearest === undefined ? "see bqueryd --help" : `did you mean '${nearest}'?`;
+  const advice = nearest === undefined ? `see bqueryd ${command === undefined ? "" : `${command} `}--help` : `did you mean '${nearest}'?`;
   return new BquerydError("USAGE", `${sentence.replace(/\.$/, "")}; ${advice}`);
 }
 

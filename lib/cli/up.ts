@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
 import { configFlags, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
-import { formatCount } from "../base/quantities.js";
+import { formatCounted } from "../base/quantities.js";
 import { connectWith } from "../client/connect.js";
+import type { ClusterInfo } from "../client/documents.js";
+import { requireDataDir } from "../cluster/worker/data-dir.js";
 import { openRegistry } from "../registry/open.js";
 import { readConfig } from "./options.js";
 import { startSupervisor, type SupervisedSlot, type Supervisor } from "./supervisor.js";
@@ -46,6 +48,7 @@ export function addUpCommand(program: Command): void {
  * later is started again. Rejects with the error of a process that could not start, after ending the others.
  */
 export async function startUp(config: Config): Promise<Up> {
+  await requireDataDir(config.dataDir);
   return whenServing(startProcesses(config), config);
 }
 
@@ -53,13 +56,15 @@ export async function startUp(config: Config): Promise<Up> {
 export function formatReady({ address, workers, tables }: Up): string {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const shards = tables.reduce((sum, table) => sum + table.shards, 0);
-  const served = `${count(tables.length, "table")} (${count(shards, "shard")}, ${count(rows, "row")})`;
-  return `ready: ${address}, ${count(workers, "worker")}, ${served}; ask with: bqueryd ${address}`;
+  const served = `${formatCounted(tables.length, "table")} (${formatCounted(shards, "shard")}, ${formatCounted(rows, "row")})`;
+  return `ready: ${address}, ${formatCounted(workers, "worker")}, ${served}; ask with: bqueryd ${address}`;
 }
 
 async function runUp(_flags: unknown, command: Command): Promise<void> {
   const config = readConfig(command);
   if (config === undefined) return;
+  // A worker would find it out as well, while the others start: what is told first then may be a consequence.
+  await requireDataDir(config.dataDir);
   const processes = startProcesses(config);
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const stop = (name: string): void => { processes.supervisor.stop(name); };
@@ -119,7 +124,7 @@ function failInterrupted(reason: string): never {
 
 interface Serving {
   readonly address: string;
-  readonly tables: ServedTable[];
+  readonly tables: readonly ServedTable[];
 }
 
 async function waitUntilServing(supervisor: Supervisor, config: Config, over: AbortSignal): Promise<Serving> {
@@ -128,7 +133,7 @@ async function waitUntilServing(supervisor: Supervisor, config: Config, over: Ab
   const rpc = await connectWith({ ...config, controllers: [address] });
   try {
     await until("the workers", patience, async () => countOwn(supervisor, await rpc.info({ signal: over })) === config.workers);
-    return { address, tables: decodeTables(await rpc.files({ signal: over })) };
+    return { address, tables: await rpc.files({ signal: over }) };
   } finally {
     await rpc.close();
   }
@@ -165,22 +170,7 @@ async function until(what: string, { deadlineMs, over }: Patience, isReached: ()
 }
 
 /** How many of the workers in `info()` are our children. */
-function countOwn(supervisor: Supervisor, info: unknown): number {
+function countOwn(supervisor: Supervisor, { workers }: ClusterInfo): number {
   const pids = supervisor.pids();
-  const workers = memberOf(info, "workers");
-  return Array.isArray(workers) ? workers.filter((worker) => pids.has(Number(memberOf(worker, "pid")))).length : 0;
-}
-
-function decodeTables(files: unknown): ServedTable[] {
-  return Array.isArray(files) ? files.map((file) => {
-    return { table: String(memberOf(file, "table")), shards: Number(memberOf(file, "shards")), rows: Number(memberOf(file, "rows")) };
-  }) : [];
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function count(number: number, noun: string): string {
-  return `${formatCount(number)} ${noun}${number === 1 ? "" : "s"}`;
+  return workers.filter(({ pid }) => pids.has(pid)).length;
 }

@@ -3,12 +3,14 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { BquerydError } from "../base/errors.js";
-import { formatBytes, formatCount } from "../base/quantities.js";
+import { formatBytes, formatCounted } from "../base/quantities.js";
 import { escapeUnprintable } from "../base/text-width.js";
+import { holdsTable } from "../columns/directory/current.js";
 import { findTableName, shardOrder } from "../columns/names.js";
 import { verifyTable, type Finding, type Verification } from "../columns/verify/verify.js";
 import { findTables } from "./find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
+import { outliveReader } from "./output.js";
 import { startProgress } from "./progress.js";
 
 /** Exit code for a table that is damaged. */
@@ -26,8 +28,11 @@ export function addVerifyCommand(program: Command): void {
 }
 
 async function runVerify(tables: readonly string[], { json = false }: { readonly json?: boolean }): Promise<void> {
-  const paths = (await Promise.all(tables.map((table) => findEvenDamaged(resolve(table))))).flat();
-  const verifications = await whileUninterrupted((signal) => verifyAll(paths, { json, signal }));
+  outliveReader();
+  const verifications = await whileUninterrupted(async (signal) => {
+    const paths = await Promise.all(tables.map((table) => findEvenDamaged(resolve(table))));
+    return verifyAll(paths.flat(), { json, signal });
+  });
   const isWhole = verifications.every(({ findings }) => findings.length === 0);
   if (json) process.stdout.write(`${JSON.stringify({ whole: isWhole, tables: verifications })}\n`);
   if (!isWhole) process.exitCode = damagedExitCode;
@@ -49,10 +54,12 @@ async function verifyAll(paths: readonly string[], { json, signal }: { json: boo
 }
 
 /** A line for each finding, or one that says that all is well. */
-function formatVerification({ name, findings, files, bytes, generations }: Verification): string {
-  if (findings.length > 0) return findings.map((finding) => `${name}: ${formatFinding(finding)}\n`).join("");
-  const kept = generations === 1 ? "1 generation" : `${formatCount(generations)} generations`;
-  return `${name}: whole, ${formatCount(files)} ${files === 1 ? "file" : "files"} of ${kept}, ${formatBytes(bytes)}\n`;
+function formatVerification({ name, findings, files, bytes, generations, hasChecksums, refused }: Verification): string {
+  const lines = [...findings.map(formatFinding), ...refused.map((column) => escapeUnprintable(`column '${column.name}' is ${column.reason}, and was not looked at`))];
+  const left = lines.map((line) => `${name}: ${line}\n`).join("");
+  if (findings.length > 0) return left;
+  if (!hasChecksums) return `${name}: every chunk can be decoded, ${formatCounted(files, "file")}, ${formatBytes(bytes)}; bcolz keeps no checksums, which would tell whether values were changed\n${left}`;
+  return `${name}: whole, ${formatCounted(files, "file")} of ${formatCounted(generations, "generation")}, ${formatBytes(bytes)}\n`;
 }
 
 function formatFinding({ file, column, chunk, offset, problem }: Finding): string {
@@ -66,7 +73,9 @@ async function findEvenDamaged(path: string): Promise<string[]> {
     return await findTables(path);
   } catch (cause) {
     if (!(cause instanceof BquerydError) || cause.code !== "CORRUPT_FOOTER") throw cause;
-    const entries = await readdir(dirname(path));
-    return entries.filter((entry) => findTableName(entry)?.base === basename(path)).sort(shardOrder).map((entry) => join(dirname(path), entry));
+    const folder = dirname(path);
+    const found = (await readdir(folder)).filter((entry) => findTableName(entry)?.base === basename(path) && holdsTable(join(folder, entry))).sort(shardOrder);
+    if (found.length === 0) throw cause;
+    return found.map((entry) => join(folder, entry));
   }
 }

@@ -28,7 +28,8 @@ const help = `write 'a > 5', 'b == text', "b like 'x%'", 'a between 1 and 5', 'a
 export function parseWhereFlag(text: string, columns: readonly WhereColumn[]): readonly unknown[] {
   const found = findTerm(text, columns);
   if (found === undefined) return /^\s*[[{]/.test(text) ? parseList(text) : failUnknown(text, columns);
-  const { column, op } = found;
+  const { column, op, rest } = found;
+  if (!op.endsWith("between")) requireOneTerm(text, rest, columns);
   return [op.endsWith("null") ? [column.name, op] : [column.name, op, operandOf(text, found)]];
 }
 
@@ -47,6 +48,16 @@ function operandOf(text: string, { column, op, rest }: FoundTerm): unknown {
     }
     case "like": return singleText(text, rest).text;
     default: return valueOf(text, column, singleText(text, rest));
+  }
+}
+
+/** Throws USAGE where another condition seems to follow: unquoted, it would be taken for a part of the value. */
+function requireOneTerm(text: string, rest: string, columns: readonly WhereColumn[]): void {
+  if (parseQuoted(rest, 0)?.end === rest.length) return;
+  for (const { 0: word, index } of rest.matchAll(/\s+(?:and|or|&&?|\|\|?)\s+/gi)) {
+    if (findTerm(rest.slice(index + word.length), columns) === undefined) continue;
+    const advice = /or|\|/i.test(word) ? "all conditions have to hold, and there is no or; in (1, 2) takes several values" : "give --where again for each, all of them have to hold";
+    throw new BquerydError("USAGE", `--where '${text}' holds more than one condition; ${advice}`);
   }
 }
 

@@ -1,8 +1,7 @@
 /** One value of a result as a program sees it in a row, and as text. */
 import { formatHex } from "../base/hex.js";
-import { formatDate } from "../columns/dates.js";
+import { formatDate, formatTimestamp } from "../columns/moments.js";
 import { biasOf, isTextDtype, type Dtype } from "../columns/dtypes.js";
-import { formatTimestamp } from "../columns/timestamps.js";
 import { isFloats, isLists, isText, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
 
 /** Items of a list that are printed. */

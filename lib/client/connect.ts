@@ -5,6 +5,7 @@ import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
+import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "./documents.js";
 import { groupby, readArguments, type GroupbyOptions, type GroupbyQuery } from "./groupby.js";
 import { Session, type Call } from "./session.js";
 import type { Table } from "./table.js";
@@ -32,9 +33,9 @@ export interface Rpc {
   /** 'pong', from the controller. */
   ping(options?: CallOptions): Promise<unknown>;
   /** One document about the controller, its workers, queues and warnings. */
-  info(options?: CallOptions): Promise<unknown>;
+  info(options?: CallOptions): Promise<ClusterInfo>;
   /** The tables and sets that can be asked, with shards, rows and holders. */
-  files(options?: CallOptions): Promise<unknown>;
+  files(options?: CallOptions): Promise<readonly TableInfo[]>;
   groupby(tables: string | readonly string[], keys: readonly string[], measures: readonly unknown[], where?: readonly unknown[], options?: GroupbyOptions): Promise<Table>;
   groupby(query: GroupbyQuery): Promise<Table>;
   /** Stops every worker and every controller. */
@@ -91,8 +92,8 @@ function createRpc(session: Session, config: Config, close: () => Promise<void>)
   }
   return {
     ping: (options = {}) => ask("ping", options, true),
-    info: (options = {}) => ask("info", options, true),
-    files: (options = {}) => ask("files", options, true),
+    info: async (options = {}) => decodeInfo(await ask("info", options, true)),
+    files: async (options = {}) => decodeFiles(await ask("files", options, true)),
     killall: (options = {}) => ask("killall", options, false),
     groupby: (...args: unknown[]) => timed(async () => {
       const query = readArguments(args);

@@ -1,5 +1,10 @@
 /** Bitmaps outside WebAssembly memory: bit i % 8 of byte i >> 3 belongs to row i. */
 
+/** Tells whether the bit of a row is set in a bitmap; a null bitmap has no bit set. */
+export function isBitSet(bitmap: Uint8Array | null, row: number): boolean {
+  return bitmap !== null && ((bitmap[row >> 3]! >> (row & 7)) & 1) === 1;
+}
+
 /** Copies `count` bits from bit `from` of a bitmap to bit `at` of another, where they must be 0 so far. */
 export function copyBits(source: Uint8Array, from: number, target: Uint8Array, at: number, count: number): void {
   for (let done = 0; done < count;) {

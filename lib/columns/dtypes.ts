@@ -59,11 +59,6 @@ type BatchOf<D extends Dtype> = {
  */
 export type Batch = { [D in Dtype]: BatchOf<D> }[Dtype];
 
-/** Tells whether the bit of a row is set in a bitmap; a null bitmap has no bit set. */
-export function isBitSet(bitmap: Uint8Array | null, row: number): boolean {
-  return bitmap !== null && ((bitmap[row >> 3]! >> (row & 7)) & 1) === 1;
-}
-
 /** Tells whether values of a dtype have any length. */
 export function isTextDtype(dtype: Dtype): dtype is TextDtype {
   return dtype === "string" || dtype === "bytes";

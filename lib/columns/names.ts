@@ -30,6 +30,8 @@ interface Family {
   readonly sets: Map<string, Map<number, string>>;
   /** Shards in each set when whole; undefined outside sets. */
   readonly counts: Map<string, number | undefined>;
+  /** Shards outside any set whose number another one has, written with other zeros: `t-07` beside `t-7`. */
+  readonly doubles: string[];
 }
 
 interface Catalogue {
@@ -126,7 +128,7 @@ function buildCatalogue(available: Iterable<AvailableTable>): Pick<Catalogue, "d
     const parsed = findTableName(name);
     if (parsed === undefined) continue;
     directories.set(name, parsed);
-    const family: Family = families.get(parsed.base) ?? { table: undefined, sets: new Map(), counts: new Map() };
+    const family: Family = families.get(parsed.base) ?? { table: undefined, sets: new Map(), counts: new Map(), doubles: [] };
     families.set(parsed.base, family);
     if (parsed.shard === null) {
       family.table = name;
@@ -134,7 +136,12 @@ function buildCatalogue(available: Iterable<AvailableTable>): Pick<Catalogue, "d
     }
     const id = set?.id ?? "";
     const members = family.sets.get(id) ?? new Map<number, string>();
-    family.sets.set(id, members.set(set?.index ?? parsed.shard, name));
+    const index = set?.index ?? parsed.shard;
+    const earlier = members.get(index);
+    const isDouble = set === null && earlier !== undefined && earlier !== name;
+    if (isDouble) family.doubles.push(name);
+    else members.set(index, name);
+    family.sets.set(id, members);
     family.counts.set(id, set?.count);
   }
   return { directories, families };
@@ -159,12 +166,13 @@ function resolveUnknown(text: string, catalogue: Catalogue): string[] {
 
 function resolveBase(base: string, family: Family, catalogue: Catalogue): string[] {
   if (family.table === undefined) return resolveSet(base, family, catalogue);
-  if (family.sets.size > 0) throw ambiguous(base, `both a table and a set; ask for ${family.table} or ${base}-*.bcolzs`);
+  if (family.sets.size > 0) throw ambiguous(base, `both a table and a set; ask for '${family.table}' or '${base}-*.bcolzs'`);
   return [family.table];
 }
 
 /** The shards of the one set under a name that is whole. */
 function resolveSet(base: string, family: Family, { leniency, lacking }: Catalogue): string[] {
+  if (family.doubles.length > 0) throw ambiguous(base, `shards of which two have one number, one of them ${family.doubles[0]!}; rename it, or name its shards`);
   const whole = [...family.sets].filter(([id, members]) => isWhole(members, family.counts.get(id)));
   if (whole.length > 1) throw ambiguous(base, `${whole.length} complete sets; remove one of them, or name its shards`);
   if (whole.length === 1) return [...whole[0]![1].values()];
@@ -193,7 +201,7 @@ function resolveGlob(glob: string, catalogue: Catalogue): string[] {
   const tables = matched.filter((name) => name.shard === null).map((name) => name.directory);
   const shards = [...groupShards(matched)].flatMap(([base, directories]) => {
     const family = catalogue.families.get(base)!;
-    const all = new Set([...family.sets.values()].flatMap((members) => [...members.values()]));
+    const all = new Set([...[...family.sets.values()].flatMap((members) => [...members.values()]), ...family.doubles]);
     return directories.length === all.size ? resolveSet(base, family, catalogue) : directories;
   });
   return [...tables, ...shards];
@@ -229,7 +237,8 @@ function matchesGlob(glob: string, text: string): boolean {
 /** No call reads two imports of one name. */
 function requireOneSetEach(names: readonly TableName[], catalogue: Catalogue): void {
   for (const [base, directories] of groupShards(names)) {
-    const sets = [...catalogue.families.get(base)!.sets.values()].map((members) => new Set(members.values()));
+    const family = catalogue.families.get(base)!;
+    const sets = [...family.sets].map(([id, members]) => new Set([...members.values(), ...(id === "" ? family.doubles : [])]));
     if (!sets.some((members) => directories.every((name) => members.has(name)))) throw unavailable(base, `the shards of ${base} are of different imports`);
   }
 }

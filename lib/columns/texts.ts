@@ -1,5 +1,5 @@
 /** Runs of texts as bytes: what strings and bytes are outside WebAssembly memory. */
-import { isBitSet } from "./dtypes.js";
+import { isBitSet } from "./bits.js";
 
 /**
  * A run of texts. Entry e is `bytes[offsets[e]]` up to `bytes[offsets[e + 1]]` (end exclusive); offsets ascend and need

@@ -2,7 +2,7 @@
  * Columns of strings and bytes of a shard as codes: those of the column's dictionary, or, for a column stored plain, of a
  * pool that the query fills with the distinct values it meets. A string here is its bytes, whatever they mean.
  */
-import type { Dictionary } from "../columns/read/table.js";
+import type { Dictionary } from "../columns/files/dictionary.js";
 import type { Vector } from "../columns/vector.js";
 import type { Arena } from "./memory.js";
 import type { ScanColumn } from "./scan-column.js";

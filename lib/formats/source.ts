@@ -65,6 +65,8 @@ export interface Source {
   readonly bytes: number;
   /** For text the dtypes are those of a sample, and a later value may widen them. */
   readonly columns: readonly SourceColumn[];
+  /** A sentence, with what to do, where it may not be read as it is meant. */
+  readonly hint?: string | undefined;
   /**
    * Yields the rows of the wanted columns in order. Each call starts at the beginning. A text source goes on after a
    * value that did not fit, with a wider dtype, so that one pass finds all there is to widen. Throws BAD_INPUT for

@@ -4,6 +4,7 @@ import { freshSeed } from "../../lib/base/clock.js";
 import { fuzzBcolz } from "../../test/support/bcolz-fuzz.js";
 import { checkCrashes } from "./crash.js";
 import { checkFlips } from "./flip.js";
+import { checkRoundtrips } from "./roundtrip.js";
 import { runRandomQueries } from "../../test/support/random/run.js";
 import { askThroughCluster } from "../../test/support/random/through-cluster.js";
 import { killWorkersUnderLoad } from "../../test/support/worker-deaths.js";
@@ -28,6 +29,7 @@ const checks: ReadonlyMap<string, Check> = new Map([
   ["fuzz", { about: "mutated files of bcolz tables, each read or refused", count: 10_000, run: checkFuzz }],
   ["crash", { about: "power cuts at any operation of create, replace, append, compact and collect", count: 600, run: checkCrashes }],
   ["flip", { about: "tables of which every byte is flipped and every file cut at every length", count: 20, run: checkFlips }],
+  ["roundtrip", { about: "random tables exported to each format and imported again", count: 200, run: checkRoundtrips }],
   ["fault", { about: "kill -9 of workers under load", count: 20, run: checkFaults }],
 ]);
 

@@ -105,7 +105,7 @@ async function listControllers(registryDir: string): Promise<number[]> {
 }
 
 async function listWorkers(rpc: Rpc): Promise<number[]> {
-  const { workers } = await rpc.info() as { workers: { pid: number }[] };
+  const { workers } = await rpc.info();
   return workers.map(({ pid }) => pid);
 }
 

@@ -44,7 +44,7 @@ describe("bench", function () {
   });
 
   it("imports, opens, verifies and appends beside its peers, after it saw that the rows are DuckDB's", async () => {
-    const { code, stdout, stderr } = await runBench("import", "--rows", "3000", "--runs", "1", "--json");
+    const { code, stdout, stderr } = await runBench("import", "--rows", "300", "--runs", "1", "--json");
     expect(code, stderr).to.equal(0);
     const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
     expect(lines.map(({ bench, mode }) => [bench, mode])).to.deep.equal(["csv", "lz4", "parquet", "zstd", "open", "verify", "append"].map((name) => [name, "files"]));

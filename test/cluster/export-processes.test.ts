@@ -11,12 +11,14 @@ import type { Batch } from "../../lib/columns/dtypes.js";
 import { packStrings } from "../../lib/columns/texts.js";
 import { createTables } from "../../lib/columns/write/writer.js";
 import { queryDuckDb } from "../support/parquet.js";
-import { unsyncedFiles, writeShards } from "../support/write-table.js";
+import { unsyncedFiles, writeShards, writeTable } from "../support/write-table.js";
 
 const executable = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
 const megabyte = 1024 * 1024;
 const rows = 3_000_000;
 const batchRows = 100_000;
+const wideRows = 600;
+const wideBytes = 267_000;
 
 /** A running export with what it has written. */
 interface Export {
@@ -46,6 +48,7 @@ describe("exports as processes", function () {
     const writer = await createTables({ paths: [at("large.bcolz")], columns, set: false, replace: false, sort: null, files: unsyncedFiles });
     for (let start = 0; start < rows; start += batchRows) await writer.append(0, batchFrom(start));
     await writer.commit();
+    await writeTable(at("wide.bcolz"), [{ name: "text", dtype: "string", values: Array.from({ length: wideRows }, (_, row) => `${row} `.repeat(wideBytes).slice(0, wideBytes)) }]);
     await writeShards([0, 1].map((shard) => at(`set-${shard}.bcolzs`)), [
       { name: "Cost Total $", dtype: "int64", values: Array.from({ length: 10 }, (_, row) => BigInt(row)) }, { name: "s", dtype: "string", values: Array.from({ length: 10 }, (_, row) => (row === 4 ? null : `t${row % 3}`)) },
     ]);
@@ -99,14 +102,44 @@ describe("exports as processes", function () {
       rmSync(at(`large.${format}`));
     });
 
+    it(`texts of hundreds of kilobytes to ${format} stay below 750 MB of memory`, async () => {
+      const running = start(at("wide.bcolz"), at(`wide.${format}`));
+      const peak = await peakBytes(running);
+      expect(await running.ended, running.errors()).to.equal(0);
+      expect(statSync(at(`wide.${format}`)).size).to.be.greaterThan(format === "parquet" ? 1_000 : wideRows * wideBytes);
+      expect(peak / megabyte).to.be.greaterThan(30).and.below(750);
+      rmSync(at(`wide.${format}`));
+    });
+
     it(`told to end while it writes ${format}, one leaves nothing`, async () => {
       const running = start(at("large.bcolz"), at(`cut.${format}`));
       while (!running.hasEnded() && !readdirSync(folder).some((name) => name.endsWith(".tmp") && statSync(at(name)).size > 0)) await delay(1);
       running.child.kill("SIGINT");
       expect(await running.ended, running.errors()).to.equal(130);
-      expect(readdirSync(folder).sort()).to.deep.equal(["large.bcolz", "set-0.bcolzs", "set-1.bcolzs"]);
+      expect(running.errors()).to.match(/bqueryd: CANCELLED: the export was interrupted; no file was written\n$/);
+      expect(readdirSync(folder).sort()).to.deep.equal(["large.bcolz", "set-0.bcolzs", "set-1.bcolzs", "wide.bcolz"]);
     });
   }
+
+  it("killed while it writes, one leaves a hidden file that the next export to the same name removes", async () => {
+    const hidden = (): string[] => readdirSync(folder).filter((name) => name.startsWith("."));
+    const running = start(at("large.bcolz"), at("killed.csv"));
+    while (!running.hasEnded() && !hidden().some((name) => statSync(at(name)).size > 0)) await delay(1);
+    running.child.kill("SIGKILL");
+    expect(await running.ended).to.equal("SIGKILL");
+    expect(hidden()).to.have.length(1);
+    expect(run(at("set"), at("killed.csv"))).to.include({ status: 0, stderr: "" });
+    expect(hidden()).to.deep.equal([]);
+    rmSync(at("killed.csv"));
+  });
+
+  it("told to end while the program is being loaded, one says so", () => {
+    // The first to listen listens as long as the program is being loaded.
+    const preload = 'process.on("newListener", (name) => { if (name === "SIGINT") setImmediate(() => process.kill(process.pid, "SIGINT")); });';
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, executable, "export", at("set"), at("early.csv")], { encoding: "utf8", timeout: 60_000 });
+    expect({ status, stdout, stderr }).to.deep.equal({ status: 130, stdout: "", stderr: "bqueryd: CANCELLED: it was interrupted before it began; nothing was done\n" });
+    expect(readdirSync(folder).filter((name) => name.includes("early"))).to.deep.equal([]);
+  });
 
   it("a set goes to standard output, with nothing else in it", () => {
     const { status, stdout, stderr } = run(at("set"), "-", "--format", "csv");

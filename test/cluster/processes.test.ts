@@ -26,7 +26,7 @@ describe("a cluster of processes", function () {
   }
 
   async function workerPids(rpc: Rpc): Promise<number[]> {
-    const { workers } = await rpc.info() as { workers: { pid: number }[] };
+    const { workers } = await rpc.info();
     return workers.map(({ pid }) => pid).sort((a, b) => a - b);
   }
 

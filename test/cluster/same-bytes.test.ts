@@ -52,7 +52,7 @@ describe("the same query", function sameBytes() {
     try {
       await writeFloats(dataDir, seed);
       await withCluster({ dataDir, workers: 1 }, async ({ rpc, startWorker }) => {
-        await until("the set is whole", async () => ((await rpc.files()) as unknown[]).length === 1);
+        await until("the set is whole", async () => (await rpc.files()).length === 1);
         const expected = await askAll(rpc);
         for (let workers = 2; workers <= 3; workers++) {
           await startWorker();

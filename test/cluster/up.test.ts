@@ -93,7 +93,7 @@ describe("up", function () {
       process.kill(victim, "SIGKILL");
       await until(`the ${role} is replaced`, () => childrenOf(child.pid!).length === 3 && !isAlive(victim), 20_000);
       await until("the cluster is whole again", async () => {
-        const info = await rpc.info().catch(() => undefined) as { address: string; workers: unknown[] } | undefined;
+        const info = await rpc.info().catch(() => undefined);
         return info?.workers.length === 2 && info.address === address;
       }, 20_000);
       expect(await sum(rpc)).to.equal(10);

@@ -60,7 +60,7 @@ describe("tables written for bcolz", () => {
         }
         await rm(own, { recursive: true });
         await rm(output, { recursive: true });
-      }), { numRuns: 60 });
+      }), { numRuns: 30 });
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -5,7 +5,7 @@ import { BquerydError } from "../../lib/base/errors.js";
 import { freshSeed, seededRandom, type Random } from "../../lib/base/clock.js";
 import { dtypes, isTextDtype, type Dtype } from "../../lib/columns/dtypes.js";
 import type { EncodedChunk } from "../../lib/columns/encode/input.js";
-import { extremeBytesMax } from "../../lib/columns/text.js";
+import { extremeBytesMax } from "../../lib/columns/text-order.js";
 import { createHeap } from "../../lib/kernels/heap.js";
 import { loadKernels } from "../../lib/kernels/kernels.js";
 import { columnOf, encodeValues, keptValue, readValues } from "../support/chunks.js";

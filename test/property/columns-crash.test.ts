@@ -5,7 +5,7 @@ import { crashScenarios, openCrashStage, runCrash } from "../support/crash-runs.
 
 /** Around the commit, at the end, much depends on what is lost. */
 const lateOperations = 15;
-const lateRuns = 4;
+const lateRuns = 2;
 
 describe("a power cut", () => {
   for (const [name, scenario] of crashScenarios) {

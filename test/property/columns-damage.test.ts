@@ -78,12 +78,10 @@ describe("a damaged table", () => {
 
   it("is told by verify with the place, and read without a wrong value, whatever byte is flipped or cut away", async function () {
     this.timeout(240_000);
-    for (let run = 0; run < 2; run++) {
-      const seed = freshSeed();
-      const { problem, flips } = await runFlips(seed);
-      expect(problem, `seed ${seed}`).to.equal(undefined);
-      expect(flips).to.be.greaterThan(1_000);
-    }
+    const seed = freshSeed();
+    const { problem, flips } = await runFlips(seed);
+    expect(problem, `npm run check -- flip --count 1 --seed ${seed}`).to.equal(undefined);
+    expect(flips).to.be.greaterThan(1_000);
   });
 
   it("is found out for any file cut short, grown or missing", async () => {

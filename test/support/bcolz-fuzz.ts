@@ -6,7 +6,8 @@ import { isDeepStrictEqual } from "node:util";
 import { monotonicMs, seededRandom, type Random } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
 import { openTable } from "../../lib/columns/read/open.js";
-import { createDecoder, readChunk, type Decoder } from "../../lib/columns/read/batches.js";
+import { readChunk } from "../../lib/columns/read/batches.js";
+import { createDecoder, type Decoder } from "../../lib/columns/read/decoder.js";
 import type { Batch } from "../../lib/columns/dtypes.js";
 import { readExpected, unpackBcolz } from "./bcolz-fixtures.js";
 

@@ -1,7 +1,6 @@
 /** Where terms, plainly: three-valued logic over single values, for tests of the masks. */
-import { parseDate } from "../../lib/columns/dates.js";
+import { parseDate, parseTimestamp } from "../../lib/columns/moments.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { parseTimestamp } from "../../lib/columns/timestamps.js";
 import { parseHex } from "../../lib/base/hex.js";
 import { isLike } from "./like.js";
 import type { StoredValue } from "./read-table.js";

@@ -13,12 +13,14 @@ import type { Heap } from "../../lib/kernels/heap.js";
 import { appendRows } from "./append-rows.js";
 import { createPowerCut } from "./power-cut.js";
 import { createReadHeap, readTable, type StoredValue } from "./read-table.js";
-import { writeShards, writeTable, type PlainColumn } from "./write-table.js";
+import { unsyncedFiles, writeShards, writeTable, type PlainColumn } from "./write-table.js";
 
 /** A write to be cut off, in a folder of its own. */
 export interface CrashScenario {
   /** The tables it writes. */
   readonly tables: readonly string[];
+  /** Tables that it takes away, which one more run of it a while later has to have cleared away. */
+  readonly surplus?: readonly string[];
   /** Makes what is there before; each call makes the same. */
   prepare(folder: string): Promise<void>;
   run(folder: string, files: Files): Promise<unknown>;
@@ -41,6 +43,7 @@ async function age(directory: string): Promise<void> {
 
 const one = (folder: string): string => join(folder, "t.bcolz");
 const both = (folder: string): string[] => shards.map((name) => join(folder, name));
+const three = (folder: string): string[] => [...both(folder), join(folder, "s-2.bcolzs")];
 
 /** A table of two segments a column. */
 async function writeScattered(folder: string): Promise<void> {
@@ -60,6 +63,7 @@ async function writeLitter(folder: string): Promise<void> {
 export const crashScenarios: ReadonlyMap<string, CrashScenario> = new Map<string, CrashScenario>([
   ["create", { tables: shards.map((name) => `new/${name}`), prepare: async () => undefined, run: (folder, files) => writeShards(both(join(folder, "new")), columnsOf("first"), { files }) }],
   ["replace", { tables: shards, prepare: async (folder) => { await writeShards(both(folder), columnsOf("first")); }, run: (folder, files) => writeShards(both(folder), columnsOf("second"), { files, replace: true }) }],
+  ["replace by fewer shards", { tables: shards, surplus: ["s-2.bcolzs"], prepare: async (folder) => { await writeShards(three(folder), columnsOf("first")); }, run: (folder, files) => writeShards(both(folder), columnsOf("second"), { files, replace: true }) }],
   ["append", { tables: ["t.bcolz"], prepare: async (folder) => { await writeTable(one(folder), columnsOf("first")); }, run: (folder, files) => appendRows(one(folder), columnsOf("second"), { files }) }],
   ["append past the dictionary", { tables: ["t.bcolz"], prepare: async (folder) => { await writeTable(one(folder), columnsOf("first")); }, run: (folder, files) => appendRows(one(folder), columnsOf("second"), { files, dictionaryValuesMax: 4 }) }],
   ["create with rows that wait in files", { tables: ["new/t.bcolz"], prepare: async () => undefined, run: (folder, files) => writeTable(one(join(folder, "new")), columnsOf("first", 5_000), { files, waitingBytesMax: 0, dictionaryValuesMax: 1 }) }],
@@ -111,7 +115,7 @@ export async function runCrash(stage: CrashStage, operations: number, seed: numb
     await cut.recover(recovered, seededRandom(seed));
     // Once the call has come back with success, nothing may be lost any more.
     const isDone = failure === undefined;
-    return findWrongRows(stage, recovered, isDone) ?? await findLitter(stage, recovered);
+    return findWrongRows(stage, recovered, isDone) ?? await findSurplus(stage, recovered) ?? await findLitter(stage, recovered);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -137,6 +141,22 @@ function findWrongRows({ scenario, rowsBefore, rowsAfter, heap }: CrashStage, fo
   } catch (cause) {
     return `reading fails: ${String(cause)}`;
   }
+}
+
+/** What is taken away has to go in the end, and to be a table or none until then. */
+async function findSurplus({ scenario, heap }: CrashStage, folder: string): Promise<string | undefined> {
+  const { surplus = [], run } = scenario;
+  if (surplus.length === 0) return undefined;
+  try {
+    readAll({ ...scenario, tables: surplus }, folder, heap);
+    await run(folder, unsyncedFiles);
+    for (const name of (await readdir(folder)).filter((entry) => surplus.includes(entry))) await age(join(folder, name));
+    await run(folder, unsyncedFiles);
+  } catch (cause) {
+    return `the next writer of the set fails: ${String(cause)}`;
+  }
+  const left = (await readdir(folder)).find((entry) => surplus.includes(entry));
+  return left === undefined ? undefined : `${left} is still there`;
 }
 
 /** The next writers have to succeed, and to clear away what was left. */

@@ -1,9 +1,8 @@
 /** Expressions row by row in plain JavaScript: what evaluation by kernels is compared with. */
 import { dtypeOf } from "../../lib/engine/expressions/dtype-of.js";
 import type { Condition, Expression, RelationOp } from "../../lib/engine/expressions/tree.js";
-import { parseDate } from "../../lib/columns/dates.js";
+import { parseDate, parseTimestamp } from "../../lib/columns/moments.js";
 import { isFloatDtype, wholeRange, type Dtype } from "../../lib/columns/dtypes.js";
-import { parseTimestamp } from "../../lib/columns/timestamps.js";
 import { commonDtype, resultsOf } from "../../lib/engine/expressions/types.js";
 
 /** Whole numbers, days and nanoseconds as bigint; null is null. */

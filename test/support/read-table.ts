@@ -1,5 +1,6 @@
 /** Whole tables as plain values, for comparing what was stored with what should have been. */
-import { biasOf, isBitSet } from "../../lib/columns/dtypes.js";
+import { isBitSet } from "../../lib/columns/bits.js";
+import { biasOf } from "../../lib/columns/dtypes.js";
 import { openTable } from "../../lib/columns/read/open.js";
 import type { TableColumn } from "../../lib/columns/read/table.js";
 import type { Vector } from "../../lib/columns/vector.js";

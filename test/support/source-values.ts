@@ -1,5 +1,5 @@
 /** What a source of batches gives, as plain values. */
-import { isBitSet } from "../../lib/columns/dtypes.js";
+import { isBitSet } from "../../lib/columns/bits.js";
 import type { Batch } from "../../lib/columns/dtypes.js";
 import { bytesAt } from "../../lib/columns/texts.js";
 import type { Reject, Source, SourceOptions, WantedColumn } from "../../lib/formats/source.js";

@@ -116,7 +116,7 @@ async function connectWhenUp(registryDir: string): Promise<Rpc> {
 async function workersWhenTwo(rpc: Rpc): Promise<number[]> {
   let pids: number[] = [];
   await until("two workers hold all shards", async () => {
-    const { workers } = await rpc.info() as { workers: { pid: number; shards: number }[] };
+    const { workers } = await rpc.info();
     pids = workers.filter(({ shards }) => shards === shardCount).map(({ pid }) => pid);
     return pids.length === 2;
   }, 30_000);
@@ -124,6 +124,6 @@ async function workersWhenTwo(rpc: Rpc): Promise<number[]> {
 }
 
 async function workerPids(rpc: Rpc): Promise<number[]> {
-  const { workers } = await rpc.info() as { workers: { pid: number }[] };
+  const { workers } = await rpc.info();
   return workers.map(({ pid }) => pid);
 }

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { openTable } from "../../lib/columns/read/open.js";
+import { openOwnTable, openTable } from "../../lib/columns/read/open.js";
 import { unpackStrings } from "../../lib/columns/texts.js";
-import { openBcolzSource } from "../../lib/formats/bcolz/read.js";
+import { appendToTable } from "../../lib/columns/write/append.js";
+import { compactTable } from "../../lib/columns/write/compact.js";
+import { openTableSource } from "../../lib/formats/import/table-source.js";
 import { importFiles } from "../../lib/formats/import/import.js";
 import type { SourceBatch, SourceOptions } from "../../lib/formats/source.js";
 import { writeRawBcolz } from "../support/bcolz-directory.js";
@@ -27,7 +29,7 @@ function options(types: Record<string, Dtype> = {}): SourceOptions {
 }
 
 async function readAll(types: Record<string, Dtype>, names: readonly string[], signal?: AbortSignal): Promise<SourceBatch[]> {
-  const source = await openBcolzSource(path, options(types));
+  const source = await openTableSource(path, options(types));
   const batches: SourceBatch[] = [];
   try {
     const wanted = source.columns.flatMap((column) => ("dtype" in column && names.includes(column.name) ? [{ ...column, fixed: column.name in types }] : []));
@@ -44,7 +46,7 @@ describe("tables as a source", () => {
       { name: "t", dtype: "timedelta64[s]", bytes: new Uint8Array(BigInt64Array.of(1n, 2n).buffer), itemBytes: 8 },
       { name: "o", dtype: "object", bytes: new Uint8Array(2), itemBytes: 1 },
     ]);
-    const source = await openBcolzSource(path, options());
+    const source = await openTableSource(path, options());
     expect(source).to.include({ path, rows: 2 });
     expect(source.bytes).to.be.above(0);
     expect(source.columns).to.deep.equal([{ name: "t", dtype: "int64", unit: "s" }, { name: "o", refused: "of Python objects" }]);
@@ -83,10 +85,16 @@ describe("tables as a source", () => {
     expect(openTable(join(folder, "own.bcolz")).column("n").statistics(1)).to.include({ minimum: 65_536n, maximum: 69_999n });
   });
 
+  it("cannot grow or be compacted: each way says so with one code", async () => {
+    writeRawBcolz(path, [{ name: "n", dtype: "int64", bytes: new Uint8Array(BigInt64Array.of(1n).buffer), itemBytes: 8 }]);
+    const ways = [() => importFiles({ inputs: [path], output: path, append: true }), () => compactTable(path), () => appendToTable({ path, columns: [{ name: "n", dtype: "int64" }], sort: null }), () => openOwnTable(path)];
+    for (const way of ways) expect((await failureOf(way)).code).to.equal("TABLE_NOT_MANAGED");
+  });
+
   it("stop when asked to, and let the table go", async () => {
     await writeTable(path, [{ name: "n", dtype: "int64", values: [1n] }]);
     expect((await failureOf(() => readAll({}, ["n"], AbortSignal.abort()))).code).to.equal("CANCELLED");
-    expect((await failureOf(() => openBcolzSource(join(folder, "none.bcolz"), options()))).code).to.equal("NOT_FOUND");
+    expect((await failureOf(() => openTableSource(join(folder, "none.bcolz"), options()))).code).to.equal("NOT_FOUND");
     expect(openTable(path).rows).to.equal(1);
   });
 });

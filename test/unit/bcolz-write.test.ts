@@ -169,6 +169,21 @@ describe("writing bcolz", () => {
     expect(readdirSync(folder).sort()).to.deep.equal(["out.bcolz", "own.bcolz"]);
   });
 
+  it("puts a directory back that it could not replace, and else says where it is", async () => {
+    await exportColumns([{ name: "old", dtype: "bool", values: [true] }]);
+    const renamesThatFail = (...numbers: readonly number[]): BcolzOutput["files"] => {
+      let count = 0;
+      return { ...unsyncedFiles, rename: (from, to) => (numbers.includes(++count) ? Promise.reject(new BquerydError("IO", "no more")) : unsyncedFiles.rename(from, to)) };
+    };
+    const columns: PlainColumn[] = [{ name: "a", dtype: "bool", values: [true] }];
+    const kept = await failureOf(() => exportColumns(columns, { replace: true, files: renamesThatFail(2) }));
+    expect([kept.message, readRawNames(output), readdirSync(folder).sort()]).to.deep.equal(["no more", ["old"], ["out.bcolz", "own.bcolz"]]);
+    const lost = await failureOf(() => exportColumns(columns, { replace: true, files: renamesThatFail(2, 3) }));
+    const [before] = readdirSync(folder).filter((name) => name.endsWith(".old"));
+    expect(lost.message).to.equal(`${output} could neither be replaced nor put back; what it was is whole in ${join(folder, before!)}: rename that`);
+    expect(readRawNames(join(folder, before!))).to.deep.equal(["old"]);
+  });
+
   it("never replaces what is no directory of bcolz", async () => {
     mkdirSync(output);
     writeFileSync(join(output, "mine"), "");

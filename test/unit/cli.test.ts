@@ -43,6 +43,28 @@ describe("command line", () => {
     }
   });
 
+  it("an unknown command is told with the nearest, whatever stands behind it; help and -V are known", () => {
+    expect(bqueryd(["inport", "a", "b"]).stderr).to.match(/^bqueryd: USAGE: 'inport' is neither a command nor .*; did you mean 'import'\?\n$/);
+    expect(bqueryd(["version"]).stderr).to.match(/; did you mean '--version'\?\n$/);
+    expect(bqueryd(["-V"])).to.include({ status: 0, stdout: `${version}\n` });
+    expect(bqueryd(["help"]).stdout).to.equal(bqueryd(["--help"]).stdout);
+    expect(bqueryd(["help", "import"]).stdout).to.equal(bqueryd(["import", "--help"]).stdout);
+  });
+
+  it("the help of a command has the flags that it reads, and a line for the others", () => {
+    const inspect = bqueryd(["inspect", "--help"]).stdout;
+    expect(inspect).to.not.match(/--cache-memory|--eval/);
+    expect(inspect).to.match(/--json/).and.match(/none is of use here; bqueryd --help lists them\.\n$/);
+    expect(bqueryd(["import", "--help"]).stdout).to.match(/--keep-generations/).and.not.match(/--cache-memory/);
+    expect(bqueryd(["worker", "--help"]).stdout).to.match(/--cache-memory/).and.not.match(/--eval|of use here/);
+  });
+
+  it("up says that data_dir does not exist before it starts anything", () => {
+    expect(bqueryd(["up", "--data-dir", join(folder, "nope")])).to.deep.equal({
+      status: 78, stdout: "", stderr: `bqueryd: CONFIG: data_dir ${join(folder, "nope")} does not exist; create it, or set data_dir to the directory of your tables\n`,
+    });
+  });
+
   it("--print-config shows what flags with hyphens and underscores make, and -v, wherever they stand", () => {
     for (const args of [["-v", "--data_dir=/tmp", "worker", "--print-config"], ["worker", "--data-dir", "/tmp", "-v", "--print_config"]]) {
       const { status, stdout, stderr } = bqueryd(args);

@@ -145,6 +145,15 @@ describe("appending to a table", () => {
     expect(openTable(path).footer.sort, "the rows before are in no order").to.equal(null);
   });
 
+  it("ends the order where the table is of another generation than the caller compared with", async () => {
+    const sorted: PlainColumn[] = [{ name: "v", dtype: "int64", values: [1n, 2n] }];
+    const seen = await writeTable(path, sorted, { sort: "v" });
+    await appendRows(path, sorted, { sort: "v", generation: seen });
+    expect(openTable(path).footer.sort).to.equal("v");
+    await appendRows(path, sorted, { sort: "v", generation: seen });
+    expect(openTable(path).footer.sort).to.equal(null);
+  });
+
   it("changes nothing when no row was given, and nothing when aborted", async () => {
     const before = await writeTable(path, rowsOf(70_000));
     const names = await readdir(path);

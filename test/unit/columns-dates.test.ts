@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { formatDate, parseDate } from "../../lib/columns/dates.js";
+import { formatDate, parseDate } from "../../lib/columns/moments.js";
 
 describe("dates as text", () => {
   it("count from 1970-01-01", () => {

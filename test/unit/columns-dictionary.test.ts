@@ -4,7 +4,7 @@ import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { createDictionaryBuilder, type DictionaryBuilder } from "../../lib/columns/dictionary/builder.js";
 import { decodeDictionary } from "../../lib/columns/files/dictionary.js";
 import { rankTexts } from "../../lib/columns/dictionary/rank-texts.js";
-import type { Dictionary } from "../../lib/columns/read/table.js";
+import type { Dictionary } from "../../lib/columns/files/dictionary.js";
 import { bytesAt, packBytes, packStrings, type Texts } from "../../lib/columns/texts.js";
 
 const limits = { valuesMax: 1_000_000, bytesMax: 64 * 1024 * 1024 };

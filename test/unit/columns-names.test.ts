@@ -54,6 +54,15 @@ describe("resolving tables", () => {
     expect(resolveTables(["taxi", "taxi-1.bcolzs"], shards("taxi", [0, 1, 2], 3))).to.have.length(3);
   });
 
+  it("takes none of two shards outside a set that have one number, and each by its own name", async () => {
+    const available = tables("t-7.bcolzs", "t-07.bcolzs", "t-8.bcolzs");
+    for (const [name, directories] of [["t", available], ["t", available.toReversed()], ["t-*.bcolzs", available]] as const) {
+      expect((await failureOf(() => resolveTables([name], directories))).code, name).to.equal("AMBIGUOUS_TABLE");
+    }
+    for (const name of ["t-7.bcolzs", "t-07.bcolzs"]) expect(resolveTables([name], available)).to.deep.equal([name]);
+    expect(resolveTables(["t"], tables("t-07.bcolzs", "t-08.bcolzs", "t-08.bcolzs"))).to.have.length(2);
+  });
+
   it("counts a table with several holders once", () => {
     const available = [...shards("taxi", [0, 1], 2), ...shards("taxi", [0, 1], 2), ...tables("a.bcolz", "a.bcolz")];
     expect(resolveTables(["taxi", "a"], available)).to.deep.equal(["a.bcolz", "taxi-0.bcolzs", "taxi-1.bcolzs"]);

@@ -8,8 +8,9 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { wallMs } from "../../lib/base/clock.js";
 import { openTable } from "../../lib/columns/read/open.js";
+import { appendToTable } from "../../lib/columns/write/append.js";
 import { readTable } from "../support/read-table.js";
-import { writeTable } from "../support/write-table.js";
+import { unsyncedFiles, writeTable } from "../support/write-table.js";
 
 describe("a reader's pin", () => {
   let folder = "";
@@ -92,6 +93,29 @@ describe("a reader's pin", () => {
     await outdate();
     expect(await pins()).to.deep.equal([]);
     expect(await readdir(path)).to.not.include(`${first}.json`);
+  });
+
+  it("of another PID namespace counts for a day, as nobody can tell whether its process runs", async () => {
+    const first = await write(1n);
+    const pin = join(path, `PIN.${"0".repeat(32)}`);
+    await writeFile(pin, `4999999 1 ${first} pid:[1]\n`);
+    await outdate();
+    expect(await readdir(path)).to.include(`${first}.json`);
+    const seconds = wallMs() / 1000 - 25 * 3_600;
+    await age();
+    await utimes(pin, seconds, seconds);
+    await write(6n);
+    expect(await pins()).to.deep.equal([]);
+    expect(await readdir(path)).to.not.include(`${first}.json`);
+  });
+
+  it("outlives a write that is aborted", async () => {
+    await write(1n);
+    const writer = await appendToTable({ path, columns: [{ name: "v", dtype: "int64" }], sort: null, files: unsyncedFiles });
+    const table = openTable(path, { pin: true });
+    await writer.abort();
+    expect(await pins()).to.have.length(1);
+    table.close();
   });
 
   it("does not keep a table from being opened where nothing can be written", async () => {

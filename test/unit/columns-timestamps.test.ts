@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { formatTimestamp, parseTimestamp } from "../../lib/columns/timestamps.js";
+import { formatTimestamp, parseTimestamp } from "../../lib/columns/moments.js";
 
 describe("timestamps as text", () => {
   it("show as many digits of a second as needed", () => {
@@ -16,7 +16,7 @@ describe("timestamps as text", () => {
   });
 
   it("refuse what is no date", () => {
-    for (const text of ["", "2016", "2016-13-01", "2015-02-29", "2016-04-31", "2016-01-01T24:00:00", "2016-01-01T10:60", "2016-01-01T10:00:61", "01/02/2016"]) {
+    for (const text of ["", "2016", "2016-13-01", "2015-02-29", "2016-04-31", "2016-01-01T24:00:00", "2016-01-01T10:60", "2016-01-01T10:00:61", "01/02/2016", "2016-04-00"]) {
       expect(parseTimestamp(text), text).to.equal(undefined);
     }
   });
@@ -26,7 +26,10 @@ describe("timestamps as text", () => {
     expect(parseTimestamp("1600-01-01")! < -(2n ** 63n)).to.equal(true);
   });
 
-  it("take zones", () => {
+  it("take zones of less than a day", () => {
+    for (const zone of ["+99:99", "+24:00", "-24", "+00:60", "-0099"]) expect(parseTimestamp(`2020-01-01T00:00:00${zone}`), zone).to.equal(undefined);
+    expect(parseTimestamp("1970-01-01T23:59:00+23:59")).to.equal(0n);
+    expect(parseTimestamp("1970-01-01 00:00 UTC")).to.equal(0n);
     expect(parseTimestamp("1970-01-01T01:30:00+01:30")).to.equal(0n);
     expect(parseTimestamp("1969-12-31T19:00:00-0500")).to.equal(0n);
   });

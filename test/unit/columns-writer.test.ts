@@ -1,7 +1,10 @@
 import { expect } from "chai";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { wallMs } from "../../lib/base/clock.js";
 import { describeTable } from "../../lib/columns/read/describe.js";
@@ -12,6 +15,7 @@ import { createTables } from "../../lib/columns/write/writer.js";
 import { packBytes } from "../../lib/columns/texts.js";
 import { appendRows } from "../support/append-rows.js";
 import { failureOf } from "../support/failure.js";
+import { until } from "../support/until.js";
 import { readTable, type StoredValue } from "../support/read-table.js";
 import { batchOf, unsyncedFiles, writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
 
@@ -284,6 +288,45 @@ describe("a writer's lock", () => {
     }
   });
 
+  it("of a process that has ended and was not yet waited for is taken over", async function () {
+    this.timeout(20_000);
+    const path = join(folder, "taxi.bcolz");
+    await mkdir(path);
+    // The shell becomes a program that waits for no child, so that the first one stays a zombie.
+    const parent = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+    try {
+      const [line] = await once(parent.stdout, "data") as [Buffer];
+      const pid = line.toString().trim();
+      const fieldsOf = (): string[] => readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
+      await until("the child has ended", () => fieldsOf()[0] === "Z", 10_000);
+      await writeFile(join(path, "LOCK"), `${pid} ${fieldsOf()[19]!} x\n`);
+      await writeTable(path, [column("int64", [1n])], { replace: true });
+      expect(readTable(path).get("v")).to.deep.equal([1n]);
+    } finally {
+      parent.kill("SIGKILL");
+      await once(parent, "exit");
+    }
+  });
+
+  it("of another PID namespace is not taken over, and how to remove it is said", async () => {
+    const path = join(folder, "taxi.bcolz");
+    await mkdir(path);
+    await writeFile(join(path, "LOCK"), "4999999 1 x pid:[1]\n");
+    const failure = await failureOf(() => writeTable(path, [column("int64", [1n])], { replace: true }));
+    expect(failure.code).to.equal("BUSY");
+    expect(failure.message).to.include("another container").and.to.include(`remove ${join(path, "LOCK")}`);
+    await writeFile(join(path, "LOCK"), `4999999 1 x ${readlinkSync("/proc/self/ns/pid")}\n`);
+    await writeTable(path, [column("int64", [1n])], { replace: true });
+    expect(readTable(path).get("v")).to.deep.equal([1n]);
+  });
+
+  it("names the PID namespace of its process", async () => {
+    const path = join(folder, "taxi.bcolz");
+    const writer = await createTables({ paths: [path], columns: [{ name: "v", dtype: "int64" }], set: false, replace: true, sort: null, files: unsyncedFiles });
+    expect(await readFile(join(path, "LOCK"), "latin1")).to.match(/^\d+ \d+ [0-9a-f]{32} pid:\[\d+\]\n$/);
+    await writer.abort();
+  });
+
   it("lost to another writer ends the writing before anything is visible", async () => {
     const path = join(folder, "taxi.bcolz");
     const writer = await createTables({ paths: [path], columns: [{ name: "v", dtype: "int64" }], set: false, replace: true, sort: null, files: unsyncedFiles });
@@ -334,7 +377,8 @@ describe("writing a set", () => {
     expect((await failureOf(() => writeShards(shardPaths(2), [column("string", values)]))).code).to.equal("EXISTS");
     expect((await failureOf(() => writeShards([join(folder, "taxi-7.bcolzs")], [column("string", values)]))).message).to.include("taxi-0.bcolzs");
     await writeShards(shardPaths(2), [column("string", values)], { replace: true });
-    expect((await readdir(folder)).sort()).to.deep.equal(["taxi-0.bcolzs", "taxi-1.bcolzs"]);
+    const tables = shardPaths(5).filter((path) => existsSync(join(path, "CURRENT"))).map((path) => basename(path));
+    expect(tables).to.deep.equal(["taxi-0.bcolzs", "taxi-1.bcolzs"]);
   });
 
   it("turns a column plain in all shards when its dictionary grows too large", async () => {
@@ -389,11 +433,17 @@ describe("opening a table", () => {
     expect(openTable(join(folder, "b.bcolz")).name).to.equal("b.bcolz");
   });
 
-  it("tells a generation that was cleared away from a damaged one", async () => {
+  it("tells a generation that was cleared away from one of which a file was lost", async () => {
     const path = join(folder, "a.bcolz");
     await writeTable(path, [column("int64", [1n, 2n])]);
     const table = openTable(path);
-    await unlink(join(path, table.footer.columns[0]!.segments[0]!.index));
+    const { index } = table.footer.columns[0]!.segments[0]!;
+    await unlink(join(path, index));
+    const lost = await failureOf(() => table.column("v").statistics(0));
+    expect([lost.code, lost.message]).to.deep.equal(["CORRUPT_FOOTER", `the footer of a.bcolz names file ${index}, which is not there; restore the file, copy the table again from a good holder, or import it again`]);
+    await writeTable(path, [column("int64", [3n])], { replace: true, keepGenerations: 1 });
+    expect((await failureOf(() => table.column("v").statistics(0))).code).to.equal("GENERATION_GONE");
+    await rm(path, { recursive: true });
     expect((await failureOf(() => table.column("v").statistics(0))).code).to.equal("GENERATION_GONE");
   });
 
@@ -420,7 +470,7 @@ describe("inspecting a table", () => {
     ]);
     const inspection = inspectTable(join(folder, "a.bcolz"));
     const [int, float, string, , bool, constant] = inspection.columns;
-    const spans = inspection.columns.map(({ minimum, maximum, dtype }) => [showExtreme(minimum, dtype), showExtreme(maximum, dtype)]);
+    const spans = inspection.columns.map(({ minimum, isMinimumCut, maximum, isMaximumCut, dtype }) => [showExtreme(minimum, dtype, isMinimumCut), showExtreme(maximum, dtype, isMaximumCut)]);
     expect(spans).to.deep.equal([
       [0, 69_999], ["-Infinity", 6_999.9], [`${"é".repeat(31)}…`, `${"é".repeat(31)}…`],
       ["1969-12-31T23:59:59.999999999Z", "1970-01-01T09:43:19.499999999Z"], [false, true], [String(2n ** 60n), String(2n ** 60n)],

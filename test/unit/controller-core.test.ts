@@ -372,6 +372,34 @@ describe("scheduling core: generations", () => {
     }
   });
 
+  it("begins again over the set that took the place of one with more shards", () => {
+    const core = new Scheduling();
+    core.join("w1", setHoldings("taxi", 4, { generation: "a" }));
+    const task = oneAssigned(core.call("c1", ["taxi"]));
+    core.partial("w1", task.header.taskId, task.header.shards[0]!.ordinal);
+    core.call("c2", ["taxi-*.bcolzs"]);
+    const replaced = core.tell({ kind: "holdings", workerId: "w1", added: setHoldings("taxi", 2, { generation: "b" }), removed: ["taxi-2.bcolzs", "taxi-3.bcolzs"] });
+    expect(answers(replaced)).to.deep.equal([]);
+    const again = replaced.flatMap((action) => (action.kind === "forward" && action.header.type === "accepted" ? [action.header] : []));
+    expect(again.map(({ id, attempt, shards }) => [id, attempt, shards.map(({ name, generation }) => [name, generation])])).to.deep.include.members([
+      ["c2", 2, [["taxi-0.bcolzs", generationOf("b")], ["taxi-1.bcolzs", generationOf("b")]]],
+    ]);
+    core.work(core.fail(task, "SHARD_UNAVAILABLE", { retry: "elsewhere", shard: "taxi-3.bcolzs" }));
+    const results = answers(core.work(core.ready("w1")));
+    expect(results.map(({ id, type }) => [id, type])).to.have.deep.members([["c1", "result"], ["c2", "result"]]);
+  });
+
+  it("takes a set that lost a shard, or shards outside of a set, for no new set", () => {
+    for (const [shards, kept] of [[setHoldings("taxi", 3), ["taxi"]], [[0, 1, 2].map((shard) => holding(`taxi-${shard}.bcolzs`)), ["taxi-*.bcolzs"]]] as const) {
+      const core = new Scheduling();
+      core.register("w1", shards.slice(0, 2));
+      core.register("w2", shards.slice(2));
+      core.call("c1", [...kept]);
+      const actions = core.tell({ kind: "holdings", workerId: "w2", added: [], removed: ["taxi-2.bcolzs"] });
+      expect(oneError(actions).code).to.equal("SHARD_UNAVAILABLE");
+    }
+  });
+
   it("asks another worker that still has the generation before it begins again", () => {
     const core = new Scheduling();
     core.join("w1", [holding("taxi.bcolz", { generation: "a" })]);

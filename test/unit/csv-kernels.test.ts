@@ -5,7 +5,7 @@ import { seededRandom } from "../../lib/base/clock.js";
 import type { Random } from "../../lib/base/clock.js";
 import { powersOfTen } from "../../lib/formats/csv/powers.js";
 import { kindsOf } from "../../lib/formats/values/infer.js";
-import { parseDays, parseNanoseconds } from "../../lib/formats/values/infer-moments.js";
+import { parseDate, parseTimestamp } from "../../lib/columns/moments.js";
 import { anyInt64, below, openArena, places } from "./kernels-arena.js";
 import type { Arena } from "./kernels-arena.js";
 
@@ -179,8 +179,8 @@ describe("csv kernels: values", function () {
       const moments = arena.read(BigInt64Array, values, texts.length), noMoments = rowsAt(column, misfits, counts(column).misfits);
       texts.forEach((text, row) => {
         if (text === "") return;
-        expect(noDates.has(row) ? undefined : days[row], text).to.equal(parseDays(bare(text)));
-        expect(noMoments.has(row) ? undefined : moments[row], text).to.equal(parseNanoseconds(bare(text)));
+        expect(noDates.has(row) ? undefined : days[row], text).to.equal(parseDate(bare(text), "strict"));
+        expect(noMoments.has(row) ? undefined : moments[row], text).to.equal(parseTimestamp(bare(text), "strict"));
       });
     });
   });

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isBitSet } from "../../lib/columns/dtypes.js";
+import { isBitSet } from "../../lib/columns/bits.js";
 import type { Batch, Dtype } from "../../lib/columns/dtypes.js";
 import { bytesAt, unpackStrings } from "../../lib/columns/texts.js";
-import { formatTimestamp } from "../../lib/columns/timestamps.js";
+import { formatTimestamp } from "../../lib/columns/moments.js";
 import { openCsv } from "../../lib/formats/csv/read.js";
 import type { CsvTuning } from "../../lib/formats/csv/read.js";
 import { widenColumn } from "../../lib/formats/values/infer.js";

@@ -5,7 +5,7 @@ import { DuckDBDateValue, DuckDBTimestampValue } from "@duckdb/node-api";
 import type { DuckDBValue } from "@duckdb/node-api";
 import { expect } from "chai";
 import { after, before, describe, it } from "mocha";
-import { formatTimestamp } from "../../lib/columns/timestamps.js";
+import { formatTimestamp } from "../../lib/columns/moments.js";
 import { openDuckDb } from "../../misc/support/duckdb.js";
 import type { DuckDb } from "../../misc/support/duckdb.js";
 import { readCsvFile } from "./csv-reading.js";

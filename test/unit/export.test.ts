@@ -11,9 +11,12 @@ import { parseWhere } from "../../lib/engine/query/where.js";
 import { createSelector } from "../../lib/engine/where/select.js";
 import { exportTables } from "../../lib/formats/export/export.js";
 import type { ExportOptions, ExportSummary } from "../../lib/formats/export/export.js";
+import { openTable } from "../../lib/columns/read/open.js";
+import { importFiles } from "../../lib/formats/import/import.js";
 import { requireExportFormat } from "../../lib/formats/export/formats.js";
 import { failureOf } from "../support/failure.js";
 import { queryDuckDb, readByDuckDb } from "../support/parquet.js";
+import { readTable } from "../support/read-table.js";
 import type { StoredValue } from "../support/read-table.js";
 import { valuesOf } from "../support/typed-values.js";
 import { writeShards, writeTable } from "../support/write-table.js";
@@ -111,6 +114,17 @@ describe("exporting", () => {
     await exportTo("t.jsonl");
     expect(readFileSync(at("t.jsonl"), "utf8")).to.equal('{"a \\"":18446744073709551615,"x":"Infinity","b":"/w==","s":"é\\n"}\n{"a \\"":null,"x":0.5,"b":null,"s":""}\n');
   });
+
+  for (const [values, dtype] of [
+    [[Infinity, 0.5, null], "float64"], [[1, -Infinity, 2], "float64"], [["Infinity", "x", null], "string"], [["NaN", "-Infinity", "Infinity"], "string"], [["1", "NaN"], "string"],
+  ] as const) {
+    it(`NDJSON of ${JSON.stringify(values.map(String))} is imported as ${dtype} again`, async () => {
+      await writeTable(at("t.bcolz"), [{ name: "v", dtype, values }]);
+      await exportTo("t.ndjson");
+      await importFiles({ inputs: [at("t.ndjson")], output: at("u.bcolz") });
+      expect([openTable(at("u.bcolz")).columns[0]!.dtype, readTable(at("u.bcolz")).get("v")]).to.deep.equal([dtype, values]);
+    });
+  }
 
   const numbers: readonly PlainColumn[] = [{ name: "n", dtype: "int64", values: Array.from({ length: 200_000 }, (_, row) => BigInt(row)) }, { name: "s", dtype: "string", values: Array.from({ length: 200_000 }, (_, row) => (row % 3 === 0 ? null : `t${row % 10}`)) }];
 

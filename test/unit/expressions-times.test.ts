@@ -1,8 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
-import { parseDate } from "../../lib/columns/dates.js";
-import { formatTimestamp, parseTimestamp } from "../../lib/columns/timestamps.js";
+import { formatTimestamp, parseDate, parseTimestamp } from "../../lib/columns/moments.js";
 import { parseExpression } from "../../lib/engine/expressions/parse.js";
 import { openEvaluation } from "../../lib/engine/result/evaluation.js";
 import { isWholes } from "../../lib/engine/values.js";

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parquetMetadataAsync, parquetSchema } from "hyparquet";
-import { parquetWriteBuffer } from "hyparquet-writer";
+import { ByteWriter, parquetWriteBuffer } from "hyparquet-writer";
+import { writeMetadata } from "hyparquet-writer/src/metadata.js";
 import { after, before, describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
@@ -24,10 +25,19 @@ async function readHere(bytes: Uint8Array): Promise<string> {
   const wanted = schema.columns.flatMap((column) => ("dtype" in column ? [{ name: column.name, dtype: column.dtype, fixed: false }] : []));
   const parts: unknown[] = [];
   for (const plan of planGroups(schema, wanted)) {
-    const next = openGroup(plan, (start, length) => Uint8Array.from(bytes.subarray(start, start + length)));
-    for (let part = 0; part < countParts(plan); part++) parts.push(next().batches);
+    const group = openGroup(plan, (start, length) => Uint8Array.from(bytes.subarray(start, start + length)));
+    for (let part = 0; part < countParts(plan); part++) parts.push(group.read().batches);
   }
   return JSON.stringify(parts, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+}
+
+/** A Parquet file whose metadata say that every column chunk has so many bytes before compression. */
+async function withClaims(file: ArrayBuffer, rawBytes: bigint): Promise<Buffer> {
+  const metadata = await parquetMetadataAsync(file);
+  for (const { meta_data: facts } of metadata.row_groups.flatMap(({ columns }) => columns)) facts!.total_uncompressed_size = rawBytes;
+  const writer = new ByteWriter();
+  writeMetadata(writer, metadata);
+  return Buffer.concat([Buffer.from(file, 0, file.byteLength - 8 - metadata.metadata_length), writer.getBytes(), Buffer.from("PAR1")]);
 }
 
 describe("damaged Parquet", function () {
@@ -83,7 +93,7 @@ describe("damaged Parquet", function () {
     const random = seededRandom(7);
     const damagedPath = join(folder, "damaged");
     let failures = 0;
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < 60; round++) {
       const whole = files.get([...files.keys()][round % files.size]!)!;
       const damaged = Buffer.from(whole);
       for (let flips = 0; flips < 3; flips++) damaged[Math.floor(random() * damaged.length)]! ^= 1 << Math.floor(random() * 8);
@@ -102,13 +112,13 @@ describe("damaged Parquet", function () {
         failures += 1;
       }
     }
-    expect(failures).to.be.greaterThan(30);
+    expect(failures).to.be.greaterThan(15);
   });
 
   it("that says its row group is larger than memory is refused before anything is read", async () => {
-    const texts = Array.from({ length: 4 }, (_, row) => `${row}`.repeat(4_000_000));
     const path = join(folder, "large");
-    writeFileSync(path, Buffer.from(parquetWriteBuffer({ columnData: Array.from({ length: 70 }, (_, column) => ({ name: `c${column}`, data: texts })) })));
+    const columnData = Array.from({ length: 70 }, (_, column) => ({ name: `c${column}`, data: ["a", "b", "c", "d"] }));
+    writeFileSync(path, await withClaims(parquetWriteBuffer({ columnData }), 16_000_000n));
     const source = await openParquet(path, plainOptions);
     const error = await failureOf(() => readSource(source, heldColumns(source)));
     await source.close();

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,8 @@ import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { displayWidth } from "../../lib/base/text-width.js";
 import { parseNames, parseTypes } from "../../lib/cli/column-flags.js";
-import { formatBar, formatProgress } from "../../lib/cli/progress.js";
+import { formatBar, formatProgress, measureParts } from "../../lib/cli/progress.js";
+import type { Elapsed } from "../../lib/cli/progress.js";
 import { failureOf } from "../support/failure.js";
 import { writeParquet } from "../support/parquet.js";
 
@@ -54,6 +55,15 @@ describe("the commands import and inspect", () => {
     expect(readdirSync(at("data"))).to.have.length(4);
   });
 
+  it("import --append says on one line that it ends the order of a table", async () => {
+    writeFileSync(at("in.csv"), "v\n1\n2\n");
+    await run(["import", at("in.csv"), at("t.bcolz"), "--sort", "v"]);
+    const { code, stderr } = await run(["import", at("in.csv"), at("t.bcolz"), "--append"]);
+    expect([code, stderr.trim().split("\n").length]).to.deep.equal([0, 1]);
+    expect(stderr).to.include("t.bcolz is no longer sorted by 'v'");
+    expect((await run(["import", at("in.csv"), at("t.bcolz"), "--append"])).stderr).to.equal("");
+  });
+
   it("import shows the first rows that it could not store, with line and reason, and exits with 0", async () => {
     writeFileSync(at("in.csv"), `a,b\n1,2\n${"\u001b[2Jbad\n".repeat(12)}`);
     const { code, stdout, stderr } = await run(["import", at("in.csv"), at("t.bcolz")]);
@@ -61,8 +71,65 @@ describe("the commands import and inspect", () => {
     expect(stdout).to.match(/^1 row of 13 read, 12 rejected, from /);
     const lines = stderr.split("\n");
     expect(lines[0]).to.equal("rejected rows:");
-    expect(lines[1]).to.match(/^ {2}\S+in\.csv, line 3: .*: \\u\{1b\}\[2Jbad$/);
+    expect(lines[1]).to.match(/^ {2}in\.csv, line 3: .*: \\u\{1b\}\[2Jbad$/);
     expect(lines.slice(11, 13)).to.deep.equal(["  and 2 more; --rejects FILE writes them all", `  warning: most of the first rows of ${at("in.csv")} were rejected; check --format, --delimiter, --columns and --types`]);
+  });
+
+  it("import of nothing but rows that do not fit fails, shows the first of them and leaves the table that was there", async () => {
+    writeFileSync(at("good.csv"), "a\n1\n");
+    writeFileSync(at("bad.csv"), "a\nx\ny\n");
+    await run(["import", at("good.csv"), at("t.bcolz")]);
+    for (const flags of [["--replace", "--types", "a=int64"], ["--append"]]) {
+      const { code, stdout, stderr } = await run(["import", at("bad.csv"), at("t.bcolz"), ...flags]);
+      expect([code, stdout], stderr).to.deep.equal([65, ""]);
+      expect(stderr).to.match(/^bqueryd: BAD_INPUT: all of the 2 rows of \S+bad\.csv would be rejected, so that nothing was changed \(line 2: 'x' in column 'a' is no int64; line 3: /);
+    }
+    expect((await run(["inspect", at("t.bcolz")])).stdout).to.match(/^t\.bcolz: 1 row, /);
+    writeFileSync(at("empty.csv"), "a\n");
+    expect((await run(["import", at("empty.csv"), at("none.bcolz")])).code).to.equal(0);
+  });
+
+  it("import --append takes the dtypes of the table and rejects what does not fit them, of CSV and NDJSON", async () => {
+    writeFileSync(at("good.csv"), "a\n1\n");
+    await run(["import", at("good.csv"), at("t.bcolz")]);
+    writeFileSync(at("more.csv"), "a\n1.5\n2\n");
+    writeFileSync(at("more.ndjson"), '{"a":3}\n{"a":"x"}\n');
+    for (const [name, line] of [["more.csv", 2], ["more.ndjson", 2]] as const) {
+      const { code, stderr } = await run(["import", at(name), at("t.bcolz"), "--append"]);
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.match(new RegExp(`^rejected rows:\n  ${name}, line ${line}: .*int64.*\n  a table that grows keeps its dtypes; to have others, import everything anew with --types\n`));
+    }
+    expect((await run(["inspect", at("t.bcolz")])).stdout).to.match(/^t\.bcolz: 3 rows, /);
+  });
+
+  it("import warns of a header that looks like a row, and not where the columns are named", async () => {
+    writeFileSync(at("rows.csv"), "1,2001-01-01\n2,2001-01-02\n");
+    expect((await run(["import", at("rows.csv"), at("t.bcolz")])).stderr).to.match(/^bqueryd: warning: the first line of \S+rows\.csv was taken for the header, .* --columns\n$/);
+    expect((await run(["import", at("rows.csv"), at("u.bcolz"), "--columns", "n,day"])).stderr).to.equal("");
+  });
+
+  it("import names all columns that no dtype holds, with flags that help", async () => {
+    await writeParquet(at("odd.parquet"), "SELECT 1.50::DECIMAL(9,2) AS price, [1] AS \"l,1\", {'x': 1} AS s, 7 AS \"it's\"");
+    const { stderr } = await run(["import", at("odd.parquet"), at("t.bcolz")]);
+    expect(stderr).to.match(/'price' is DECIMAL\(9, 2\), 'l,1' is nested, 's' is nested; give --types price=float64 \(.*\), and leave the others out with --columns 'price,it'\\''s'\n$/);
+    expect((await run(["import", at("odd.parquet"), at("t.bcolz"), "--types", "price=float64", "--columns", "price,it's"])).code).to.equal(0);
+    writeFileSync(at("odd.ndjson"), '{"a":{"b":1},"c":2}\n');
+    expect((await run(["import", at("odd.ndjson"), at("u.bcolz")])).stderr).to.include("give --types a=string (an object or a list is stored as its JSON text)");
+    expect((await run(["import", at("odd.ndjson"), at("u.bcolz"), "--types", "a=string"])).code).to.equal(0);
+  });
+
+  it("import says how to convert text that is not UTF-8", async () => {
+    writeFileSync(at("latin.csv"), Buffer.from("a\nx\ncaf\u00e9\n", "latin1"));
+    expect((await run(["import", at("latin.csv"), at("t.bcolz")])).stderr).to.include("iconv -f latin1 -t utf-8");
+    expect((await run(["import", at("latin.csv"), at("u.bcolz"), "--strict"])).stderr).to.include("iconv -f latin1 -t utf-8");
+  });
+
+  it("rejected rows are named with the folder only where two inputs have one name", async () => {
+    mkdirSync(at("other"));
+    for (const name of ["x.csv", "y.csv", "other/x.csv"]) writeFileSync(at(name), "a\n1\nz\n");
+    const flags = ["--types", "a=int64"];
+    expect((await run(["import", at("x.csv"), at("y.csv"), at("t.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n  x\.csv, line 3: .*\n  y\.csv, line 3: /);
+    expect((await run(["import", at("x.csv"), at("other/x.csv"), at("u.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n  \/\S+\/x\.csv, line 3: .*\n  \/\S+other\/x\.csv, line 3: /);
   });
 
   it("import reads standard input as it reads a file", async () => {
@@ -84,6 +151,9 @@ describe("the commands import and inspect", () => {
     ["a missing file", ["nix.parquet", "t.bcolz"], 65, /^bqueryd: NOT_FOUND: \S+nix\.parquet does not exist; check the path\n$/],
     ["an unknown column", ["in.parquet", "t.bcolz", "--columns", "m"], 65, /^bqueryd: UNKNOWN_COLUMN: .*; did you mean 'n'\?\n$/],
     ["no number of shards", ["in.parquet", "t", "--shards", "1.5"], 64, /^bqueryd: USAGE: --shards takes a whole number above 0, not '1\.5'/],
+    ["--rejects -", ["in.parquet", "t.bcolz", "--rejects", "-"], 64, /^bqueryd: USAGE: --rejects takes a file, /],
+    ["a wrong flag", ["in.parquet", "t.bcolz", "--zzzzzzzz"], 64, /^bqueryd: USAGE: unknown option '--zzzzzzzz'; see bqueryd import --help\n$/],
+    ["a forgotten output", ["in.parquet", "out.csv"], 64, /^bqueryd: USAGE: the last path is the table to write, and 'out\.csv' does not end in \.bcolz; name the table, out\.bcolz /],
     ["an output without ending", ["in.parquet", "t"], 64, /^bqueryd: USAGE: .*--shards/],
   ];
   for (const [what, args, code, line] of wrong) {
@@ -96,6 +166,32 @@ describe("the commands import and inspect", () => {
     });
   }
 
+  it("import warns when a table and a set have one name from now on, and each can be asked for", async () => {
+    const warning = "bqueryd: warning: t is both the table t.bcolz and the set t-*.bcolzs now, so that asking for t is AMBIGUOUS_TABLE; ask for t.bcolz or 't-*.bcolzs', or remove one of them\n";
+    expect((await run(["import", at("in.parquet"), at("t.bcolz")])).stderr).to.equal("");
+    expect(await run(["import", at("in.parquet"), at("t"), "--shards", "2"])).to.include({ code: 0, stderr: warning });
+    expect(await run(["import", at("in.parquet"), at("t.bcolz"), "--append", "--json"])).to.include({ code: 0, stderr: warning });
+    expect((await run(["inspect", at("t")])).stderr).to.match(/AMBIGUOUS_TABLE/);
+    expect((await run(["inspect", at("t.bcolz")])).stdout).to.match(/^t\.bcolz: 2,000 rows, /);
+    expect((await run(["inspect", at("t-*.bcolzs")])).stdout).to.match(/: 1,000 rows in 2 shards, /);
+    expect((await run(["import", at("in.parquet"), at("u.bcolz")])).stderr).to.equal("");
+  });
+
+  it("import says what to do about a place that cannot be read or written", async () => {
+    const cases = [
+      ["/proc/none.csv", at("t.bcolz"), "NOT_FOUND: /proc/none.csv does not exist; check the path"],
+      [join(at("in.parquet"), "x"), at("t.bcolz"), "a part of the path is no folder, correct it"],
+      [at("in.parquet"), "/proc/t.bcolz", "mkdir '/proc/t.bcolz'; check the path, and that files can be made there if one is to be"],
+      [at("in.parquet"), "/proc/none/t.bcolz", "mkdir '/proc/none'; check the path, and that files can be made there if one is to be"],
+      [at("in.parquet"), join(at("in.parquet"), "t.bcolz"), "a part of the path is no folder, correct it"],
+    ] as const;
+    for (const [input, output, words] of cases) {
+      const { code, stderr } = await run(["import", input, output]);
+      expect([code, stderr.includes(words)], stderr).to.deep.equal([65, true]);
+    }
+    expect(readdirSync(folder)).to.deep.equal(["in.parquet"]);
+  });
+
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`${signal} in mid-import exits with 130 and leaves nothing`, async function () {
       this.timeout(60_000);
@@ -105,7 +201,7 @@ describe("the commands import and inspect", () => {
         if (!isSent) process.kill(pid, signal);
         isSent = true;
       });
-      expect(outcome.stderr).to.match(/^[0-9,]+ of 9,000,000 rows \([0-9]+ %\), [0-9,]+ rows\/s, .* left\n[^]*bqueryd: CANCELLED: .*; nothing was stored\n$/);
+      expect(outcome.stderr).to.match(/^[0-9,]+ of 9,000,000 rows \([0-9]+ %\), [0-9,]+ rows\/s, .* left\n[^]*bqueryd: CANCELLED: the import was interrupted; nothing was stored\n$/);
       expect([outcome.code, existsSync(at("data"))]).to.deep.equal([130, false]);
     });
   }
@@ -127,6 +223,20 @@ describe("the commands import and inspect", () => {
     expect(found).to.have.nested.property("columns[1]").that.includes({ dtype: "string", min: "text 0", max: "text 9", distinct: 10 });
   });
 
+  it("inspect of a folder or an unknown name lists the tables there are", async () => {
+    await run(["import", at("in.parquet"), at("data/flights.bcolz")]);
+    expect((await run(["inspect", at("data")])).stderr).to.match(/^bqueryd: UNKNOWN_TABLE: \S+data is a folder and not a table; the tables in it are flights\n$/);
+    expect((await run(["inspect", at("data/zzzzzzzzz")])).stderr).to.match(/no table 'zzzzzzzzz'; the tables in \S+data are flights\n$/);
+  });
+
+  it("every command takes NAME-*.bcolzs for the shards of a set", async () => {
+    await run(["import", at("in.parquet"), at("t"), "--shards", "2"]);
+    for (const args of [["inspect", at("t-*.bcolzs")], ["compact", at("t-*.bcolzs")], ["verify", at("t-*.bcolzs")], ["export", at("t-*.bcolzs"), at("t.csv")]]) {
+      const { code, stderr } = await run(args);
+      expect([code, stderr], args[0]).to.deep.equal([0, ""]);
+    }
+  });
+
   it("inspect of a name that nothing has names the nearest", async () => {
     await run(["import", at("in.parquet"), at("flights.bcolz")]);
     const { code, stderr } = await run(["inspect", at("flight")]);
@@ -135,20 +245,41 @@ describe("the commands import and inspect", () => {
 });
 
 describe("progress", () => {
+  const since = (ms: number, before: Partial<Elapsed> = {}): Elapsed => ({ ms, doneBefore: 0, fractionBefore: 0, ...before });
+
   it("tells rows, rate and the time left", () => {
-    expect(formatProgress({ unit: "rows", done: 1_200_000, total: 3_000_000 }, 2_000)).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
+    expect(formatProgress({ unit: "rows", done: 1_200_000, total: 3_000_000 }, since(2_000))).to.equal("1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left");
   });
 
   it("of nothing is whole, and at its start knows no time", () => {
-    expect(formatProgress({ unit: "rows", done: 0, total: 0 }, 5)).to.equal("0 of 0 rows (100 %), 0 rows/s");
+    expect(formatProgress({ unit: "rows", done: 0, total: 0 }, since(5))).to.equal("0 of 0 rows (100 %)");
   });
 
   it("tells the time left from the bytes where the rows are not known", () => {
-    expect(formatProgress({ label: "counting", unit: "rows", done: 1_000, total: null, fraction: 0.25 }, 1_000)).to.equal("counting: 1,000 rows (25 %), 1,000 rows/s, 3.00 s left");
+    expect(formatProgress({ label: "counting", unit: "rows", done: 1_000, total: null, fraction: 0.25 }, since(1_000))).to.equal("counting: 1,000 rows (25 %), 1,000 rows/s, 3.00 s left");
   });
 
   it("tells bytes of what has no known end", () => {
-    expect(formatProgress({ label: "copying", unit: "bytes", done: 2_000_000, total: null }, 1_000)).to.equal("copying: 2.00 MB, 2.00 MB/s");
+    expect(formatProgress({ label: "copying", unit: "bytes", done: 2_000_000, total: null }, since(1_000))).to.equal("copying: 2.00 MB, 2.00 MB/s");
+  });
+
+  it("counts what was done before a part of the work was first heard of in neither rate nor time left", () => {
+    const state = { label: "writing", unit: "rows", done: 80_000, total: 100_000 } as const;
+    expect(formatProgress(state, since(2_000, { doneBefore: 60_000, fractionBefore: 0.6 }))).to.equal("writing: 80,000 of 100,000 rows (80 %), 10,000 rows/s, 2.00 s left");
+    expect(formatProgress({ ...state, done: 60_000 }, since(1, { doneBefore: 60_000, fractionBefore: 0.6 }))).to.equal("writing: 60,000 of 100,000 rows (60 %)");
+  });
+
+  it("begins anew with each part, though much of it is done at its first word", () => {
+    const measure = measureParts(1_000);
+    const state = { unit: "rows", total: 100_000 } as const;
+    expect(measure({ ...state, label: "sorting", done: 100_000 }, 3_000)).to.deep.equal({ ms: 2_000, doneBefore: 0, fractionBefore: 0 });
+    expect(measure({ ...state, label: "writing", done: 60_000 }, 9_000)).to.deep.equal({ ms: 0, doneBefore: 60_000, fractionBefore: 0.6 });
+    expect(measure({ ...state, label: "writing", done: 80_000 }, 9_500)).to.deep.equal({ ms: 500, doneBefore: 60_000, fractionBefore: 0.6 });
+    expect(measure({ ...state, label: "writing", done: 10_000 }, 9_700)).to.deep.equal({ ms: 0, doneBefore: 10_000, fractionBefore: 0.1 });
+  });
+
+  it("of one row is of one row", () => {
+    expect(formatProgress({ unit: "rows", done: 1, total: 1 }, since(1_000))).to.equal("1 of 1 row (100 %), 1 row/s, 0.00 s left");
   });
 
   it("has a bar as wide as the terminal allows, and none where there is no room", () => {

@@ -75,8 +75,9 @@ describe("importing text", () => {
       ["floats", ["7", "8.5"], "float64", [7, 8.5]],
       ["words and a float", ["NaN", "8.5"], "float64", [8.5]],
       ["bools", ["true", "false"], "bool", [true, false]],
-      ["numbers too large among floats", ["150000000000000000000", "0.5"], "float64", [1.5e20, 0.5]],
-      ["numbers too large", ["150000000000000000000", "1"], "string", ["150000000000000000000", "1"]],
+      ["numbers too large among floats", ["18446744073709551616", "0.5"], "float64", [2 ** 64, 0.5]],
+      ["numbers too large, as floats are written", ["150000000000000000000", "1"], "float64", [1.5e20, 1]],
+      ["numbers too large", ["18446744073709551616", "1"], "string", ["18446744073709551616", "1"]],
       ["what has nothing in common", ["true", "1"], "string", ["true", "1"]],
     ];
     for (const [what, ends, dtype, values] of cases) {

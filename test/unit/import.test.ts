@@ -1,10 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { DuckDBTimestampValue } from "@duckdb/node-api";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { describeTable } from "../../lib/columns/read/describe.js";
+import { openTable } from "../../lib/columns/read/open.js";
 import { importFiles } from "../../lib/formats/import/import.js";
 import type { ImportProgress } from "../../lib/formats/import/options.js";
 import { failureOf } from "../support/failure.js";
@@ -50,6 +52,59 @@ describe("importing", () => {
     for (const [name, values] of expected) expect(found.get(name), name).to.deep.equal(values);
   });
 
+  it("an append says that it ends the order of a table, also where another append came first", async () => {
+    writeFileSync(at("in.csv"), "v\n1\n2\n");
+    writeFileSync(at("later.csv"), "v\n3\n");
+    await importFiles({ inputs: [at("in.csv")], output: at("t.bcolz"), sort: "v" });
+    const append = (input: string, options = {}) => importFiles({ inputs: [input], output: at("t.bcolz"), append: true, ...options });
+    expect((await append(at("later.csv"))).endedOrder).to.equal(null);
+    // The other append commits while this one is still copying its input.
+    async function* slow(): AsyncGenerator<Buffer> {
+      await append(at("later.csv"));
+      writeFileSync(at("last.csv"), "v\n9\n");
+      await append(at("last.csv"));
+      yield Buffer.from("v\n4\n");
+    }
+    const { endedOrder } = await append("-", { standardInput: Readable.from(slow()), format: "csv" });
+    expect(endedOrder).to.equal("v");
+    expect(readTable(at("t.bcolz")).get("v")).to.deep.equal([1n, 2n, 3n, 3n, 9n, 4n]);
+    expect(openTable(at("t.bcolz")).footer.sort).to.equal(null);
+    expect((await append(at("later.csv"))).endedOrder, "it has none to lose").to.equal(null);
+  });
+
+  it("appends to a sorted table without rows, which stays sorted", async () => {
+    writeFileSync(at("none.csv"), "v\n");
+    writeFileSync(at("in.csv"), "v\n1\n2\n");
+    await importFiles({ inputs: [at("none.csv")], output: at("t.bcolz"), sort: "v", types: new Map([["v", "int64"]]) });
+    const { endedOrder } = await importFiles({ inputs: [at("in.csv")], output: at("t.bcolz"), append: true });
+    expect([endedOrder, openTable(at("t.bcolz")).footer.sort, readTable(at("t.bcolz")).get("v")]).to.deep.equal([null, "v", [1n, 2n]]);
+  });
+
+  it("a link to a table stands for that table: it is appended to and replaced where it is", async () => {
+    writeFileSync(at("in.csv"), "v\n1\n");
+    await importFiles({ inputs: [at("in.csv")], output: at("real.bcolz") });
+    symlinkSync("real.bcolz", at("t.bcolz"));
+    const appended = await importFiles({ inputs: [at("in.csv")], output: at("t.bcolz"), append: true });
+    expect([appended.tables[0]!.name, readTable(at("real.bcolz")).get("v")]).to.deep.equal(["t.bcolz", [1n, 1n]]);
+    writeFileSync(at("in.csv"), "v\n7\n");
+    expect((await failureOf(() => importFiles({ inputs: [at("in.csv")], output: at("t.bcolz") }))).code).to.equal("EXISTS");
+    const replaced = await importFiles({ inputs: [at("in.csv")], output: at("t.bcolz"), replace: true });
+    expect([replaced.tables[0]!.name, readTable(at("real.bcolz")).get("v"), lstatSync(at("t.bcolz")).isSymbolicLink()]).to.deep.equal(["t.bcolz", [7n], true]);
+    expect(readdirSync(at("real.bcolz"))).not.to.include("LOCK");
+    rmSync(at("real.bcolz"), { recursive: true });
+    const dangling = await failureOf(() => importFiles({ inputs: [at("in.csv")], output: at("t.bcolz"), replace: true }));
+    expect([dangling.code, dangling.message]).to.deep.equal(["EXISTS", `${at("t.bcolz")} is a link that leads to nothing; remove it, or use another name`]);
+  });
+
+  it("a set in the place of one with more shards takes away those that are links as well", async () => {
+    writeFileSync(at("in.csv"), "v\n1\n2\n3\n");
+    await importFiles({ inputs: [at("in.csv")], output: at("t"), shards: 3 });
+    renameSync(at("t-2.bcolzs"), at("elsewhere"));
+    symlinkSync("elsewhere", at("t-2.bcolzs"));
+    await importFiles({ inputs: [at("in.csv")], output: at("t"), shards: 2, replace: true });
+    expect([existsSync(at("t-1.bcolzs/CURRENT")), existsSync(at("t-2.bcolzs/CURRENT"))]).to.deep.equal([true, false]);
+  });
+
   it("shards are contiguous, equal within one row, and hold the rows in order", async () => {
     await writeParquet(at("in.parquet"), `${everyDtype} FROM range(10001) r(i)`, "ROW_GROUP_SIZE 2048");
     const summary = await importFiles({ inputs: [at("in.parquet")], output: at("data/flights"), shards: 7 });
@@ -65,7 +120,7 @@ describe("importing", () => {
     const described = tables.map(({ name }) => describeTable(at(name)));
     expect(described.map(({ set }) => set?.index)).to.deep.equal([0, 1, 2, 3]);
     expect(new Set(described.map(({ set }) => `${set?.id} ${set?.count}`)).size).to.equal(1);
-    expect(tables).to.deep.equal(described.map(({ name, generation, rows, bytes }) => ({ name, generation, rows, bytes })));
+    expect(tables).to.deep.equal(described.map(({ name, generation, rows, bytes }) => ({ name, generation, rows, bytes, sort: null })));
   });
 
   it("several files follow one another, whatever the order of their columns", async () => {
@@ -116,12 +171,12 @@ describe("importing", () => {
     expect(readTable(at("t.bcolz")).get("a")).to.deep.equal([2n]);
   });
 
-  it("a set replaced by one of fewer shards leaves none of the old ones", async () => {
+  it("a set replaced by one of fewer shards is of these alone, and the old ones are tables no longer", async () => {
     await writeParquet(at("in.parquet"), "SELECT i AS a FROM range(10) r(i)");
     await importFiles({ inputs: [at("in.parquet")], output: at("t"), shards: 5 });
     expect((await failureOf(() => importFiles({ inputs: [at("in.parquet")], output: at("t"), shards: 2 }))).code).to.equal("EXISTS");
     await importFiles({ inputs: [at("in.parquet")], output: at("t"), shards: 2, replace: true });
-    expect(readdirSync(folder).sort()).to.deep.equal(["in.parquet", "t-0.bcolzs", "t-1.bcolzs"]);
+    expect(readdirSync(folder).filter((name) => existsSync(at(`${name}/CURRENT`))).sort()).to.deep.equal(["t-0.bcolzs", "t-1.bcolzs"]);
   });
 
   it("interrupted anywhere, it ends with CANCELLED and leaves nothing", async () => {

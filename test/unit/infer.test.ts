@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { dtypes } from "../../lib/columns/dtypes.js";
 import { dtypeOfKinds, inferColumn, isUndecided, kinds, kindsOf, kindsOfDtype, widenColumn } from "../../lib/formats/values/infer.js";
-import { parseDays, parseNanoseconds } from "../../lib/formats/values/infer-moments.js";
+import { parseDate, parseTimestamp } from "../../lib/columns/moments.js";
 
 const kindsOfAll = (texts: readonly string[]): number => texts.reduce((seen, text) => seen | kindsOf(text), 0);
 
@@ -31,11 +31,17 @@ describe("inferring dtypes from texts", () => {
   });
 
   it("so do those past uint64 and below int64, however long, and alone they are text", () => {
-    const huge = ["150000000000000000000", "18446744073709551616", "-9223372036854777856", String(2n ** 1023n), `-${2n ** 1023n}`];
+    const huge = ["18446744073709551616", "-9223372036854777856", String(2n ** 1023n), `-${2n ** 1023n}`];
     for (const text of huge) {
       expect([dtypeOf(text, "1.5"), dtypeOf(text, "7", "NaN"), dtypeOf(text), dtypeOf(text, "7")], text).to.deep.equal(["float64", "float64", "string", "string"]);
     }
     for (const text of ["150000000000000000001", "-9223372036854775809", String(2n ** 1024n), String(2n ** 80n + 1n), "1".repeat(400)]) expect(dtypeOf(text, "1.5"), text).to.equal("string");
+  });
+
+  it("whole numbers past uint64 and below int64 as JavaScript writes floats are float64 by themselves", () => {
+    const floats = ["123456789012345680000", "-123456789012345680000", "18446744073709552000", "-9223372036854776000", "150000000000000000000", "999999999999999900000"];
+    for (const text of floats) expect([dtypeOf(text), dtypeOf(text, "7"), dtypeOf(text, "7", "NaN"), dtypeOf(text, "9007199254740993")], text).to.deep.equal(["float64", "float64", "float64", "string"]);
+    for (const text of ["123456789012345678901", "18446744073709552001", "1000000000000000000000", "-9223372036854775809"]) expect(dtypeOf(text), text).to.equal("string");
   });
 
   it("floats have a point or an exponent, and are finite", () => {
@@ -116,22 +122,33 @@ describe("inferring dtypes from texts", () => {
 
 describe("dates and timestamps as text", () => {
   it("days count from 1970, over all leap years", () => {
-    expect(parseDays("1970-01-01")).to.equal(0);
-    expect(parseDays("2000-02-29")).to.equal(11_016);
-    expect(parseDays("1900-02-29")).to.equal(undefined);
-    expect(parseDays("0000-01-01")).to.equal(-719_528);
-    expect(parseDays("9999-12-31")).to.equal(2_932_896);
+    expect(parseDate("1970-01-01", "strict")).to.equal(0);
+    expect(parseDate("2000-02-29", "strict")).to.equal(11_016);
+    expect(parseDate("1900-02-29", "strict")).to.equal(undefined);
+    expect(parseDate("0000-01-01", "strict")).to.equal(-719_528);
+    expect(parseDate("9999-12-31", "strict")).to.equal(2_932_896);
   });
 
   it("zones, fractions and the ends of the range are exact", () => {
-    expect(parseNanoseconds("1970-01-01T00:00:00.000000001Z")).to.equal(1n);
-    expect(parseNanoseconds("1970-01-01 01:00:00+01")).to.equal(0n);
-    expect(parseNanoseconds("1969-12-31 16:00 -0800")).to.equal(0n);
-    expect(parseNanoseconds("2262-04-11T23:47:16.854775807Z")).to.equal(2n ** 63n - 1n);
-    expect(parseNanoseconds("2262-04-11T23:47:16.854775808Z")).to.equal(undefined);
-    expect(parseNanoseconds("1677-09-21T00:12:43.145224192Z")).to.equal(-(2n ** 63n));
-    expect(parseNanoseconds("1677-09-21T00:12:43.145224191Z")).to.equal(undefined);
-    expect(parseNanoseconds("2024-01-01T00:00:60Z")).to.equal(undefined);
-    expect(parseNanoseconds("2024-01-01T00:00:00+24:00")).to.equal(undefined);
+    expect(parseTimestamp("1970-01-01T00:00:00.000000001Z", "strict")).to.equal(1n);
+    expect(parseTimestamp("1970-01-01 01:00:00+01", "strict")).to.equal(0n);
+    expect(parseTimestamp("1969-12-31 16:00 -0800", "strict")).to.equal(0n);
+    expect(parseTimestamp("2262-04-11T23:47:16.854775807Z", "strict")).to.equal(2n ** 63n - 1n);
+    expect(parseTimestamp("2262-04-11T23:47:16.854775808Z", "strict")).to.equal(undefined);
+    expect(parseTimestamp("1677-09-21T00:12:43.145224192Z", "strict")).to.equal(-(2n ** 63n));
+    expect(parseTimestamp("1677-09-21T00:12:43.145224191Z", "strict")).to.equal(undefined);
+    expect(parseTimestamp("2024-01-01T00:00:60Z", "strict")).to.equal(undefined);
+    expect(parseTimestamp("2024-01-01T00:00:00+24:00", "strict")).to.equal(undefined);
+  });
+
+  it("what reads a date anywhere is stricter than what reads one that was asked for", () => {
+    for (const text of [" 2024-01-01", "+010000-01-01", "-000001-12-31"]) {
+      expect(parseDate(text, "strict"), text).to.equal(undefined);
+      expect(parseDate(text), text).to.not.equal(undefined);
+    }
+    for (const text of ["2024-01-01T00:00:00,5", "2024-01-01Z", "2024-01-01 00:00  Z"]) {
+      expect(parseTimestamp(text, "strict"), text).to.equal(undefined);
+      expect(parseTimestamp(text), text).to.not.equal(undefined);
+    }
   });
 });

@@ -7,13 +7,13 @@ import { displayWidth } from "../../lib/base/text-width.js";
 import { formatInspection, inspectionToJson, joinInspections } from "../../lib/cli/inspection.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
 import type { Extreme } from "../../lib/columns/files/index.js";
-import { inspectTable, showExtreme, type ColumnInspection, type Shown, type TableInspection } from "../../lib/columns/read/inspect.js";
+import { inspectTable, joinExtremes, showExtreme, type ColumnInspection, type Shown, type TableInspection } from "../../lib/columns/read/inspect.js";
 import { writeTable } from "../support/write-table.js";
 
 function shard(index: number, columns: readonly Partial<ColumnInspection>[]): TableInspection {
   const whole = columns.map((column): ColumnInspection => ({
     name: "c", dtype: "int64", unit: null, nullable: false, rows: 100, chunks: 1, encodings: { plain: 1 }, filters: { none: 1 }, codecs: { raw: 1 },
-    storedBytes: 10, rawBytes: 20, isRawEstimated: false, nulls: 0, minimum: 0n, maximum: 0n, distinct: null, ...column,
+    storedBytes: 10, rawBytes: 20, isRawEstimated: false, nulls: 0, minimum: 0n, isMinimumCut: false, maximum: 0n, isMaximumCut: false, distinct: null, ...column,
   }));
   const generation = String(index).repeat(64);
   return { name: `t-${index}.bcolzs`, generation, generations: [{ id: generation, changedMs: 0 }], rows: 100, bytes: 50, changedMs: 0, set: { id: "0".repeat(32), index, count: 2 }, sort: null, columns: whole, refused: [] };
@@ -47,6 +47,12 @@ describe("joining inspections", () => {
     expect(joinInspections("t", [known, shard(1, [{ minimum: 1n, maximum: null }])]).columns[0]).to.include({ minimum: 1n, maximum: null });
   });
 
+  it("shards of different columns are not joined", () => {
+    for (const [first, second] of [[[{}], [{}, { name: "d" }]], [[{}, { name: "d" }], [{}]], [[{}], [{ dtype: "float64" }]]] as const) {
+      expect(() => joinInspections("t", [shard(0, first), shard(1, second)])).to.throw("t-1.bcolzs has other columns than t-0.bcolzs; inspect them apart").with.property("code", "SCHEMA_MISMATCH");
+    }
+  });
+
   it("rows, bytes, nulls and chunks add up, dictionaries are shared", () => {
     const shards = [shard(0, [{ nulls: 1, distinct: 7, encodings: { plain: 1, constant: 2 } }]), shard(1, [{ nulls: 2, distinct: 7, encodings: { plain: 1 }, nullable: true }])];
     const joined = joinInspections("t", shards);
@@ -59,15 +65,50 @@ describe("an extreme as people and JSON see it", () => {
   const cases: readonly (readonly [Dtype, Extreme | null, Shown])[] = [
     ["bool", 1n, true], ["int8", -128n, -128], ["int64", 2n ** 53n, "9007199254740992"], ["uint64", 3n - 2n ** 63n, 3], ["uint64", 2n ** 63n - 1n, "18446744073709551615"],
     ["float64", Infinity, "Infinity"], ["float32", 0.5, 0.5], ["timestamp", 1n, "1970-01-01T00:00:00.000000001Z"], ["date", -1n, "1969-12-31"],
-    ["string", text("é"), "é"], ["string", text(`${"x".repeat(62)}é`), `${"x".repeat(62)}…`], ["bytes", Uint8Array.of(0, 255), "\\x00ff"],
-    ["bytes", new Uint8Array(64), `\\x${"00".repeat(63)}…`], ["string", null, null],
+    ["string", text("é"), "é"], ["string", text(`${"x".repeat(62)}é`), `${"x".repeat(62)}é`], ["bytes", Uint8Array.of(0, 255), "\\x00ff"],
+    ["bytes", new Uint8Array(64), `\\x${"00".repeat(64)}`], ["string", null, null],
   ];
-  it("is the value, cut where it is long", () => {
-    for (const [dtype, value, shown] of cases) expect(showExtreme(value, dtype), dtype).to.equal(shown);
+  it("is the value, whatever its length", () => {
+    for (const [dtype, value, shown] of cases) expect(showExtreme(value, dtype, false), dtype).to.equal(shown);
+  });
+
+  it("that is cut is what is certain of it, whatever its length", () => {
+    expect(showExtreme(text(`${"x".repeat(62)}é`), "string", true)).to.equal(`${"x".repeat(62)}…`);
+    expect(showExtreme(new Uint8Array(64), "bytes", true)).to.equal(`\\x${"00".repeat(63)}…`);
+    expect(showExtreme(Uint8Array.of(1, 3), "bytes", true)).to.equal("\\x01…");
+  });
+
+  it("of several parts is cut only where the part that has it says so", () => {
+    const cut = { minimum: text("a"), isMinimumCut: true, maximum: text("b"), isMaximumCut: true, rows: 1, nulls: 0 };
+    const exact = { minimum: text("a"), isMinimumCut: false, maximum: text("c"), isMaximumCut: false, rows: 1, nulls: 0 };
+    const unknown = { minimum: text("0"), isMinimumCut: false, maximum: null, isMaximumCut: true, rows: 1, nulls: 0 };
+    for (const parts of [[cut, exact], [exact, cut]]) expect(joinExtremes(parts)).to.deep.equal({ minimum: text("a"), isMinimumCut: false, maximum: text("c"), isMaximumCut: false });
+    expect(joinExtremes([cut])).to.include({ isMinimumCut: true, isMaximumCut: true });
+    expect(joinExtremes([exact, unknown])).to.deep.equal({ minimum: text("0"), isMinimumCut: false, maximum: null, isMaximumCut: true });
   });
 });
 
 describe("the inspection of a table", () => {
+  it("tells extremes that statistics cut from those of the same length that they did not", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "bqueryd-inspect-"));
+    try {
+      const raised = new Uint8Array(70).fill(0x61).fill(0xff, 63);
+      const path = join(folder, "t.bcolz");
+      await writeTable(path, [
+        { name: "b", dtype: "bytes", values: [Uint8Array.of(1), raised] },
+        { name: "s", dtype: "string", values: ["x".repeat(64), "y".repeat(64)] },
+        { name: "long", dtype: "string", values: ["x".repeat(65), "z"] },
+      ]);
+      const columns = inspectTable(path).columns.map(({ isMinimumCut, isMaximumCut }) => [isMinimumCut, isMaximumCut]);
+      expect(columns).to.deep.equal([[false, true], [false, false], [true, false]]);
+      const json = inspectionToJson(joinInspections("t", [inspectTable(path)])) as { columns: Record<string, unknown>[] };
+      expect(json.columns[0]).to.include({ min: "\\x01", min_truncated: false, max: `\\x${"61".repeat(62)}…`, max_truncated: true });
+      expect(json.columns[1]).to.include({ min: "x".repeat(64), max: "y".repeat(64), max_truncated: false });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it("counts raw bytes by the width of the dtype and the lengths of texts, whatever is stored", async () => {
     const folder = await mkdtemp(join(tmpdir(), "bqueryd-inspect-"));
     try {
@@ -108,7 +149,7 @@ describe("the inspection of a table", () => {
 });
 
 describe("the text of an inspection", () => {
-  const wild: Partial<ColumnInspection> = {
+  const wild: Partial<ColumnInspection> & { name: string } = {
     name: "列".repeat(40), dtype: "timestamp", unit: "nanoseconds", nulls: 123_456_789_012, distinct: 1_048_576, minimum: text("x\u001b[2J".repeat(12)), maximum: text("東".repeat(21)),
     storedBytes: 1e15, rawBytes: 1e19, isRawEstimated: true, encodings: { constant: 1, narrowed: 1, decimal: 2, dictionary: 1, plain: 1 }, codecs: { raw: 1, lz4: 1, zstd: 1 },
   };
@@ -116,7 +157,7 @@ describe("the text of an inspection", () => {
   it("stays within the width of the terminal whatever the names, counts and values", () => {
     for (const width of [0, 80, 97, 120, 200]) {
       for (const dtype of ["string", "bytes"] as const) {
-        const printed = formatInspection(joinInspections("t", [shard(0, [{ ...wild, dtype }, { storedBytes: 0, rawBytes: 0 }]), shard(1, [{ dtype }, {}])]), width);
+        const printed = formatInspection(joinInspections("t", [shard(0, [{ ...wild, dtype }, { storedBytes: 0, rawBytes: 0 }]), shard(1, [{ name: wild.name, dtype }, {}])]), width);
         for (const line of printed.split("\n")) expect(displayWidth(line), `${width}: ${line}`).to.be.at.most(Math.max(80, width));
         expect(printed).not.to.include("\u001b");
       }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { isBitSet } from "../../lib/columns/dtypes.js";
+import { isBitSet } from "../../lib/columns/bits.js";
 import { compileLike } from "../../lib/engine/where/like.js";
 import { anyInt64, below, codeKinds, eachCase, expectSame, generate, openArena, randomBitmap, type Arena } from "./kernels-arena.js";
 import { isLike } from "../support/like.js";

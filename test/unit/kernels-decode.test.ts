@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { compressSync } from "lz4-napi";
 import { describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
-import { isBitSet } from "../../lib/columns/dtypes.js";
+import { isBitSet } from "../../lib/columns/bits.js";
 import { packBytes } from "../../lib/columns/texts.js";
 import { anyInt64, below, codeKinds, eachCase, expectSame, generate, openArena, places, randomBitmap, type Arena } from "./kernels-arena.js";
 import { referenceLz4Decode, referenceXxh64 } from "./kernels-references.js";

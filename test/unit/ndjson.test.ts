@@ -11,10 +11,27 @@ import { linesOf, scanRecords } from "../../lib/formats/ndjson/scan.js";
 import { decodeString, tokenKinds } from "../../lib/formats/ndjson/tokens.js";
 import { openNdjson } from "../../lib/formats/ndjson/read.js";
 import type { SourceOptions, WantedColumn } from "../../lib/formats/source.js";
+import { importFiles } from "../../lib/formats/import/import.js";
 import { kinds } from "../../lib/formats/values/infer.js";
 import { failureOf } from "../support/failure.js";
+import { readTable } from "../support/read-table.js";
 import { heldColumns, plainOptions, readSource } from "../support/source-values.js";
 import type { SourceValues } from "../support/source-values.js";
+
+describe("NDJSON: floats as strings", () => {
+  it("are floats among numbers, in whichever order and however late they come", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "bqueryd-ndjson-"));
+    try {
+      const rows = Array.from({ length: 120_000 }, (_, row) => `{"v":${row === 110_000 ? '"-Infinity"' : row === 110_001 ? '"NaN"' : row}}`);
+      writeFileSync(join(folder, "in.ndjson"), rows.join("\n"));
+      await importFiles({ inputs: [join(folder, "in.ndjson")], output: join(folder, "t.bcolz") });
+      const values = readTable(join(folder, "t.bcolz")).get("v")!;
+      expect([values.length, values[109_999], values[110_000], values[110_001], values[110_002]]).to.deep.equal([120_000, 109_999, -Infinity, null, 110_002]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
 
 describe("NDJSON", () => {
   let folder = "";
@@ -291,6 +308,13 @@ describe("cutting JSON text into blocks", () => {
     const text = `{"a":1}\n{"a":"${"x".repeat(100)}"}\n{"b":2}\n`;
     for (const blockBytes of [1, 7, 20, 30]) {
       expect(await cut(text, blockBytes)).to.deep.equal({ objects: [[1, '{"a":1}'], [3, '{"b":2}']], rejects: [2] });
+    }
+  });
+
+  it("keeps the lines before one that is too long, which end in the block where it begins", async () => {
+    const text = `{"a":1}\n{"b":2}\n{"a":"${"x".repeat(200)}"}\n{"c":3}`;
+    for (const blockBytes of [90, 100, 120]) {
+      expect(await cut(text, blockBytes)).to.deep.equal({ objects: [[1, '{"a":1}'], [2, '{"b":2}'], [4, '{"c":3}']], rejects: [3] });
     }
   });
 

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { runRepl } from "../../lib/cli/repl.js";
+import type { ClusterInfo } from "../../lib/client/documents.js";
 import type { Rpc } from "../../lib/index.js";
 import { until } from "../support/until.js";
 
@@ -11,7 +12,7 @@ function fakeRpc(): Rpc {
   const fail = () => Promise.reject(new BquerydError("UNKNOWN_TABLE", "no table 'taxy'; did you mean 'taxi'?"));
   return {
     ping: () => Promise.resolve("pong"),
-    info: () => new Promise((resolve) => { setImmediate(resolve, { node: "dqe1" }); }),
+    info: () => new Promise((resolve) => { setImmediate(() => { resolve({ node: "dqe1" } as ClusterInfo); }); }),
     files: () => new Promise(() => undefined),
     groupby: fail, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
   };

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { dtypes, isBitSet, isTextDtype, wholeRange } from "../../lib/columns/dtypes.js";
+import { isBitSet } from "../../lib/columns/bits.js";
+import { dtypes, isTextDtype, wholeRange } from "../../lib/columns/dtypes.js";
 import type { Batch, Dtype } from "../../lib/columns/dtypes.js";
-import { bytesAt, packBytes } from "../../lib/columns/texts.js";
-import { sliceBatch } from "../../lib/columns/read/batches.js";
-import { fixedBatch, findWidth } from "../../lib/formats/values/batches.js";
+import { bytesAt, packBytes, packStrings, unpackStrings } from "../../lib/columns/texts.js";
+import { sliceBatch } from "../../lib/columns/slice-batch.js";
+import { widthOf } from "../../lib/columns/files/encodings.js";
+import { batchBytes, fixedBatch } from "../../lib/formats/values/batches.js";
 import { findDisorder, keysOf } from "../../lib/formats/sort/keys.js";
 import { createSorter } from "../../lib/formats/sort/sorter.js";
 import type { SortSpec } from "../../lib/formats/sort/sorter.js";
@@ -27,7 +29,7 @@ function batchOf(dtype: Dtype, cells: readonly Cell[], isCoded = false): Batch {
     const codes = Uint32Array.from(texts, (text) => distinct.indexOf(Buffer.from(text ?? []).toString("hex")));
     return { dtype, rows: cells.length, nulls, values: { ...packBytes(distinct.map((hex) => Buffer.from(hex, "hex"))), codes } };
   }
-  const batch = fixedBatch(dtype, { rows: cells.length, nulls }, new ArrayBuffer(cells.length * findWidth(dtype)!));
+  const batch = fixedBatch(dtype, { rows: cells.length, nulls }, new ArrayBuffer(cells.length * widthOf(dtype)));
   cells.forEach((cell, row) => {
     if (batch.values instanceof BigInt64Array || batch.values instanceof BigUint64Array) batch.values[row] = typeof cell === "bigint" ? cell : 0n;
     else batch.values[row] = Number(cell ?? 0);
@@ -80,7 +82,7 @@ function arbitraryCell(dtype: Dtype): fc.Arbitrary<Cell> {
   if (dtype === "float64") return fc.option(fc.oneof(fc.double(), fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 5e-324)));
   const { least, greatest } = wholeRange(dtype);
   const whole = fc.oneof(fc.bigInt({ min: least, max: greatest }), fc.constantFrom(least, greatest), fc.bigInt({ min: least < -3n ? -3n : least, max: greatest < 3n ? greatest : 3n }));
-  return fc.option(whole.map((value) => (findWidth(dtype) === 8 ? value : Number(value))));
+  return fc.option(whole.map((value) => (widthOf(dtype) === 8 ? value : Number(value))));
 }
 
 describe("sorting", () => {
@@ -142,6 +144,24 @@ describe("sorting", () => {
     interruption.abort();
     expect((await failureOf(async () => { for await (const batches of sorter.sorted()) expect(batches).to.equal(undefined); })).code).to.equal("CANCELLED");
     await sorter.close();
+  });
+
+  it("counts no bytes for texts whose entries are elsewhere", () => {
+    const values = { offsets: new Uint32Array(0), bytes: new Uint8Array(0), codes: Uint32Array.of(0, 1) };
+    expect(batchBytes({ dtype: "string", rows: 2, nulls: null, values })).to.equal(8);
+  });
+
+  it("counts a dictionary that batches share once, and compares its entries once", async () => {
+    const entries = Array.from({ length: 100_000 }, (_, entry) => `entry ${(entry * 7_919) % 100_000} of many`);
+    const dictionary = packStrings(entries);
+    const sorter = createSorter({ dtypes: ["string"], by: 0, near: tmpdir(), budgetBytes: 8 * 1024 * 1024 });
+    const codes = Array.from({ length: 40 }, (_, batch) => Uint32Array.from({ length: 1_000 }, (_value, row) => (row * 100 + batch * 37) % 100_000));
+    for (const of of codes) await sorter.push([{ dtype: "string", rows: 1_000, nulls: null, values: { ...dictionary, codes: of } }]);
+    const pieces: (string | null)[][] = [];
+    for await (const [batch] of sorter.sorted()) if (batch?.dtype === "string") pieces.push(unpackStrings(batch.values, batch.nulls));
+    await sorter.close();
+    expect(pieces.length).to.equal(1);
+    expect(pieces[0]).to.deep.equal(codes.flatMap((of) => [...of].map((code) => entries[code]!)).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
   });
 
   it("of nothing gives nothing", async () => {

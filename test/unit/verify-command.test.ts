@@ -7,6 +7,7 @@ import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { openTable } from "../../lib/columns/read/open.js";
 import { appendRows } from "../support/append-rows.js";
+import { writeRawBcolz } from "../support/bcolz-directory.js";
 import { writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
 
 const program = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
@@ -50,6 +51,36 @@ describe("looking after tables from the command line", () => {
     const [first, second] = stdout.trim().split("\n");
     expect(first).to.equal(`a.bcolz: ${data}, column 'dist\\u{1b}ance', chunk 0, byte 0: its checksum differs`);
     expect(second).to.match(/^b\.bcolz: [0-9a-f]{64}\.json: is missing, though CURRENT names it$/);
+  });
+
+  it("verify of a table of bcolz says what was looked at, and gives damage as a line and exit code 65", async () => {
+    const bytes = Buffer.alloc(8 * 150);
+    writeRawBcolz(join(folder, "old.bcolz"), [{ name: "a", dtype: "int64", bytes, itemBytes: 8 }, { name: "o", dtype: "object", bytes, itemBytes: 8 }]);
+    const whole = bqueryd("verify", "old");
+    expect({ status: whole.status, stderr: whole.stderr }).to.deep.equal({ status: 0, stderr: "" });
+    expect(whole.stdout).to.match(/^old\.bcolz: every chunk can be decoded, 2 files, 1\.26 kB; bcolz keeps no checksums, [^\n]+\nold\.bcolz: column 'o' is of Python objects, and was not looked at\n$/);
+    await writeFile(join(folder, "old.bcolz", "a", "data", "__1.blp"), "");
+    const { status, stdout } = bqueryd("verify", "old.bcolz");
+    expect([status, stdout.split("\n")[0]]).to.deep.equal([65, "old.bcolz: a/data/__1.blp, column 'a', chunk 1: it is shorter than a Blosc header"]);
+  });
+
+  it("counts one of a thing as one", async () => {
+    await writeTable(join(folder, "one.bcolz"), [{ name: "v", dtype: "int64", values: Array.from({ length: 1 }, () => 1n) }]);
+    expect(bqueryd("export", "one", "one.csv").stdout).to.match(/^1 row from one into one\.csv: /);
+    expect(bqueryd("inspect", "one").stdout).to.match(/^one\.bcolz: 1 row, 1 column, /);
+    await writeTable(join(folder, "none.bcolz"), []);
+    expect(bqueryd("compact", "none").stdout).to.equal("none.bcolz: nothing to join, 0 files\n");
+    await writeTable(join(folder, "few.bcolz"), [{ name: "v", dtype: "int64", values: [] }]);
+    await appendRows(join(folder, "few.bcolz"), [{ name: "v", dtype: "int64", values: [1n] }]);
+    expect(bqueryd("verify", "one").stdout).to.match(/^one\.bcolz: whole, 2 files of 1 generation, /);
+  });
+
+  it("a data file that is not there is damage, and not a generation that is gone", async () => {
+    await writeTable(join(folder, "taxi.bcolz"), columns);
+    const { data } = openTable(join(folder, "taxi.bcolz")).footer.columns[0]!.segments[0]!;
+    await unlink(join(folder, "taxi.bcolz", data));
+    expect(bqueryd("export", "taxi", "taxi.csv")).to.deep.include({ status: 74, stderr: `bqueryd: CORRUPT_FOOTER: the footer of taxi.bcolz names file ${data}, which is not there; restore the file, copy the table again from a good holder, or import it again\n` });
+    expect(bqueryd("verify", "taxi")).to.deep.include({ status: 65, stderr: "" }).and.property("stdout").match(/is missing/);
   });
 
   it("verify --json is one object, for a set with a damaged footer too", async () => {

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { createTables } from "../../lib/columns/write/writer.js";
-import { compareScans, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings.js";
+import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings.js";
 import { watchHoldings, type HoldingsWatch } from "../../lib/cluster/worker/holdings-watch.js";
+import type { Holding } from "../../lib/wire/messages.js";
+import { writeShards, type PlainColumn } from "../support/write-table.js";
 import { createSilentLog } from "../support/silent-log.js";
 import { until } from "../support/until.js";
 
@@ -129,6 +131,47 @@ describe("worker holdings", () => {
       await watched!.rescan();
       expect([...names]).to.deep.equal(["first.bcolz"]);
     });
+  });
+
+  describe("of sets that are replaced", () => {
+    const pathOf = (shard: number): string => join(dataDir, `taxi-${shard}.bcolzs`);
+    const column = (value: bigint): PlainColumn[] => [{ name: "v", dtype: "int64", values: Array.from({ length: 12 }, () => value) }];
+    const writeSet = (count: number, value: bigint): Promise<string[]> => writeShards(Array.from({ length: count }, (_, shard) => pathOf(shard)), column(value), { replace: true });
+
+    it("are in motion while some shard is new and no import is whole, and only until a scan has seen it", async () => {
+      await writeSet(4, 1n);
+      const before = await scanHoldings(dataDir, new Map());
+      await writeSet(3, 2n);
+      const after = await scanHoldings(dataDir, before);
+      const mixed = new Map([...before].map(([name, table]) => [name, name === "taxi-0.bcolzs" ? after.get(name)! : table]));
+      expect([hasSetInMotion(before, mixed), hasSetInMotion(mixed, mixed), hasSetInMotion(before, after), hasSetInMotion(before, before)]).to.deep.equal([true, false, false, false]);
+      // The new set is whole, and what is left of the old one is about to go.
+      expect(hasSetInMotion(before, new Map([...after, ["taxi-3.bcolzs", before.get("taxi-3.bcolzs")!]]))).to.equal(false);
+      expect([hasSetInMotion(before, new Map([...before].slice(1))), hasSetInMotion(new Map(), new Map([...before].slice(1)))]).to.deep.equal([false, true]);
+    });
+
+    it("are told of when they are whole, whichever number of shards takes the place of which", async () => {
+      const held = new Map<string, Holding>();
+      let broken = 0;
+      await writeSet(3, 0n);
+      const watched = await watchHoldings({
+        dataDir, log: createSilentLog().log,
+        onChange: (added, removed) => {
+          for (const name of removed) held.delete(name);
+          for (const holding of added) held.set(holding.name, holding);
+          const ofSet = new Map<string, number>();
+          for (const { set } of held.values()) ofSet.set(set!.id, (ofSet.get(set!.id) ?? 0) + 1);
+          if (![...held.values()].some(({ set }) => ofSet.get(set!.id) === set!.count)) broken++;
+        },
+      });
+      let isDone = false;
+      const scans = (async () => { while (!isDone) await watched.rescan(); })();
+      for (let round = 1; round <= 40; round++) await writeSet(1 + (round * 7) % 12, BigInt(round));
+      isDone = true;
+      await scans;
+      await watched.close();
+      expect(broken).to.equal(0);
+    }).timeout(30_000);
   });
 
   it("are told of no more once the watch is closed", async () => {

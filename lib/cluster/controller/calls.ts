@@ -2,8 +2,9 @@
 import { BquerydError, errorCodes } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { noCost } from "../../wire/costs.js";
+import { parseTableName } from "../../columns/names.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
-import { absentColumns, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
+import { absentColumns, chosenHoldings, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
 import type { GoneGeneration } from "./generations.js";
@@ -46,10 +47,29 @@ export function findCall(state: ControllerState, clientId: string, id: string): 
 export function restartCall(step: Step, call: Call, gone: GoneGeneration): void {
   call.gone.push(gone);
   const resolved = call.attempt === 1 ? resolveAgain(step.state, call) : undefined;
-  if (resolved === undefined) {
-    failCall(step, call, failures.generationGone(gone.name, step.state.options.origin));
-    return;
-  }
+  if (resolved === undefined) failCall(step, call, failures.generationGone(gone.name, step.state.options.origin));
+  else beginAgain(step, call, resolved);
+}
+
+/**
+ * Begins a call again when a shard that nobody holds any more is of a set in whose place there is another one, as after
+ * an import with fewer shards; tells whether it did. A set that only lost a shard is never taken for another.
+ */
+export function restartOverNewSet(step: Step, call: Call, { name, generation }: ShardRef): boolean {
+  const resolved = call.attempt === 1 && call.scope.pinned === null ? resolveAgain(step.state, call) : undefined;
+  const { base, shard } = parseTableName(name);
+  if (resolved === undefined || shard === null) return false;
+  const holdings = chosenHoldings(step.state.catalog);
+  const before = new Map(call.shards.map((old) => [old.name, old.generation]));
+  const members = resolved.shards.filter((member) => parseTableName(member.name).base === base);
+  const isNew = members.every((member) => (holdings.get(member.name)?.set ?? null) !== null && before.get(member.name) !== member.generation);
+  if (members.length === 0 || !isNew) return false;
+  call.gone.push({ name, generation });
+  beginAgain(step, call, resolved);
+  return true;
+}
+
+function beginAgain(step: Step, call: Call, resolved: ResolvedShards): void {
   cancelTasks(step, call);
   call.attempt += 1;
   call.retries += 1;

@@ -120,6 +120,8 @@ function loseWorker(step: Step, worker: Worker, { reason, saidBye }: { reason: s
   step.actions.push({ kind: "log", level: saidBye ? "info" : "warn", event: "worker.lost", facts: { worker: worker.id, node: worker.node, reason } });
   failStranded(step);
   schedule(step, call);
+  // A call that began again over another set has shards for workers that are idle.
+  scheduleAll(step);
 }
 
 function forgetWorker(state: ControllerState, worker: Worker): void {

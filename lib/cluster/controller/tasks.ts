@@ -2,7 +2,7 @@
 import { addCosts } from "../../wire/costs.js";
 import type { Block, Cost, ShardRef } from "../../wire/messages.js";
 import { isAligned } from "./batches.js";
-import { canRestart, failCall, finishIfWhole, leaveOut, releaseTask, restartCall, settleHead } from "./calls.js";
+import { canRestart, failCall, finishIfWhole, leaveOut, releaseTask, restartCall, restartOverNewSet, settleHead } from "./calls.js";
 import { isHeldByOther, readersOf } from "./catalog.js";
 import type { Body, SliceEvent, TaskFailed } from "./events.js";
 import * as failures from "./failures.js";
@@ -132,7 +132,7 @@ export function onLostTask(step: Step, worker: Worker, reason: string): Call | u
   return giveBack(step, assignment, { failure, charged: task.open, exclude: false });
 }
 
-/** Fails a call of which a waiting shard has nobody left to read it, or goes on without. */
+/** Fails a call of which a waiting shard has nobody left to read it, if a newer set cannot be read in its place, or goes on without. */
 export function failIfStranded(step: Step, call: Call): void {
   const { state } = step;
   if (isEnough(call.stream)) return;
@@ -140,6 +140,7 @@ export function failIfStranded(step: Step, call: Call): void {
   for (let ordinal = call.firstWaiting; ordinal < call.shards.length; ordinal++) {
     const shard = call.shards[ordinal]!;
     if (call.ordinals[ordinal] !== ordinalStates.waiting || hasReader(state, call, shard)) continue;
+    if (readersOf(state.catalog, shard).size === 0 && restartOverNewSet(step, call, shard)) return;
     const failure = (call.excluded.has(ordinal) ? call.failure : undefined) ?? failures.shardUnavailable(shard, state.options.origin);
     if (call.scope.isPartialAllowed) leaveOut(step, call, shard, failure);
     else {

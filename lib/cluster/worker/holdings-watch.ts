@@ -1,10 +1,11 @@
 /** Keeps the list of holdings in step with a data directory. */
 import { watch, type FSWatcher } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { monotonicMs } from "../../base/clock.js";
 import { toBquerydError } from "../../base/errors.js";
 import type { Log } from "../../base/log.js";
 import type { Holding } from "../../wire/messages.js";
-import { compareScans, scanHoldings, type Scan, type ScanDifference } from "./holdings.js";
+import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference } from "./holdings.js";
 
 /** A watched data directory. */
 export interface HoldingsWatch {
@@ -27,6 +28,9 @@ const settleMs = 50;
 /** The rescan finds what raises no event in the directory itself: a CURRENT replaced inside a table. */
 const rescanMinMs = 500;
 const rescanMaxMs = 5_000;
+/** How soon a set that is being replaced is looked at again, and for how long at most before it is told of as it is. */
+const motionMs = 10;
+const motionMaxMs = 1_000;
 /** Scanning takes at most this part of the time, so that an idle worker with many tables stays idle. */
 const scanShare = 1 / 200;
 
@@ -59,7 +63,7 @@ export async function watchHoldings({ dataDir, log, onChange }: HoldingsWatchOpt
   async function scanOnce(isFirst: boolean): Promise<void> {
     eventPending = false;
     const startMs = monotonicMs();
-    const found = await readDirectory();
+    const found = await readStill(readDirectory, scan, () => closed);
     if (closed) return;
     const difference = compareScans(scan, found);
     scan = found;
@@ -102,6 +106,17 @@ export async function watchHoldings({ dataDir, log, onChange }: HoldingsWatchOpt
       await (following ?? running);
     },
   };
+}
+
+/** What is there once no set is half replaced: an import takes a moment for that, a copy by hand longer than is waited. */
+async function readStill(read: () => Promise<Scan>, before: Scan, isOver: () => boolean): Promise<Scan> {
+  const startMs = monotonicMs();
+  let found = await read();
+  while (!isOver() && hasSetInMotion(before, found) && monotonicMs() - startMs < motionMaxMs) {
+    await delay(motionMs);
+    found = await read();
+  }
+  return found;
 }
 
 /** How long to wait after a scan. Changes come in company: an import puts shard after shard in place. */

@@ -6,7 +6,7 @@ import { toBquerydError, type BquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
 import { describeTable, stampTable } from "../../columns/read/describe.js";
-import { isTableName } from "../../columns/names.js";
+import { findTableName, isTableName } from "../../columns/names.js";
 import type { Holding } from "../../wire/messages.js";
 
 /** A table directory as one scan found it: readable, or with the reason why it is not. */
@@ -62,6 +62,26 @@ export function compareScans(before: Scan, after: Scan): ScanDifference {
     if (holding !== null && !after.has(name)) removed.push(name);
   }
   return { added, changed, removed, broken };
+}
+
+/**
+ * Tells whether a scan met a set that is just coming, or taking the place of another: some shard has changed since the
+ * scan before, and of no import all shards are there.
+ */
+export function hasSetInMotion(before: Scan, after: Scan): boolean {
+  const families = new Map<string, { readonly counts: Map<string, number>; hasChanged: boolean; isWhole: boolean }>();
+  for (const [name, table] of after) {
+    const set = table.holding?.set ?? null;
+    const base = findTableName(name)?.base;
+    if (set === null || base === undefined) continue;
+    const family = families.get(base) ?? { counts: new Map<string, number>(), hasChanged: false, isWhole: false };
+    const count = (family.counts.get(set.id) ?? 0) + 1;
+    family.counts.set(set.id, count);
+    family.isWhole ||= count === set.count;
+    family.hasChanged ||= before.get(name)?.stamp !== table.stamp;
+    families.set(base, family);
+  }
+  return [...families.values()].some(({ hasChanged, isWhole }) => hasChanged && !isWhole);
 }
 
 function scanTable(path: string, known: ScannedTable | undefined): ScannedTable | undefined {

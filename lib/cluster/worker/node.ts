@@ -1,12 +1,11 @@
 /** A worker: turns messages, timers, files and its compute thread into events of the core, and does what it decides. */
-import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
 import { monotonicMs, randomId } from "../../base/clock.js";
 import type { Config } from "../../base/config.js";
-import { BquerydError, toBquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
+import { unreachable, type ErrorCode } from "../../base/errors.js";
 import type { Log } from "../../base/log.js";
 import { version } from "../../base/version.js";
 import type { Registry } from "../../registry/registry.js";
+import { requireDataDir } from "./data-dir.js";
 import { startComputeThread, type ComputeEvent, type ComputeThread } from "./compute-thread.js";
 import { createWorkerState, on, type Instruction, type WorkerEvent, type WorkerState } from "./core.js";
 import { failureOf } from "./failure.js";
@@ -40,7 +39,7 @@ const staleCodes: readonly ErrorCode[] = ["GENERATION_GONE", "SHARD_UNAVAILABLE"
  * data directory that cannot be served and MEMORY_LIMIT when the engine's memory cannot be had.
  */
 export async function startWorker({ config, log, registry }: WorkerOptions): Promise<RunningWorker> {
-  await requireDirectory(config.dataDir);
+  await requireDataDir(config.dataDir);
   const node = new WorkerNode(config, log);
   try {
     await node.open(registry);
@@ -152,19 +151,4 @@ class WorkerNode {
     if (staleCodes.includes(code)) void this.#holdings?.rescan().then(() => { this.#apply(event); });
     else this.#apply(event);
   }
-}
-
-async function requireDirectory(dataDir: string): Promise<void> {
-  const facts = await stat(dataDir).catch((cause: unknown) => {
-    if (toBquerydError(cause).code !== "NOT_FOUND") throw unreadable(dataDir, cause);
-    throw new BquerydError("CONFIG", `data_dir ${dataDir} does not exist; create it, or set data_dir to the directory of your tables`, { details: { dataDir }, cause });
-  });
-  if (!facts.isDirectory()) {
-    throw new BquerydError("CONFIG", `data_dir ${dataDir} is not a directory; set data_dir to the directory of your tables`, { details: { dataDir } });
-  }
-  await access(dataDir, constants.R_OK | constants.X_OK).catch((cause: unknown) => { throw unreadable(dataDir, cause); });
-}
-
-function unreadable(dataDir: string, cause: unknown): BquerydError {
-  return new BquerydError("CONFIG", `data_dir ${dataDir} cannot be read by this user; change its permissions, or set data_dir`, { details: { dataDir }, cause });
 }

@@ -101,7 +101,7 @@ function toLittleEndian(bytes: Uint8Array, { stored }: BcolzColumn): Uint8Array 
 }
 
 function corrupt({ name }: BcolzDirectory, column: BcolzColumn, chunk: number, wrong: string): BquerydError {
-  return new BquerydError("CORRUPT_CHUNK", `chunk ${chunk} of column '${column.name}' in ${name} is damaged: ${wrong}; copy the table again from a good holder`, { details: { table: name, column: column.name, chunk } });
+  return new BquerydError("CORRUPT_CHUNK", `chunk ${chunk} of column '${column.name}' in ${name} is damaged: ${wrong}; copy the table again from a good holder`, { details: { table: name, column: column.name, chunk, problem: wrong } });
 }
 
 function tooLarge({ name }: BcolzDirectory, column: BcolzColumn, bytes: number): BquerydError {

@@ -5,7 +5,7 @@ import { chunkRows } from "../dtypes.js";
 import { forEachRun } from "./chunk-reader.js";
 import { dropDerived, type DerivedPlace } from "./derived-files.js";
 import type { BcolzColumn, BcolzDirectory } from "./directory.js";
-import type { RunReader } from "./numbers.js";
+import type { RunReader } from "./runs.js";
 
 /** One column in its table. */
 export interface ColumnContext {

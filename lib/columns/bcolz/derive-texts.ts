@@ -4,7 +4,7 @@ import { BquerydError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { createArena, type Arena } from "../encode/arena.js";
 import { createDictionaryBuilder, type DictionaryBuilder } from "../dictionary/builder.js";
-import { compareBytes, textBounds } from "../text.js";
+import { compareBytes, textBounds } from "../text-order.js";
 import { createPoolMemory, type PoolMemory } from "../dictionary/text-pool.js";
 import { bytesAt, countTexts, type Texts } from "../texts.js";
 

@@ -12,6 +12,7 @@ import { createHash, type Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { BquerydError } from "../../base/errors.js";
+import { formatCount, formatCounted } from "../../base/quantities.js";
 import type { Dtype } from "../dtypes.js";
 import { corruptFooter, currentName } from "../files/footer.js";
 import type { RefusedColumn } from "../read/table.js";
@@ -61,14 +62,25 @@ export function isBcolz(path: string): boolean {
   return isThere(join(path, rootsName)) || isThere(join(path, "meta", "storage"));
 }
 
-/** Looks at a table. Throws CORRUPT_FOOTER naming the column, UNSUPPORTED_FORMAT for a bare array. */
-export function readBcolzDirectory(path: string): BcolzDirectory {
+/**
+ * Looks at a table. Throws CORRUPT_FOOTER naming the column, UNSUPPORTED_FORMAT for a bare array. Where `onDamage` takes
+ * what is wrong with a column, that column is left out.
+ */
+export function readBcolzDirectory(path: string, onDamage?: (column: string, cause: BquerydError) => void): BcolzDirectory {
   const name = basename(resolve(path));
   const root = findRoot(path, name);
   const rootsBytes = readRoots(root);
   const names = decodeNames(rootsBytes, name);
   const hash = createHash("sha256").update(JSON.stringify(["bcolz", name, names]));
-  const found = names.map((column, ordinal) => readColumn(root, column, ordinal, hash));
+  const found = names.flatMap((column, ordinal) => {
+    try {
+      return [readColumn(root, column, ordinal, hash)];
+    } catch (cause) {
+      if (onDamage === undefined || !(cause instanceof BquerydError) || cause.code !== "CORRUPT_FOOTER") throw cause;
+      onDamage(column, cause);
+      return [];
+    }
+  });
   requireEqualRows(found, name);
   const columns = found.flatMap(({ column }) => (column === undefined ? [] : [column]));
   const chunks = columns.flatMap((column) => column.chunks);
@@ -181,5 +193,5 @@ function requireStamp(root: Root, directory: string, name: string): FileStamp {
 function requireEqualRows(columns: readonly FoundColumn[], table: string): void {
   const [first] = columns;
   const other = columns.find((column) => column.rows !== first!.rows);
-  if (other !== undefined) throw corruptFooter(table, `its columns have different lengths: '${first!.name}' ${first!.rows} rows, '${other.name}' ${other.rows}`);
+  if (other !== undefined) throw corruptFooter(table, `its columns have different lengths: '${first!.name}' ${formatCounted(first!.rows, "row")}, '${other.name}' ${formatCount(other.rows)}`);
 }

@@ -5,7 +5,8 @@ import { chunkRows } from "../dtypes.js";
 import type { ChunkStatistics, TableColumn } from "../read/table.js";
 import type { ColumnContext } from "./context.js";
 import { findDerived, keepDerived } from "./derived-files.js";
-import { decodeNumbers, type NumberBounds, type NumberChunk } from "./numbers.js";
+import { decodeNumbers, type NumberChunk } from "./numbers.js";
+import type { NumberBounds } from "./runs.js";
 import { withScratch } from "./room.js";
 
 /** [nulls, minimum, maximum] of each chunk: numbers as text, which holds int64 and infinities. */

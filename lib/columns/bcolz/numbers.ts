@@ -4,21 +4,12 @@
  */
 import type { Heap } from "../../kernels/heap.js";
 import { isFloatDtype, isTextDtype, wholeRange } from "../dtypes.js";
+import { halfToNumber } from "../half-float.js";
 import type { Vector } from "../vector.js";
 import type { BcolzColumn } from "./directory.js";
 import { withRoom, type Room } from "./room.js";
+import { keepBitmap, keepWords, type NumberBounds, type RunReader, type Values } from "./runs.js";
 import { readTimes } from "./times.js";
-
-/** Calls back with the rows of a chunk, run by run, as raw little-endian bytes. */
-export type RunReader = (use: (bytes: Uint8Array, rows: number) => void) => void;
-
-/** What is known of the values of a chunk. */
-export interface NumberBounds {
-  readonly nullCount: number;
-  /** bigint for whole numbers; null when every row is. */
-  readonly minimum: bigint | number | null;
-  readonly maximum: bigint | number | null;
-}
 
 /** A column's chunk with its bounds. */
 export interface NumberChunk {
@@ -33,9 +24,6 @@ export function decodeNumbers(column: BcolzColumn, rows: number, read: RunReader
     return { bounds, vector: { kind: "int", base: 0n, step: 1n, nulls: 0, text: 0, ...values, rows, nullCount: bounds.nullCount, ...room.owned() } };
   });
 }
-
-/** The parts of a vector that differ, with the bounds of its values. */
-export type Values = Pick<Vector, "width" | "values"> & Partial<Pick<Vector, "kind" | "base" | "nulls">> & { readonly bounds: NumberBounds };
 
 function decodeKind(column: BcolzColumn, rows: number, read: RunReader, room: Room): Values {
   const { kind, itemBytes } = column.stored;
@@ -76,14 +64,9 @@ function copyCodes(source: NarrowArray, codes: NarrowArray, base: number, isBool
 }
 
 /** int64, and uint64 as v - 2^63: its highest bit turned. */
-function readWide({ stored }: BcolzColumn, rows: number, read: RunReader, { heap, keep }: Room): Values {
-  const { kernels } = heap;
-  const values = keep(8 * rows);
-  let to = values;
-  read((bytes) => {
-    kernels.bytes.set(bytes, to);
-    to += bytes.length;
-  });
+function readWide({ stored }: BcolzColumn, rows: number, read: RunReader, room: Room): Values {
+  const { kernels } = room.heap;
+  const values = keepWords(rows, read, room);
   if (stored.kind === "uint") {
     const halves = new Int32Array(kernels.bytes.buffer, values, 2 * rows);
     for (let i = 1; i < halves.length; i += 2) halves[i]! ^= -0x8000_0000;
@@ -91,9 +74,9 @@ function readWide({ stored }: BcolzColumn, rows: number, read: RunReader, { heap
   return { width: 8, values, bounds: { nullCount: 0, minimum: kernels.minI64(values, rows), maximum: kernels.maxI64(values, rows) } };
 }
 
-function readFloats(itemBytes: number, rows: number, read: RunReader, { heap, keep }: Room): Values {
-  const { buffer } = heap.kernels.bytes;
-  const values = keep(8 * rows);
+function readFloats(itemBytes: number, rows: number, read: RunReader, room: Room): Values {
+  const { buffer } = room.heap.kernels.bytes;
+  const values = room.keep(8 * rows);
   const target = new Float64Array(buffer, values, rows);
   const bitmap = new Uint8Array(Math.ceil(rows / 8));
   let nullCount = 0;
@@ -118,14 +101,7 @@ function readFloats(itemBytes: number, rows: number, read: RunReader, { heap, ke
   });
   const isAllNull = nullCount === rows;
   const bounds = { nullCount, minimum: isAllNull ? null : minimum, maximum: isAllNull ? null : maximum };
-  return { kind: "float", width: 8, values, nulls: nullCount === 0 ? 0 : keepBitmap(bitmap, heap, keep), bounds };
-}
-
-/** Puts a bitmap of null rows into the heap. */
-export function keepBitmap(bitmap: Uint8Array, heap: Heap, keep: (bytes: number) => number): number {
-  const nulls = keep(bitmap.length);
-  heap.kernels.bytes.set(bitmap, nulls);
-  return nulls;
+  return { kind: "float", width: 8, values, nulls: nullCount === 0 ? 0 : keepBitmap(bitmap, room), bounds };
 }
 
 function unsignedView(buffer: ArrayBufferLike, pointer: number, rows: number, width: 1 | 2 | 4): NarrowArray {
@@ -149,14 +125,4 @@ function floatView({ buffer, byteOffset, length }: Uint8Array, itemBytes: number
   if (itemBytes === 8) return new Float64Array(buffer, byteOffset, length / 8);
   if (itemBytes === 4) return new Float32Array(buffer, byteOffset, length / 4);
   return Float32Array.from(new Uint16Array(buffer, byteOffset, length / 2), halfToNumber);
-}
-
-/** The value of 16 bits of IEEE 754 binary16. */
-function halfToNumber(bits: number): number {
-  const sign = bits >> 15 === 0 ? 1 : -1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1_024) * 2 ** (exponent - 15);
 }

@@ -7,7 +7,7 @@ import { BquerydError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { Texts } from "../texts.js";
 import type { BcolzColumn } from "./directory.js";
-import type { RunReader } from "./numbers.js";
+import type { RunReader } from "./runs.js";
 
 /** Texts being gathered. */
 interface Gathering {

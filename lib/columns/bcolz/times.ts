@@ -2,8 +2,8 @@
 import { BquerydError } from "../../base/errors.js";
 import { wholeRange } from "../dtypes.js";
 import type { BcolzColumn } from "./directory.js";
-import { keepBitmap, type RunReader, type Values } from "./numbers.js";
 import type { Room } from "./room.js";
+import { keepBitmap, keepWords, type RunReader, type Values } from "./runs.js";
 import type { TimeUnit } from "./stored-dtype.js";
 
 /** Nanoseconds of the units that timestamps may have. */
@@ -12,17 +12,12 @@ const nanoseconds: Readonly<Partial<Record<TimeUnit, bigint>>> = { h: 3_600_000_
 const finerThanNanoseconds: Readonly<Partial<Record<TimeUnit, bigint>>> = { ps: 1_000n, fs: 1_000_000n, as: 1_000_000_000n };
 
 /** Decodes rows of datetimes or timedeltas; NaT is null. Throws OVERFLOW for what a timestamp or date cannot hold. */
-export function readTimes(column: BcolzColumn, rows: number, read: RunReader, { heap, keep }: Room): Values {
-  const { kernels } = heap;
-  const values = keep(8 * rows);
-  let to = values;
-  read((bytes) => {
-    kernels.bytes.set(bytes, to);
-    to += bytes.length;
-  });
+export function readTimes(column: BcolzColumn, rows: number, read: RunReader, room: Room): Values {
+  const { kernels } = room.heap;
+  const values = keepWords(rows, read, room);
   const bitmap = new Uint8Array(Math.ceil(rows / 8));
   const nullCount = markNaT(new Int32Array(kernels.bytes.buffer, values, 2 * rows), bitmap);
-  const nulls = nullCount === 0 ? 0 : keepBitmap(bitmap, heap, keep);
+  const nulls = nullCount === 0 ? 0 : keepBitmap(bitmap, room);
   const counts = new BigInt64Array(kernels.bytes.buffer, values, rows);
   if (nullCount === rows) {
     counts.fill(0n);

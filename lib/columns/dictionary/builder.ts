@@ -1,12 +1,12 @@
 /** The dictionary of a string or bytes column while a table is written: shared by all shards of one import. */
-import { isUtf8 } from "node:buffer";
-import { BquerydError } from "../../base/errors.js";
-import { chunkRows, isBitSet, type TextDtype } from "../dtypes.js";
+import { isBitSet } from "../bits.js";
+import { chunkRows, type TextDtype } from "../dtypes.js";
 import { encodeDictionary } from "../files/dictionary.js";
 import { createPool, createPoolMemory, type PoolMemory, type TextPool } from "./text-pool.js";
 import { rankTexts } from "./rank-texts.js";
-import type { Dictionary } from "../read/table.js";
+import type { Dictionary } from "../files/dictionary.js";
 import type { Texts } from "../texts.js";
+import { requireUtf8 } from "../utf8.js";
 
 /** Texts in order of first appearance, distinct by their bytes. */
 export interface DictionaryBuilder {
@@ -56,7 +56,10 @@ export function createDictionaryBuilder({ dtype, valuesMax, bytesMax, memory = c
       const known = pool.count();
       const rowEntries = texts.offsets.length < mappedEntriesPerRow * count ? texts.codes : null;
       const codes = rowEntries === null ? encodeEach(pool, texts, nulls, from, count) : encodeMapped(pool, { ...texts, rowEntries }, nulls, from, count);
-      if (dtype === "string") requireUtf8(pool.texts(), known);
+      if (dtype === "string") {
+        const { offsets, bytes } = pool.texts();
+        requireUtf8(offsets.subarray(known), bytes);
+      }
       return codes;
     },
     finish() {
@@ -65,14 +68,6 @@ export function createDictionaryBuilder({ dtype, valuesMax, bytesMax, memory = c
     },
     release: pool.release,
   };
-}
-
-/** The texts from `from` on are UTF-8, and none begins within a character. */
-function requireUtf8({ offsets, bytes }: Texts, from: number): void {
-  if (from === offsets.length - 1) return;
-  let isWhole = isUtf8(bytes.subarray(offsets[from]));
-  for (let code = from; code < offsets.length - 1 && isWhole; code++) isWhole = (bytes[offsets[code]!]! & 0xc0) !== 0x80;
-  if (!isWhole) throw new BquerydError("BAD_INPUT", "a string is not valid UTF-8; convert the file to UTF-8, or store the column as bytes");
 }
 
 /** Looks each row up. */

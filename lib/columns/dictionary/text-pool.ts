@@ -3,7 +3,7 @@ import { BquerydError } from "../../base/errors.js";
 import { createHeap, type Heap } from "../../kernels/heap.js";
 import { loadKernels } from "../../kernels/kernels.js";
 import { createIdle } from "../../kernels/idle.js";
-import type { Dictionary } from "../read/table.js";
+import type { Dictionary } from "../files/dictionary.js";
 import type { Texts } from "../texts.js";
 
 /** Texts in order of first appearance. */
@@ -25,6 +25,8 @@ export interface PoolMemory {
   readonly small: Heap;
   /** Made when first asked for. Throws MEMORY_LIMIT. */
   large(): Heap;
+  /** Lets the large heap go if nothing is in it any more. */
+  trim(): void;
   /** Ends its use, once all pools in it are released. */
   close(): void;
 }
@@ -48,7 +50,7 @@ const firstBytes = 4_096;
 const entryBytes = 16;
 /** Address space of the two heaps; only what is used costs memory. */
 const smallHeapBytes = 32 * 1024 * 1024;
-const largeHeapBytes = 384 * 1024 * 1024;
+const largeHeapBytes = 256 * 1024 * 1024;
 /** Texts are copied into the kernels' memory in runs of so many bytes, or one by one where they are longer. */
 const runBytes = 1024 * 1024;
 
@@ -61,6 +63,9 @@ export function createPoolMemory(): PoolMemory {
   return {
     small,
     large: () => (large ??= openHeap(largeHeapBytes)),
+    trim() {
+      if (large?.usedBytes === 0) large = undefined;
+    },
     close: () => { idleHeap.keep(small); },
   };
 }
@@ -133,7 +138,7 @@ export function createPool(memory: PoolMemory, limits: { textsMax: number; bytes
       }
       return codes;
     },
-    release() { releaseBlocks(blocks); },
+    release() { releasePool(memory, blocks); },
   };
 }
 
@@ -229,6 +234,11 @@ function findBlocks(heaps: readonly (() => Heap)[], { texts, bytes }: Room): Blo
     for (const pointer of found) if (pointer !== undefined) heap.release(pointer);
   }
   return undefined;
+}
+
+function releasePool(memory: PoolMemory, blocks: Blocks): void {
+  releaseBlocks(blocks);
+  memory.trim();
 }
 
 function releaseBlocks({ heap, state, table, offsets, bytes }: Blocks): void {

@@ -1,12 +1,13 @@
 /**
- * The writer's lock of a table: the file LOCK with process id, start time of the process and a random token. A lock
- * whose process is gone is taken over.
+ * The writer's lock of a table: the file LOCK with the mark of its process and a random token. A lock whose process is
+ * gone is taken over; one of another PID namespace never is, as nobody here can tell whether its process runs.
  */
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BquerydError } from "../../base/errors.js";
 import { isSystemError, type Files } from "../../base/files.js";
 import { randomId } from "../../base/clock.js";
+import { formatMark, parseMark, readMark } from "./marks.js";
+import { removeIfThere } from "./remove.js";
 
 /** Name of the lock file in a table's directory, and the beginning of the names of locks about to be. */
 export const lockName = "LOCK";
@@ -21,27 +22,10 @@ export interface Lock {
 
 const attemptsMax = 10;
 
-/** What tells this process from every other of this machine: its id and its start time. */
-export function ownMark(): string {
-  return `${process.pid} ${findStartTime(process.pid) ?? "0"}`;
-}
-
-/** Tells whether the process whose mark a text begins with is running. A process id alone is not enough: ids are used again. */
-export function isMarkAlive(text: string): boolean {
-  const [pid, startTime] = text.trim().split(" ");
-  // A mark that a crash has cut short is of no process.
-  return /^[0-9]{1,10}$/.test(pid ?? "") && startTime !== undefined && findStartTime(Number(pid)) === startTime;
-}
-
-/** Tells whether a text is the whole content of a lock or pin, of a process that is gone. */
-export function isMarkDead(text: string): boolean {
-  return text.endsWith("\n") && !isMarkAlive(text);
-}
-
 /** Locks the table in a directory. Throws BUSY naming the process that writes it. */
 export async function acquireLock(files: Files, directory: string, table: string): Promise<Lock> {
   const path = join(directory, lockName);
-  const content = `${ownMark()} ${randomId()}\n`;
+  const content = formatMark(randomId());
   const aside = asideName(directory);
   const lock = createLock(files, path, content);
   try {
@@ -62,7 +46,7 @@ async function linkLock(files: Files, { aside, path, table }: { aside: string; p
     if (await tryLink(files, aside, path)) return;
     await removeIfStale(files, path, table);
   }
-  throw busy(table, "another process");
+  throw busy(table, "another process", tryLater);
 }
 
 function asideName(directory: string): string {
@@ -70,11 +54,11 @@ function asideName(directory: string): string {
 }
 
 function createLock(files: Files, path: string, content: string): Lock {
-  const isHeld = async () => (await readText(files, path)) === content;
+  const isHeld = async () => (await readMark(files, path)) === content;
   return {
     isHeld,
     async release() {
-      if (await isHeld()) await files.remove(path);
+      if (await isHeld()) await removeIfThere(files, path);
     },
   };
 }
@@ -95,9 +79,11 @@ async function tryLink(files: Files, aside: string, path: string): Promise<boole
  * earlier one, so what was moved is looked at again; whoever loses a lock all the same finds out before committing.
  */
 async function removeIfStale(files: Files, path: string, table: string): Promise<void> {
-  const content = await readText(files, path);
+  const content = await readMark(files, path);
   if (content === undefined) return;
-  if (isMarkAlive(content)) throw busy(table, `process ${content.split(" ")[0]}`);
+  const { state, pid } = parseMark(content);
+  if (state === "alive") throw busy(table, `process ${pid}`, tryLater);
+  if (state === "foreign") throw busy(table, `process ${pid} of another container`, `try again when it has ended, or remove ${path} if it has, which cannot be seen from here`);
   const moved = asideName(dirname(path));
   try {
     await files.rename(path, moved);
@@ -105,31 +91,12 @@ async function removeIfStale(files: Files, path: string, table: string): Promise
     if (isSystemError(cause, "ENOENT")) return;
     throw cause;
   }
-  if ((await readText(files, moved)) !== content) await tryLink(files, moved, path);
-  await files.remove(moved);
+  if ((await readMark(files, moved)) !== content) await tryLink(files, moved, path);
+  await removeIfThere(files, moved);
 }
 
-async function readText(files: Files, path: string): Promise<string | undefined> {
-  try {
-    return Buffer.from(await files.read(path)).toString("latin1");
-  } catch (cause) {
-    if (isSystemError(cause, "ENOENT")) return undefined;
-    throw cause;
-  }
-}
+const tryLater = "try again when it has ended";
 
-/** Start time of a process in clock ticks since boot, field 22 of its stat; undefined when there is no such process. */
-function findStartTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The second field, the command in parentheses, may itself hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch (cause) {
-    if (isSystemError(cause, "ENOENT") || isSystemError(cause, "ESRCH")) return undefined;
-    throw cause;
-  }
-}
-
-function busy(table: string, holder: string): BquerydError {
-  return new BquerydError("BUSY", `${table} is being written by ${holder}; try again when it has ended`, { details: { table } });
+function busy(table: string, holder: string, advice: string): BquerydError {
+  return new BquerydError("BUSY", `${table} is being written by ${holder}; ${advice}`, { details: { table } });
 }

@@ -1,6 +1,5 @@
 /** Scratch memory of the kernels for encoding one chunk at a time. */
 import { BquerydError } from "../../base/errors.js";
-import { limits } from "../../base/limits.js";
 import { loadKernels, type Kernels } from "../../kernels/kernels.js";
 
 const usualBytes = 16 * 1024 * 1024;
@@ -16,7 +15,7 @@ export interface Arena {
   take(bytes: number): number;
 }
 
-/** An arena of a few megabytes that grows for chunks of long strings. */
+/** An arena of a few megabytes that grows for chunks of long texts. */
 export function createArena(): Arena {
   let kernels = loadKernels(usualBytes);
   let next = kernels.heapStart;
@@ -37,6 +36,6 @@ export function createArena(): Arena {
 
 function loadLarger(bytes: number): Kernels {
   const most = 4 * 1024 * 1024 * 1024;
-  if (bytes > most) throw new BquerydError("MEMORY_LIMIT", `a chunk of strings takes more than ${limits.chunkBytesMax} bytes; leave the column out or shorten its values`, { details: { bytes } });
+  if (bytes > most) throw new BquerydError("MEMORY_LIMIT", `encoding a chunk of texts takes ${bytes} bytes of at most ${most}; leave the column out or shorten its values`, { details: { bytes } });
   return loadKernels(Math.min(most, bytes * 2));
 }

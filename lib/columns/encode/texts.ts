@@ -3,7 +3,7 @@ import type { Kernels } from "../../kernels/kernels.js";
 import type { Arena } from "./arena.js";
 import { bytesOf, constantPayload, firstRow, openPayload, place, type Payload, type Rows } from "./payload.js";
 import { bitmapBytes, dictionaryParameterBytes } from "../files/payload.js";
-import { compareBytes, textBounds } from "../text.js";
+import { compareBytes, textBounds } from "../text-order.js";
 import { requireKeys } from "../dictionary/text-keys.js";
 import type { Texts } from "../texts.js";
 

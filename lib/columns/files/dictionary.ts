@@ -10,7 +10,18 @@
  *       u32      count ranks: the place of each text in order of unsigned bytes
  */
 import { endianness } from "node:os";
-import type { Dictionary } from "../read/table.js";
+
+/** A dictionary: distinct strings or bytes in order of first appearance, with the rank of each in order of unsigned bytes. */
+export interface Dictionary {
+  /** Content name of its file: equal ids are equal dictionaries. */
+  readonly id: string;
+  readonly count: number;
+  /** count + 1 offsets into bytes. */
+  readonly offsets: Uint32Array;
+  readonly bytes: Uint8Array;
+  /** Rank of each code. */
+  readonly ranks: Uint32Array;
+}
 
 const magic = "BQDC";
 const headerBytes = 16;

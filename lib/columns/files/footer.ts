@@ -112,7 +112,7 @@ export function decodeFooter(bytes: Uint8Array, generation: string, table: strin
 
 /** A CORRUPT_FOOTER error about the metadata of a table: what is wrong, and what to do. */
 export function corruptFooter(table: string, wrong: string, cause?: unknown): BquerydError {
-  return new BquerydError("CORRUPT_FOOTER", `${wrong} (table ${table}); copy the table again from a good holder, or import it again`, { details: { table }, cause });
+  return new BquerydError("CORRUPT_FOOTER", `${wrong} (table ${table}); copy the table again from a good holder, or import it again`, { details: { table, problem: wrong }, cause });
 }
 
 /** The SHA-256 of bytes, as 64 hexadecimal digits. */

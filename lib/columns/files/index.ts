@@ -24,7 +24,7 @@ import { limits } from "../../base/limits.js";
 import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type Dtype, type WholeDtype } from "../dtypes.js";
 import { codecs, dtypeNumbers, encodings, filters, findByNumber, widthOf, type Codec, type Encoding, type Filter } from "./encodings.js";
 import { bitmapBytes, codeWidth, constantBytes, dictionaryParameterBytes, narrowedParameterBytes } from "./payload.js";
-import { extremeBytesMax } from "../text.js";
+import { extremeBytesMax } from "../text-order.js";
 
 /** An extreme of a chunk: number for floats, bytes for texts, else a bigint (uint64: v - 2^63; date: days). */
 export type Extreme = bigint | number | Uint8Array;
@@ -64,6 +64,7 @@ const headerBytes = 16;
 const recordBytes = 48;
 const truncatedFlag = 1;
 const openFlag = 2;
+const knownFlags = truncatedFlag | openFlag;
 /** Bytes of output for a byte of input at most: LZ4 adds 255, zstd repeats one byte 128 Ki times in a block of four. */
 const ratioMax = { raw: 1, lz4: 255, zstd: 32_768 } as const satisfies Record<Codec, number>;
 
@@ -159,6 +160,7 @@ function readRecord(view: DataView, at: number, rows: number, tail: Uint8Array, 
   const nullCount = view.getUint32(at + 24, true);
   if (nullCount > rows) claims.fail("has more nulls than rows");
   const flags = view.getUint8(at + 31);
+  if ((flags & ~knownFlags) !== 0) claims.refuse(`chunk flags ${flags}`);
   const isOpen = (flags & openFlag) !== 0 && isTextDtype(claims.dtype);
   const record: ChunkRecord = {
     offset: Number(view.getBigUint64(at, true)),

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { wallMs } from "../../base/clock.js";
 import { isBcolz, readBcolzDirectory, stampBcolz } from "../bcolz/directory.js";
-import { readCurrent } from "../files/current.js";
+import { notATable, readCurrent } from "../directory/current.js";
 import type { Dtype } from "../dtypes.js";
 import { currentName, type SetPlace } from "../files/footer.js";
 import { readFooter } from "./open.js";
@@ -36,8 +36,14 @@ export function describeTable(path: string): TableDescription {
     name, generation, rows: footer.rows, set: footer.set,
     bytes: footer.files.reduce((sum, file) => sum + file.bytes, 0),
     columns: footer.columns.map((column) => ({ name: column.name, dtype: column.dtype })),
-    changedMs: statSync(join(directory, currentName)).mtimeMs,
+    changedMs: changedMsOf(directory),
   };
+}
+
+function changedMsOf(directory: string): number {
+  const current = statSync(join(directory, currentName), { throwIfNoEntry: false });
+  if (current === undefined) throw notATable(directory);
+  return current.mtimeMs;
 }
 
 /** Bcolz may overwrite a chunk and change nothing else, which only a look at every file shows: one a minute, ms. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { formatHex } from "../../base/hex.js";
 import { isBcolz, readBcolzDirectory } from "../bcolz/directory.js";
 import { openBcolz } from "../bcolz/open.js";
-import { readCurrent } from "../files/current.js";
-import { formatDate } from "../dates.js";
+import { readCurrent } from "../directory/current.js";
+import { formatDate, formatTimestamp } from "../moments.js";
 import { describeTable } from "./describe.js";
 import { biasOf, isTextDtype, type Dtype } from "../dtypes.js";
 import { widthOf, type Codec, type Encoding, type Filter } from "../files/encodings.js";
@@ -13,15 +13,25 @@ import type { Footer, FooterColumn, SetPlace } from "../files/footer.js";
 import type { Extreme } from "../files/index.js";
 import type { OpenColumn } from "./open-column.js";
 import { openOwnTable } from "./open.js";
-import type { RefusedColumn, TableColumn } from "./table.js";
-import { extremeBytesMax } from "../text.js";
-import { formatTimestamp } from "../timestamps.js";
+import type { ChunkStatistics, RefusedColumn, TableColumn } from "./table.js";
+import { extremeBytesMax } from "../text-order.js";
 
 /** A value as JSON can hold it: integers past 2^53 and infinities as text, times in ISO 8601, bytes in hexadecimal. */
 export type Shown = number | string | boolean | null;
 
+/** The extremes of a column, as statistics hold them. */
+export interface Extremes {
+  /** Null where every row is null, or where it is not known. */
+  readonly minimum: Extreme | null;
+  /** Whether the minimum is only known to be no less, as statistics keep 64 bytes of a text. */
+  readonly isMinimumCut: boolean;
+  readonly maximum: Extreme | null;
+  /** Whether the maximum is only known to be no greater. */
+  readonly isMaximumCut: boolean;
+}
+
 /** One column of an inspected table. */
-export interface ColumnInspection {
+export interface ColumnInspection extends Extremes {
   readonly name: string;
   readonly dtype: Dtype;
   /** What one step of a whole number is; null where nobody said. */
@@ -40,9 +50,6 @@ export interface ColumnInspection {
   /** Whether rawBytes goes by the mean length of the values in the dictionary: no data is read. */
   readonly isRawEstimated: boolean;
   readonly nulls: number;
-  /** As statistics hold them; null where every row is null, or where the extreme is not known. */
-  readonly minimum: Extreme | null;
-  readonly maximum: Extreme | null;
   /** Values in the dictionary, which all shards of an import share; null for a column without one. */
   readonly distinct: number | null;
 }
@@ -109,13 +116,13 @@ type Storage = Pick<ColumnInspection, "encodings" | "filters" | "codecs" | "stor
 
 function contentOf(column: TableColumn, unit: string | null): Omit<ColumnInspection, keyof Storage> {
   const parts = Array.from({ length: column.chunkCount }, (_, chunk) => {
-    const { rows, nullCount, minimum, maximum } = column.statistics(chunk);
-    return { rows, nulls: nullCount, minimum, maximum };
+    const statistics = column.statistics(chunk);
+    return { rows: statistics.rows, nulls: statistics.nullCount, ...extremesOf(statistics, column.dtype) };
   });
   return {
     name: column.name, dtype: column.dtype, unit, nullable: column.nullable, rows: column.rows, chunks: parts.length,
     nulls: parts.reduce((sum, part) => sum + part.nulls, 0),
-    minimum: leastOf(parts), maximum: greatestOf(parts),
+    ...joinExtremes(parts),
   };
 }
 
@@ -166,26 +173,37 @@ function tally<Name extends string>(names: readonly Name[]): Partial<Record<Name
 }
 
 /** Rows with their extremes: of a chunk, or of a column in one shard. */
-type Part = Pick<ColumnInspection, "rows" | "nulls" | "minimum" | "maximum">;
+type Part = Pick<ColumnInspection, "rows" | "nulls" | keyof Extremes>;
 
-/** The least value of some parts; null where there is none, or where a part does not know its own. */
-export function leastOf(parts: readonly Part[]): Extreme | null {
-  return pickExtreme(parts, ({ minimum }) => minimum, (order) => order < 0);
+/** The extremes of some parts together; a null where there is none, or where a part does not know its own. */
+export function joinExtremes(parts: readonly Part[]): Extremes {
+  const least = pickExtreme(parts, ({ minimum, isMinimumCut }) => [minimum, isMinimumCut], (order) => order < 0);
+  const greatest = pickExtreme(parts, ({ maximum, isMaximumCut }) => [maximum, isMaximumCut], (order) => order > 0);
+  return { minimum: least[0], isMinimumCut: least[1], maximum: greatest[0], isMaximumCut: greatest[1] };
 }
 
-/** The greatest value of some parts, likewise. */
-export function greatestOf(parts: readonly Part[]): Extreme | null {
-  return pickExtreme(parts, ({ maximum }) => maximum, (order) => order > 0);
-}
-
-function pickExtreme(parts: readonly Part[], extremeOf: (part: Part) => Extreme | null, isBetter: (order: number) => boolean): Extreme | null {
+function pickExtreme(parts: readonly Part[], extremeOf: (part: Part) => [Extreme | null, boolean], isBetter: (order: number) => boolean): [Extreme | null, boolean] {
   let best: Extreme | null = null;
+  let isCut = false;
   for (const part of parts) {
-    const candidate = extremeOf(part);
-    if (candidate === null && part.nulls < part.rows) return null;
-    if (candidate !== null && (best === null || isBetter(compareExtremes(candidate, best)))) best = candidate;
+    const [candidate, isCandidateCut] = extremeOf(part);
+    if (candidate === null && part.nulls < part.rows) return [null, true];
+    if (candidate === null) continue;
+    const order = best === null ? undefined : compareExtremes(candidate, best);
+    // A bound that is also a value is one.
+    isCut = order === undefined || isBetter(order) ? isCandidateCut : isCut && (order !== 0 || isCandidateCut);
+    if (order === undefined || isBetter(order)) best = candidate;
   }
-  return best;
+  return [best, isCut];
+}
+
+/**
+ * The extremes of a chunk. Statistics say that one of the two was cut, and not which. A minimum that was has all 64
+ * bytes; a maximum may have fewer, if bytes 0xff had to go, which no string has.
+ */
+function extremesOf({ minimum, maximum, truncated }: ChunkStatistics, dtype: Dtype): Extremes {
+  const isLong = (extreme: Extreme | null): boolean => extreme instanceof Uint8Array && extreme.length === extremeBytesMax;
+  return { minimum, isMinimumCut: truncated && isLong(minimum), maximum, isMaximumCut: truncated && (dtype !== "string" || isLong(maximum)) };
 }
 
 function compareExtremes(a: Extreme, b: Extreme): number {
@@ -193,10 +211,10 @@ function compareExtremes(a: Extreme, b: Extreme): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** An extreme of a column as people and JSON have it. Texts of 64 bytes or more are cut and end in an ellipsis. */
-export function showExtreme(value: Extreme | null, dtype: Dtype): Shown {
+/** An extreme of a column as people and JSON have it; of one that is cut what all its texts begin with, and an ellipsis. */
+export function showExtreme(value: Extreme | null, dtype: Dtype, isCut: boolean): Shown {
   if (value === null) return null;
-  if (value instanceof Uint8Array) return showText(value, dtype);
+  if (value instanceof Uint8Array) return showText(value, dtype, isCut);
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   switch (dtype) {
     case "bool": return value === 1n;
@@ -212,9 +230,8 @@ function showWhole(value: bigint): Shown {
 }
 
 /** The last byte of a cut maximum is raised, and a cut may split a character: both are left out. */
-function showText(bytes: Uint8Array, dtype: Dtype): string {
-  const isCut = bytes.length >= extremeBytesMax;
-  const shown = isCut ? bytes.subarray(0, extremeBytesMax - 1) : bytes;
+function showText(bytes: Uint8Array, dtype: Dtype, isCut: boolean): string {
+  const shown = isCut ? bytes.subarray(0, bytes.length - 1) : bytes;
   if (dtype === "bytes") return `${formatHex(shown)}${isCut ? "…" : ""}`;
   const text = Buffer.from(shown).toString();
   return isCut ? `${text.replace(/\ufffd+$/, "")}…` : text;

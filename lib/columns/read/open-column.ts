@@ -7,7 +7,8 @@ import { vectorKind } from "../files/encodings.js";
 import { corruptFooter, type Footer, type FooterColumn, type FooterSegment } from "../files/footer.js";
 import { decodeIndex, type ChunkRecord } from "../files/index.js";
 import type { TableFiles } from "./table-files.js";
-import type { Dictionary, TableColumn } from "./table.js";
+import type { Dictionary } from "../files/dictionary.js";
+import type { TableColumn } from "./table.js";
 
 /** Where a chunk of the column lies. */
 export interface ChunkPlace {

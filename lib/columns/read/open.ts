@@ -1,12 +1,12 @@
 /** Opening a table: one generation pinned, its columns read on demand with blocking calls. */
-import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
-import { isSystemError } from "../../base/files.js";
+import { isSystemError, readAtMost } from "../../base/files.js";
+import { limits } from "../../base/limits.js";
 import { suggestion } from "../../base/nearest.js";
 import { isBcolz } from "../bcolz/directory.js";
 import { openBcolz } from "../bcolz/open.js";
-import { readCurrent } from "../files/current.js";
+import { readCurrent } from "../directory/current.js";
 import { decodeFooter, corruptFooter, type Footer } from "../files/footer.js";
 import { openColumn, type OpenColumn } from "./open-column.js";
 import { pinGeneration } from "../directory/pins.js";
@@ -31,22 +31,20 @@ export interface OpenOptions {
 
 /**
  * Opens the table in a directory, at its current generation or a given one; also one that Python's bcolz wrote. Blocks;
- * for threads that may. Throws NOT_FOUND where there is no table, GENERATION_GONE when that generation is not kept,
- * CORRUPT_FOOTER, UNSUPPORTED_FORMAT.
+ * for threads that may. Throws NOT_FOUND where there is no table, GENERATION_GONE when a generation that is asked for is
+ * not kept, or not there any more, CORRUPT_FOOTER, UNSUPPORTED_FORMAT.
  */
 export function openTable(path: string, options: OpenOptions = {}): Table {
   return isBcolz(path) ? openBcolz(path, options) : openOwnTable(path, options);
 }
 
-/** Opens a table of our own format; one of bcolz is NOT_FOUND. Else as `openTable`. */
+/** Opens a table of our own format; one of bcolz is TABLE_NOT_MANAGED. Else as `openTable`. */
 export function openOwnTable(path: string, options: OpenOptions = {}): OpenTable {
   const directory = resolve(path);
   const name = basename(directory);
-  const generations = readCurrent(directory, name);
-  const generation = options.generation ?? generations[0]!;
-  if (!generations.includes(generation)) throw generationGone(name, generation);
+  const generation = findGeneration(directory, name, options.generation);
   const footer = readKeptFooter(directory, name, generation);
-  const files = openTableFiles(directory, name, footer);
+  const files = openTableFiles({ directory, table: name, generation }, footer);
   const pin = options.pin === true ? pinGeneration(directory, generation) : undefined;
   const columns = footer.columns.map((column) => openColumn(footer, column, files));
   const byName = new Map(columns.map((column) => [column.name, column]));
@@ -64,6 +62,17 @@ export function openOwnTable(path: string, options: OpenOptions = {}): OpenTable
   };
 }
 
+/** The generation asked for, if it is kept, else the current one. A table that is gone has taken its generations with it. */
+function findGeneration(directory: string, table: string, wanted: string | undefined): string {
+  try {
+    const generations = readCurrent(directory, table);
+    if (wanted === undefined || generations.includes(wanted)) return wanted ?? generations[0]!;
+  } catch (cause) {
+    if (wanted === undefined || !(cause instanceof BquerydError) || cause.code !== "NOT_FOUND") throw cause;
+  }
+  throw generationGone(table, wanted);
+}
+
 /** The footer of a generation; when it is missing, CURRENT is asked again, which may have moved on meanwhile. */
 function readKeptFooter(directory: string, table: string, generation: string): Footer {
   try {
@@ -78,7 +87,7 @@ function readKeptFooter(directory: string, table: string, generation: string): F
 export function readFooter(directory: string, table: string, generation: string): Footer {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(join(directory, `${generation}.json`));
+    bytes = readAtMost(join(directory, `${generation}.json`), limits.footerBytesMax);
   } catch (cause) {
     if (isSystemError(cause, "ENOENT")) throw corruptFooter(table, `CURRENT names generation ${generation}, which has no footer`, cause);
     throw toBquerydError(cause, `read the footer of ${table}`);

@@ -1,29 +1,18 @@
 /** An open table: one pinned generation of a table directory, read-only. */
 import type { Heap } from "../../kernels/heap.js";
 import type { Dtype } from "../dtypes.js";
+import type { Dictionary } from "../files/dictionary.js";
 import type { Footer } from "../files/footer.js";
 import type { Vector } from "../vector.js";
-
-/** A dictionary: distinct strings in order of first appearance, with the rank of each in order of UTF-8 bytes. */
-export interface Dictionary {
-  /** Content name of its file: equal ids are equal dictionaries. */
-  readonly id: string;
-  readonly count: number;
-  /** count + 1 offsets into bytes. */
-  readonly offsets: Uint32Array;
-  readonly bytes: Uint8Array;
-  /** Rank of each code. */
-  readonly ranks: Uint32Array;
-}
 
 /** Statistics of one chunk, from the index. Extremes are null when every row is null or, for text, unknown. */
 export interface ChunkStatistics {
   readonly rows: number;
   readonly nullCount: number;
-  /** int64 ns or integer as bigint, bool as 0n or 1n, float64 as number, string as its UTF-8 bytes. */
+  /** Floats as number, texts as their bytes, all else as bigint: bool 0n or 1n, uint64 v - 2^63, date days, timestamp ns. */
   readonly minimum: bigint | number | Uint8Array | null;
   readonly maximum: bigint | number | Uint8Array | null;
-  /** For strings: the extreme was cut; it prunes (minimum is a lower bound, maximum an upper bound), and answers nothing. */
+  /** For texts: an extreme was cut; it prunes (minimum is a lower bound, maximum an upper bound), and answers nothing. */
   readonly truncated: boolean;
   /** Bytes on disk. */
   readonly storedBytes: number;
@@ -42,8 +31,8 @@ export interface TableColumn {
   /** The dictionary, read and verified once; null for a column without one. Throws CORRUPT_DICTIONARY. */
   dictionary(): Dictionary | null;
   /**
-   * Reads, verifies and decodes a chunk into the heap. With a dictionary every chunk gives `code`; a string column
-   * without gives `text`. `allocate` gives memory or throws MEMORY_LIMIT. Throws CORRUPT_CHUNK, GENERATION_GONE.
+   * Reads, verifies and decodes a chunk into the heap. With a dictionary every chunk gives `code`; a column of
+   * texts without gives `text`. `allocate` gives memory or throws MEMORY_LIMIT. Throws CORRUPT_CHUNK, GENERATION_GONE.
    */
   decode(chunk: number, heap: Heap, allocate: (bytes: number) => number): Vector;
 }

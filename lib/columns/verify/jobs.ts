@@ -4,11 +4,11 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";
-import { createHeap, type Heap } from "../../kernels/heap.js";
-import { loadKernels } from "../../kernels/kernels.js";
+import { formatCount, formatCounted } from "../../base/quantities.js";
 import { chunkRows } from "../dtypes.js";
 import type { FooterSegment } from "../files/footer.js";
 import { createIdle } from "../../kernels/idle.js";
+import { createDecoder, decodeInGrowing, isAsNew, type Decoder } from "../read/decoder.js";
 import type { OpenColumn } from "../read/open-column.js";
 import { openOwnTable, type OpenTable } from "../read/open.js";
 
@@ -47,8 +47,6 @@ export interface Checker {
 }
 
 const blockBytes = 4 * 1024 * 1024;
-const usualHeapBytes = 16 * 1024 * 1024;
-const mostHeapBytes = 4 * 1024 * 1024 * 1024;
 
 /** A checker for the table in a directory. Blocks while it works. */
 export function createChecker(directory: string): Checker {
@@ -75,13 +73,13 @@ export function createChecker(directory: string): Checker {
 }
 
 const idleMemory = createIdle(
-  (): CheckMemory => ({ block: new Uint8Array(0), heap: undefined }),
-  ({ heap }) => heap === undefined || heap.kernels.bytes.length === usualHeapBytes,
+  (): CheckMemory => ({ block: new Uint8Array(0), decoder: undefined }),
+  ({ decoder }) => decoder === undefined || isAsNew(decoder),
 );
 
 interface CheckMemory {
   block: Uint8Array;
-  heap: Heap | undefined;
+  decoder: Decoder | undefined;
 }
 
 /** A block to read a file of so many bytes with, piece by piece. */
@@ -97,7 +95,7 @@ function checkFile(directory: string, { file, bytes, sha256, column }: VerifyJob
   try {
     descriptor = openSync(join(directory, file), "r");
     const found = fstatSync(descriptor).size;
-    if (found !== bytes) return finding(`has ${found} bytes instead of ${bytes}`);
+    if (found !== bytes) return finding(`has ${formatCounted(found, "byte")} instead of ${formatCount(bytes)}`);
     const hash = createHash("sha256");
     for (let at = 0; at < bytes;) {
       const read = readSync(descriptor, block, 0, block.length, at);
@@ -168,28 +166,9 @@ function segmentOf({ footer }: OpenTable, column: number, chunk: number): Footer
   })!;
 }
 
-/** Decodes a chunk and lets it go, in memory that grows when a chunk needs more. */
+/** Decodes a chunk and lets it go. */
 function decodeOnce(column: OpenColumn, chunk: number, memory: CheckMemory): void {
-  for (;;) {
-    const heap = (memory.heap ??= openHeap(usualHeapBytes));
-    const before = heap.kernels.bytes.length;
-    let isFull = false;
-    try {
-      const { owned } = column.decode(chunk, heap, (bytes) => {
-        const pointer = heap.find(bytes);
-        if (pointer !== undefined) return pointer;
-        isFull = true;
-        throw new BquerydError("MEMORY_LIMIT", `a chunk needs a block of ${bytes} bytes`, { details: { bytes } });
-      });
-      for (const pointer of owned) heap.release(pointer);
-      return;
-    } catch (cause) {
-      if (!isFull || before * 4 > mostHeapBytes) throw cause;
-      memory.heap = openHeap(before * 4);
-    }
-  }
-}
-
-function openHeap(bytes: number): Heap {
-  return createHeap(loadKernels(bytes), bytes);
+  decodeInGrowing(memory.decoder ??= createDecoder(), `chunk ${chunk} of column '${column.name}'`, (heap, allocate) => {
+    for (const pointer of column.decode(chunk, heap, allocate).owned) heap.release(pointer);
+  });
 }

@@ -1,6 +1,6 @@
 /** Running the jobs of a verification: in this thread, and beside it in another where there is much to do. */
 import { setImmediate } from "node:timers/promises";
-import { BquerydError } from "../../base/errors.js";
+import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { createChecker, type Checker, type Finding, type VerifyJob } from "./jobs.js";
 import { startThread, type VerifyThread } from "./thread-handle.js";
 
@@ -35,6 +35,17 @@ export async function runJobs(jobs: readonly VerifyJob[], { directory, onBytes, 
 async function shareJobs(jobs: readonly VerifyJob[], checker: Checker, thread: VerifyThread | undefined, { onBytes, signal }: Omit<RunOptions, "directory">): Promise<(readonly Finding[])[]> {
   const findings: (readonly Finding[])[] = jobs.map(() => []);
   const waiting = [...jobs.keys()].sort((a, b) => jobs[a]!.bytes - jobs[b]!.bytes);
+  let failure: Error | undefined;
+  /** Nobody may work on once another has failed: what the work is done with is about to be given back. */
+  async function unlessFailed(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (cause) {
+      failure ??= toBquerydError(cause, "verify a table");
+      waiting.length = 0;
+      thread?.stop(failure);
+    }
+  }
   async function workHere(): Promise<void> {
     while (waiting.length > 0 && (thread === undefined || jobs[waiting[0]!]!.bytes <= ownJobBytesMax)) {
       requireGoing(signal);
@@ -52,15 +63,17 @@ async function shareJobs(jobs: readonly VerifyJob[], checker: Checker, thread: V
   const stop = (): void => { thread?.stop(interrupted(signal)); };
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    await Promise.all([workHere(), ...(thread === undefined ? [] : Array.from({ length: jobsAhead }, () => workThere(thread)))]);
+    await Promise.all([workHere(), ...(thread === undefined ? [] : Array.from({ length: jobsAhead }, () => workThere(thread)))].map(unlessFailed));
     requireGoing(signal);
+    if (failure !== undefined) throw failure;
     return findings;
   } finally {
     signal?.removeEventListener("abort", stop);
   }
 }
 
-function requireGoing(signal: AbortSignal | undefined): void {
+/** Throws CANCELLED once the signal has been aborted. */
+export function requireGoing(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw interrupted(signal);
 }
 

@@ -1,14 +1,16 @@
 /** Verifying a table: every byte that a kept generation names is read, hashed and decoded, and what is wrong is located. */
-import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
-import { isSystemError } from "../../base/files.js";
+import { isSystemError, readAtMost } from "../../base/files.js";
+import { limits } from "../../base/limits.js";
+import { isBcolz } from "../bcolz/directory.js";
 import { footerName } from "../directory/collect.js";
-import { readCurrent } from "../files/current.js";
+import { readCurrent } from "../directory/current.js";
 import { chunkRows } from "../dtypes.js";
 import { currentName, decodeFooter, type Footer, type FooterColumn } from "../files/footer.js";
 import { pinGeneration, type Pin } from "../directory/pins.js";
-import { requireNotBcolz } from "../directory/table-directory.js";
+import type { RefusedColumn } from "../read/table.js";
+import { verifyBcolz } from "./bcolz.js";
 import type { Finding, VerifyJob } from "./jobs.js";
 import { runJobs } from "./pool.js";
 
@@ -26,12 +28,16 @@ export interface VerifyOptions {
 export interface Verification {
   /** Directory name of the table. */
   readonly name: string;
-  /** Generations that CURRENT names. */
+  /** Generations that CURRENT names; one for a table of bcolz. */
   readonly generations: number;
-  /** Files that their footers name, each once. */
+  /** Files that their footers name, each once; of bcolz those of the chunks. */
   readonly files: number;
   /** Bytes of those files. */
   readonly bytes: number;
+  /** Whether any changed byte would be found: a table of bcolz is only decoded. */
+  readonly hasChecksums: boolean;
+  /** Columns that were not looked at, as no dtype holds them. */
+  readonly refused: readonly RefusedColumn[];
   /** What is wrong, by file; none for a table that is whole. */
   readonly findings: readonly Finding[];
 }
@@ -47,12 +53,15 @@ const jobChunksMax = 128;
 
 /**
  * Verifies the table in a directory: CURRENT, the footers of all kept generations, length and SHA-256 of every file, and
- * every index, dictionary and chunk. Changes nothing. Throws NOT_FOUND where there is no table, CANCELLED,
- * UNSUPPORTED_FORMAT for a table of a newer release and one of bcolz, which has no checksums, IO.
+ * every index, dictionary and chunk; of a table of bcolz every chunk. Changes nothing. Throws NOT_FOUND where there is no
+ * table, CANCELLED, UNSUPPORTED_FORMAT for a table of a newer release and for a bare array of bcolz, IO.
  */
-export async function verifyTable(path: string, { onProgress, signal }: VerifyOptions = {}): Promise<Verification> {
+export async function verifyTable(path: string, options: VerifyOptions = {}): Promise<Verification> {
   const directory = resolve(path);
-  requireNotBcolz(directory);
+  return isBcolz(directory) ? verifyBcolz(directory, options) : verifyOwn(directory, options);
+}
+
+async function verifyOwn(directory: string, { onProgress, signal }: VerifyOptions): Promise<Verification> {
   const name = basename(directory);
   const pins: Pin[] = [];
   try {
@@ -71,7 +80,7 @@ export async function verifyTable(path: string, { onProgress, signal }: VerifyOp
       },
     }));
     const files = jobs.filter((job) => job.kind === "hash");
-    return { name, generations: generations.length, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), findings: mergeFindings(findings) };
+    return { name, generations: generations.length, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), hasChecksums: true, refused: [], findings: mergeFindings(findings) };
   } finally {
     for (const pin of pins) pin.release();
   }
@@ -91,7 +100,7 @@ function findGenerations(directory: string, name: string, findings: Finding[]): 
 function findKept(directory: string, name: string, generation: string, findings: Finding[]): Kept[] {
   const file = footerName(generation);
   try {
-    return [{ generation, footer: decodeFooter(readFileSync(join(directory, file)), generation, name) }];
+    return [{ generation, footer: decodeFooter(readAtMost(join(directory, file), limits.footerBytesMax), generation, name) }];
   } catch (cause) {
     if (isSystemError(cause, "ENOENT")) {
       findings.push(ofTable(file, "is missing, though CURRENT names it"));

@@ -4,31 +4,25 @@ import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { realFiles, type Files } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
 import { bytesOf } from "./commit.js";
-import type { Compression } from "../files/encodings.js";
+import { spareMsOf } from "../directory/collect.js";
 import { openOwnTable } from "../read/open.js";
 import { createStaging } from "./staging.js";
 import type { Table } from "../read/table.js";
 import { prepareTable, type PreparedTable } from "../directory/table-directory.js";
-import { badInput, createSession, discardAll, keptGenerations, type TablesWriter } from "./session.js";
+import { badInput, createSession, discardAll, keptGenerations, type TablesWriter, type WriteOptions } from "./session.js";
 import { requireKept, type NewColumn } from "./writer.js";
 
 /** What to append, and to which table. */
-export interface AppendSpec {
+export interface AppendSpec extends WriteOptions {
   /** Directory of the table. */
   readonly path: string;
   /** The columns of the batches to come: those of the table, in any order. */
   readonly columns: readonly NewColumn[];
-  /** The column that all rows, old and new, are sorted by, as the caller knows; kept if it is the table's. */
-  readonly sort: string | null;
-  /** How new chunks are compressed where that makes them smaller; lz4 without it. Old chunks stay as they are. */
-  readonly codec?: Compression | undefined;
-  readonly files?: Files;
-  /** Distinct values a dictionary may have before its column becomes plain, old rows included. */
-  readonly dictionaryValuesMax?: number;
-  /** Bytes of memory for rows whose chunks are not full yet; 128 MiB without it. What is more waits in temporary files. */
-  readonly waitingBytesMax?: number | undefined;
-  /** Generations that the table keeps, the new one included; 2 without it. */
-  readonly keepGenerations?: number | undefined;
+  /**
+   * The generation whose rows the caller knows to come before these in the order of `sort`. Where the table has another
+   * by the time that it is locked, nobody knows, and the order ends.
+   */
+  readonly generation?: string | undefined;
 }
 
 /**
@@ -73,8 +67,8 @@ async function openSession(spec: AppendSpec, files: Files, prepared: PreparedTab
   return createSession({
     files, tables: [prepared], others: [], isSet: false,
     staging: { ...staging, append: (shard, batches) => staging.append(shard, batches.length === order.length ? order.map((at) => batches[at]!) : batches) },
-    sort: spec.sort === footer.sort ? footer.sort : null,
-    keepGenerations: spec.keepGenerations ?? keptGenerations,
+    sort: spec.sort === footer.sort && (spec.generation ?? table.generation) === table.generation ? footer.sort : null,
+    keepGenerations: spec.keepGenerations ?? keptGenerations, spareMs: spareMsOf(spec.timeoutMs),
     close: () => { table.close(); },
   });
 }
@@ -91,7 +85,7 @@ function withoutEmpty(writer: TablesWriter, { name, generation, footer }: Table)
     async commit() {
       if (rows > 0) return writer.commit();
       await writer.abort();
-      return [{ name, generation, rows: footer.rows, bytes: bytesOf(footer) }];
+      return [{ name, generation, rows: footer.rows, bytes: bytesOf(footer), sort: footer.sort }];
     },
   };
 }

@@ -1,13 +1,13 @@
 /** The rows of a column that do not yet fill a chunk. */
-import { isAscii, isUtf8 } from "node:buffer";
 import { BquerydError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
-import { countBits, copyBits } from "../bits.js";
-import { chunkRows, isBitSet, isTextDtype, type Batch, type Dtype } from "../dtypes.js";
+import { copyBits, countBits, isBitSet } from "../bits.js";
+import { chunkRows, isTextDtype, type Batch, type Dtype } from "../dtypes.js";
 import type { ChunkInput, ChunkValues } from "../encode/input.js";
 import { bytesOf } from "../encode/payload.js";
 import { widthOf } from "../files/encodings.js";
 import type { Texts } from "../texts.js";
+import { requireUtf8 } from "../utf8.js";
 
 /** Up to 65,536 rows, growing with what is in them. Their values may be taken out before the chunk is full. */
 export interface ChunkBuffer {
@@ -182,7 +182,7 @@ function pushTexts(buffer: ChunkBuffer, texts: Texts, { from, count }: RowRange)
   const bytes = withRoom(data.bytes, end - bytesOut);
   const target = { offsets, bytes, bytesOut };
   copyTexts(target, texts, from);
-  if (buffer.dtype === "string") requireUtf8(target);
+  if (buffer.dtype === "string") requireUtf8(target.offsets, target.bytes, target.bytesOut);
   buffer.data = { ...data, bytes };
 }
 
@@ -222,15 +222,4 @@ function copyTexts({ offsets, bytes, bytesOut }: Target, texts: Texts, from: num
     if (length > 32) bytes.set(texts.bytes.subarray(source, source + length), start);
     else for (let at = 0; at < length; at++) bytes[start + at] = texts.bytes[source + at]!;
   }
-}
-
-/** All texts together are UTF-8, and none begins within a character. */
-function requireUtf8({ offsets, bytes, bytesOut }: Target): void {
-  const count = offsets.length - 1;
-  const start = offsets[0]!;
-  const texts = bytes.subarray(start - bytesOut, offsets[count]! - bytesOut);
-  if (isAscii(texts)) return;
-  let isWhole = isUtf8(texts);
-  for (let i = 0; i < count && isWhole; i++) isWhole = (texts[offsets[i]! - start]! & 0xc0) !== 0x80;
-  if (!isWhole) throw new BquerydError("BAD_INPUT", "a string is not valid UTF-8; convert the file to UTF-8, or store the column as bytes");
 }

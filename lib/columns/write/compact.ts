@@ -3,7 +3,8 @@ import { join, resolve } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { realFiles, type Files } from "../../base/files.js";
 import { createArena, type Arena } from "../encode/arena.js";
-import { bytesOf, readyCommit, switchCurrents } from "./commit.js";
+import { bytesOf, readyCommit, releaseLocks, switchCurrents } from "./commit.js";
+import { spareMsOf } from "../directory/collect.js";
 import type { Footer } from "../files/footer.js";
 import { corruptChunk, type OpenColumn } from "../read/open-column.js";
 import { openOwnTable, type OpenTable } from "../read/open.js";
@@ -18,6 +19,8 @@ export interface CompactOptions {
   readonly files?: Files;
   /** Generations that the table keeps, the new one included; 2 without it. */
   readonly keepGenerations?: number | undefined;
+  /** As long as a query may take, ms: files of the generations before are spared for it, and for two minutes at least. */
+  readonly timeoutMs?: number | undefined;
   /** Called with bytes copied and bytes there are to copy. */
   readonly onProgress?: ((bytes: number, totalBytes: number) => void) | undefined;
   /** Aborting it ends the work with CANCELLED, and the table as it was. */
@@ -63,18 +66,17 @@ async function compactPrepared(files: Files, prepared: PreparedTable, options: C
     const { name, generation, rows, footer } = table;
     const filesBefore = footer.files.length;
     if (isCompact(footer)) {
-      await prepared.lock.release();
+      await releaseLocks([prepared]);
       return { name, generation, isNew: false, rows, filesBefore, files: filesBefore, bytes: bytesOf(footer) };
     }
     const joined = await joinSegments(files, table, options);
     const ready = await readyCommit(files, [{ table: prepared, footer: joined }], options.keepGenerations ?? keptGenerations);
     isVisible = true;
-    const [committed] = await switchCurrents(files, ready, []);
-    await prepared.lock.release();
+    const [committed] = await switchCurrents(files, ready, { others: [], spareMs: spareMsOf(options.timeoutMs) });
     return { name, generation: committed!.generation, isNew: true, rows, filesBefore, files: joined.files.length, bytes: committed!.bytes };
   } catch (cause) {
     // The failure is the one to tell, not what may go wrong in cleaning up after it.
-    await (isVisible ? prepared.lock.release() : discardTable(files, prepared)).catch(() => undefined);
+    await (isVisible ? releaseLocks([prepared]) : discardTable(files, prepared)).catch(() => undefined);
     throw cause;
   } finally {
     table?.close();

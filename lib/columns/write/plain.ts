@@ -1,13 +1,13 @@
 /** Turning a column back from dictionary codes to plain texts when its dictionary has grown too large. */
 import { BquerydError } from "../../base/errors.js";
-import { createHeap, type Heap } from "../../kernels/heap.js";
-import { loadKernels } from "../../kernels/kernels.js";
+import type { Heap } from "../../kernels/heap.js";
 import { viewChunk } from "./chunk-buffer.js";
 import { readChunkBack } from "./chunk-spill.js";
 import { decodeChunk } from "../decode/decode.js";
 import type { DictionaryBuilder } from "../dictionary/builder.js";
 import { chunkRows, isTextDtype } from "../dtypes.js";
-import { createDecoder, readChunk } from "../read/batches.js";
+import { readChunk } from "../read/batches.js";
+import { createDecoder, decodeInGrowing } from "../read/decoder.js";
 import { addRows, createStage, dropStage, finishStage, type ColumnStage, type StageTools } from "./stage.js";
 import type { TableColumn } from "../read/table.js";
 import type { Vector } from "../vector.js";
@@ -19,8 +19,6 @@ export interface CodedStage {
   /** Whole chunks of the column that come first. */
   readonly kept: { readonly column: TableColumn; readonly rows: number } | undefined;
 }
-
-const heapBytes = 16 * 1024 * 1024;
 
 /** Rewrites codes into a new stage of texts with the same rows, in the same directory, and removes the old one. */
 export async function rewritePlain(directory: string, { stage, dictionary, kept }: CodedStage, tools: StageTools): Promise<ColumnStage> {
@@ -43,15 +41,16 @@ async function copyKept({ column, rows }: { column: TableColumn; rows: number },
 }
 
 async function copyChunks(stage: ColumnStage, plain: ColumnStage, dictionary: DictionaryBuilder, tools: StageTools): Promise<void> {
-  const heap = createHeap(loadKernels(heapBytes), heapBytes);
+  const decoder = createDecoder();
   const inFile = stage.rows - (stage.buffer?.rows ?? 0);
   for (const [chunk, record] of stage.records.entries()) {
     const stored = await tools.files.read(stage.path, { offset: record.offset, length: record.storedBytes });
-    const vector = decodeChunk({
+    const vector = decodeInGrowing(decoder, "a chunk just written", (heap, allocate) => decodeChunk({
       kind: "code", rows: Math.min(chunkRows, inFile - chunk * chunkRows), record, dictionaryCount: dictionary.count(),
       load: (target) => { target.set(stored); },
       fail: (wrong) => { throw new BquerydError("IO", `a file just written is damaged: ${wrong}; check the disk`); },
-    }, heap, (bytes) => requireBlock(heap, bytes));
+    }, heap, allocate));
+    const { heap } = decoder;
     await addCodes(plain, dictionary, readCodes(heap, vector), readNulls(heap, vector), tools);
     for (const pointer of vector.owned) heap.release(pointer);
   }
@@ -80,10 +79,4 @@ function readCodes(heap: Heap, vector: Vector): Uint32Array {
 
 function readNulls(heap: Heap, vector: Vector): Uint8Array | null {
   return vector.nulls === 0 ? null : heap.kernels.bytes.subarray(vector.nulls, vector.nulls + Math.ceil(vector.rows / 8));
-}
-
-function requireBlock(heap: Heap, bytes: number): number {
-  const pointer = heap.find(bytes);
-  if (pointer === undefined) throw new Error("no room to decode a chunk just written");
-  return pointer;
 }

@@ -1,8 +1,9 @@
 /** One write of tables from its first row to its commit: what creating and appending have in common. */
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import type { Files } from "../../base/files.js";
-import { joinSet, readyCommit, switchCurrents, type CommittedTable, type ReadyTable } from "./commit.js";
+import { joinSet, readyCommit, releaseLocks, switchCurrents, type CommittedTable, type ReadyTable } from "./commit.js";
 import type { Batch } from "../dtypes.js";
+import type { Compression } from "../files/encodings.js";
 import type { Footer } from "../files/footer.js";
 import type { Staging } from "./staging.js";
 import { discardTable, type PreparedTable } from "../directory/table-directory.js";
@@ -22,6 +23,23 @@ export interface TablesWriter {
   abort(): Promise<void>;
 }
 
+/** How rows are written, whether to a new table or to one that is there. */
+export interface WriteOptions {
+  /** The column that all rows are sorted by, as the caller knows; null for none. */
+  readonly sort: string | null;
+  /** How new chunks are compressed where that makes them smaller; lz4 without it. */
+  readonly codec?: Compression | undefined;
+  readonly files?: Files;
+  /** Distinct values a dictionary may have before its column becomes plain. */
+  readonly dictionaryValuesMax?: number;
+  /** Bytes of memory for rows whose chunks are not full yet; 96 MiB without it. What is more waits in temporary files. */
+  readonly waitingBytesMax?: number | undefined;
+  /** Generations that a table keeps, the new one included; 2 without it. */
+  readonly keepGenerations?: number | undefined;
+  /** As long as a query may take, ms: files of the generations before are spared for it, and for two minutes at least. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /** What a session writes, and where. */
 export interface SessionSpec {
   readonly files: Files;
@@ -36,6 +54,8 @@ export interface SessionSpec {
   readonly isSet: boolean;
   /** Generations that a table keeps, the new one included. */
   readonly keepGenerations: number;
+  /** How long files that no generation needs any more are spared, ms. */
+  readonly spareMs: number;
   /** Lets go of what else the session holds, once it is closed. */
   readonly close?: () => void;
 }
@@ -45,7 +65,7 @@ export const keptGenerations = 2;
 
 /** Makes a writer over tables made ready. */
 export function createSession(spec: SessionSpec): TablesWriter {
-  const { files, tables, others, staging } = spec;
+  const { files, tables, others, staging, spareMs } = spec;
   const all = [...tables, ...others];
   let state: "open" | "working" | "failed" | "closed" = "open";
 
@@ -87,11 +107,7 @@ export function createSession(spec: SessionSpec): TablesWriter {
     async commit() {
       const readied = await exclusively(ready).catch((cause: unknown) => closeAfter(cause, () => discardAll(files, all)));
       // From here on some of it may be visible, so nothing is taken back.
-      const committed = await exclusively(async () => {
-        const switched = await switchCurrents(files, readied, others);
-        await releaseLocks(all);
-        return switched;
-      }).catch((cause: unknown) => closeAfter(cause, () => releaseLocks(all)));
+      const committed = await exclusively(() => switchCurrents(files, readied, { others, spareMs })).catch((cause: unknown) => closeAfter(cause, () => releaseLocks(all)));
       close();
       return committed;
     },
@@ -119,8 +135,4 @@ export function badInput(message: string): BquerydError {
 
 function placeFooters({ isSet }: SessionSpec, footers: readonly Footer[]): readonly Footer[] {
   return isSet ? joinSet(footers) : footers;
-}
-
-async function releaseLocks(tables: readonly PreparedTable[]): Promise<void> {
-  for (const table of tables) await table.lock.release();
 }

@@ -1,8 +1,10 @@
 /** What an append keeps of a column: its whole chunks where they are, and the rows after them to be written again. */
 import { chunkRows, isTextDtype, type Batch } from "../dtypes.js";
 import { keepSegments, type FooterSegment } from "../files/footer.js";
-import { readChunk, type Decoder } from "../read/batches.js";
-import type { Dictionary, Table, TableColumn } from "../read/table.js";
+import { readChunk } from "../read/batches.js";
+import type { Decoder } from "../read/decoder.js";
+import type { Dictionary } from "../files/dictionary.js";
+import type { Table, TableColumn } from "../read/table.js";
 
 /** A column of the table that is appended to. */
 export interface BaseColumn {

@@ -13,7 +13,7 @@ import { noBase, readBase, type BaseColumn } from "./staging-base.js";
 import { createIdle } from "../../kernels/idle.js";
 import { rewritePlain } from "./plain.js";
 import { contentName, sealShard, writeAside, type SealedDictionary } from "./seal.js";
-import { createDecoder } from "../read/batches.js";
+import { createDecoder } from "../read/decoder.js";
 import { addRows, createStage, finishStage, type ColumnStage, type StageTools } from "./stage.js";
 import type { Table } from "../read/table.js";
 import { createPoolMemory } from "../dictionary/text-pool.js";
@@ -65,7 +65,7 @@ interface Shard {
   rows: number;
 }
 
-interface Stagings {
+interface StagingState {
   readonly columns: readonly Column[];
   readonly shards: readonly Shard[];
   readonly tools: StageTools;
@@ -77,6 +77,8 @@ const columnsAtOnce = 8;
 const shardsAtOnce = 4;
 /** A usual arena or decoder; larger ones were for very long texts. */
 const arenaBytesKept = 32 * 1024 * 1024;
+/** What a dictionary may take beyond the texts themselves: codes are quicker to group by and to compare. */
+const wasteBytesMax = 64 * 1024;
 /** Dictionaries whose texts take no more are made at the same time; of the others there is one in memory. */
 const dictionaryBytesFew = 4 * 1024 * 1024;
 
@@ -99,7 +101,7 @@ export async function createStaging({ columns: wanted, directories, dictionaryVa
     }
   }
   if (decoder !== undefined) idleDecoder.keep(decoder);
-  const all: Stagings = { columns, shards, tools, base };
+  const all: StagingState = { columns, shards, tools, base };
   return {
     append: (index, batches) => appendBatches(all, requireShard(shards, index), batches),
     finish: (index) => finishShard(all, requireShard(shards, index)),
@@ -128,7 +130,7 @@ function requireShard(shards: readonly Shard[], index: number): Shard {
   return shard;
 }
 
-async function appendBatches(all: Stagings, shard: Shard, batches: readonly Batch[]): Promise<void> {
+async function appendBatches(all: StagingState, shard: Shard, batches: readonly Batch[]): Promise<void> {
   const rows = requireBatches(all.columns, batches);
   // While a chunk of one column is compressed or written, the next column goes on.
   await mapBounded(batches, columnsAtOnce, async (batch, at) => {
@@ -138,7 +140,7 @@ async function appendBatches(all: Stagings, shard: Shard, batches: readonly Batc
 }
 
 /** Adds rows of a batch up to the end of the chunk; gives how many, 0 when the column had to become plain first. */
-async function appendSlice(all: Stagings, shard: Shard, at: number, batch: Batch, from: number): Promise<number> {
+async function appendSlice(all: StagingState, shard: Shard, at: number, batch: Batch, from: number): Promise<number> {
   const stage = shard.stages[at]!;
   const { dictionary } = all.columns[at]!;
   if (stage.buffer === null) throw new Error("rows for a finished shard");
@@ -156,7 +158,7 @@ async function appendSlice(all: Stagings, shard: Shard, at: number, batch: Batch
 }
 
 /** From here on the column has no dictionary, in any shard, and no segment that needs one. */
-async function makePlain(all: Stagings, at: number, dictionary: DictionaryBuilder): Promise<void> {
+async function makePlain(all: StagingState, at: number, dictionary: DictionaryBuilder): Promise<void> {
   const column = all.columns[at]!;
   for (const shard of all.shards) {
     const kept = all.base === undefined ? undefined : { column: all.base.column(column.name), rows: shard.bases[at]!.rows };
@@ -167,13 +169,14 @@ async function makePlain(all: Stagings, at: number, dictionary: DictionaryBuilde
   dictionary.release();
 }
 
-async function finishShard(all: Stagings, shard: Shard): Promise<void> {
+async function finishShard(all: StagingState, shard: Shard): Promise<void> {
   await mapBounded(shard.stages, columnsAtOnce, (stage) => finishStage(stage, all.tools));
 }
 
-async function seal(all: Stagings, sort: string | null): Promise<Footer[]> {
+async function seal(all: StagingState, sort: string | null): Promise<Footer[]> {
   const { shards, columns, base, tools } = all;
   for (const shard of shards) await finishShard(all, shard);
+  for (const [at, { dictionary }] of columns.entries()) if (dictionary !== null && isWasteful(all, dictionary)) await makePlain(all, at, dictionary);
   const dictionaries = await sealDictionaries(all);
   // Most of the time goes into waiting for the disk, which writes what waits together in one go.
   return mapBounded(shards, shardsAtOnce, ({ directory, rows, stages, bases }) => sealShard(tools.files, directory, {
@@ -184,8 +187,26 @@ async function seal(all: Stagings, sort: string | null): Promise<Footer[]> {
   }));
 }
 
+/**
+ * Tells whether a dictionary, which every shard has whole, takes more room than the texts themselves would, taken to be
+ * as long as the distinct ones on average. One that a table has already is kept.
+ */
+function isWasteful({ shards, base }: StagingState, dictionary: DictionaryBuilder): boolean {
+  const count = dictionary.count();
+  if (base !== undefined || count === 0) return false;
+  const textBytes = dictionary.texts().offsets[count]!;
+  const rows = shards.reduce((sum, shard) => sum + shard.rows, 0);
+  const asDictionary = shards.length * (textBytes + 8 * count) + rows * codeBytes(count);
+  const asTexts = rows * (textBytes / count + 4);
+  return asDictionary - asTexts > wasteBytesMax;
+}
+
+function codeBytes(count: number): number {
+  return count <= 0x100 ? 1 : count <= 0x1_0000 ? 2 : 4;
+}
+
 /** Writes the dictionaries of all columns into every shard; null for a column that needs none. */
-async function sealDictionaries({ columns, shards, base, tools }: Stagings): Promise<(SealedDictionary | null)[]> {
+async function sealDictionaries({ columns, shards, base, tools }: StagingState): Promise<(SealedDictionary | null)[]> {
   const sealed = columns.map((): SealedDictionary | null => null);
   const written = new Set<string>();
   const sealOne = async ({ dictionary, at }: { dictionary: DictionaryBuilder; at: number }): Promise<void> => {

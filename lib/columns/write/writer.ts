@@ -4,11 +4,12 @@ import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { realFiles, type Files } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
 import { dtypes, type Dtype } from "../dtypes.js";
-import type { Compression } from "../files/encodings.js";
 import { parseTableName } from "../names.js";
 import { createStaging, type StagingColumn } from "./staging.js";
-import { findOtherShards, prepareTable, type PreparedTable } from "../directory/table-directory.js";
-import { badInput, createSession, discardAll, keptGenerations, type TablesWriter } from "./session.js";
+import { spareMsOf } from "../directory/collect.js";
+import { findOtherShards } from "../directory/surplus.js";
+import { prepareTable, type PreparedTable } from "../directory/table-directory.js";
+import { badInput, createSession, discardAll, keptGenerations, type TablesWriter, type WriteOptions } from "./session.js";
 
 export type { TablesWriter } from "./session.js";
 
@@ -21,7 +22,7 @@ export interface NewColumn {
 }
 
 /** What to write. */
-export interface TablesSpec {
+export interface TablesSpec extends WriteOptions {
   /** Directories, `NAME.bcolz` or `NAME-0.bcolzs`, of the shards in order. */
   readonly paths: readonly string[];
   readonly columns: readonly NewColumn[];
@@ -29,17 +30,6 @@ export interface TablesSpec {
   readonly set: boolean;
   /** Whether tables that exist are replaced; otherwise they are an error. A set replaces all shards of its name. */
   readonly replace: boolean;
-  /** The column the rows are sorted by, as the caller knows. */
-  readonly sort: string | null;
-  /** How chunks are compressed where that makes them smaller; lz4 without it. */
-  readonly codec?: Compression | undefined;
-  readonly files?: Files;
-  /** Distinct values a dictionary may have before its column becomes plain. */
-  readonly dictionaryValuesMax?: number;
-  /** Bytes of memory for rows whose chunks are not full yet; 128 MiB without it. What is more waits in temporary files. */
-  readonly waitingBytesMax?: number | undefined;
-  /** Generations that a table keeps, the new one included; 2 without it. */
-  readonly keepGenerations?: number | undefined;
 }
 
 /**
@@ -53,9 +43,10 @@ export async function createTables(spec: TablesSpec): Promise<TablesWriter> {
   const prepared: PreparedTable[] = [];
   try {
     const others = spec.set ? await findOtherShards(files, paths) : [];
-    if (others.length > 0 && !spec.replace) throw new BquerydError("EXISTS", `${others[0]!} is a shard of that name already; use --replace to replace the whole set, or another name`, { details: { path: others[0] } });
+    const shard = others.find(({ isTable }) => isTable);
+    if (shard !== undefined && !spec.replace) throw new BquerydError("EXISTS", `${shard.path} is a shard of that name already; use --replace to replace the whole set, or another name`, { details: { path: shard.path } });
     for (const path of paths) prepared.push(await prepareTable(files, path, spec.replace ? "replace" : "create"));
-    for (const path of others) prepared.push(await prepareTable(files, path, "replace"));
+    for (const { path } of others) prepared.push(await prepareTable(files, path, "replace"));
     return await openSession(spec, files, prepared.slice(0, paths.length), prepared.slice(paths.length));
   } catch (cause) {
     // The failure that led here is the one to tell, not what goes wrong in cleaning up after it.
@@ -73,7 +64,7 @@ async function openSession(spec: TablesSpec, files: Files, tables: readonly Prep
     codec: spec.codec ?? "lz4",
     files,
   });
-  return createSession({ files, tables, others, staging, sort: spec.sort, isSet: spec.set, keepGenerations: spec.keepGenerations ?? keptGenerations });
+  return createSession({ files, tables, others, staging, sort: spec.sort, isSet: spec.set, keepGenerations: spec.keepGenerations ?? keptGenerations, spareMs: spareMsOf(spec.timeoutMs) });
 }
 
 function requireNames({ paths, columns, sort, set, keepGenerations }: TablesSpec): void {

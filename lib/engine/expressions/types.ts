@@ -1,8 +1,7 @@
 /** The dtypes of trees: what arithmetic and choices give, and what goes with what. */
 import { BquerydError } from "../../base/errors.js";
-import { parseDate } from "../../columns/dates.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import { isFloatDtype, isTextDtype, wholeRange, type Dtype, type IntegerDtype } from "../../columns/dtypes.js";
-import { parseTimestamp } from "../../columns/timestamps.js";
 import { badQuery } from "../query/bad-query.js";
 import type { Literal } from "../query/literal.js";
 import { printExpression } from "./print.js";

@@ -1,8 +1,7 @@
 /** Histograms whose ends come from the values: what is to be asked before them, and what their ends are then. */
 import { BquerydError } from "../../base/errors.js";
-import { formatDate } from "../../columns/dates.js";
+import { formatDate, formatTimestamp } from "../../columns/moments.js";
 import { biasOf, wholeRange } from "../../columns/dtypes.js";
-import { formatTimestamp } from "../../columns/timestamps.js";
 import type { Literal } from "../query/literal.js";
 import type { Query } from "../query/query.js";
 import { isBinnedDtype } from "../states/histogram-axis.js";

@@ -1,6 +1,6 @@
 /** Accumulators of min and max: by int64 (as kept) or float64 value, by the rank of a dictionary code, or by text of a pool. */
 import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type FloatDtype, type TextDtype, type WholeDtype } from "../../columns/dtypes.js";
-import type { Dictionary } from "../../columns/read/table.js";
+import type { Dictionary } from "../../columns/files/dictionary.js";
 import type { Run } from "../input.js";
 import { mayBeNull, type ScanColumn } from "../scan-column.js";
 import { codesByRank } from "../strings.js";

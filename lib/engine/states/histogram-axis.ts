@@ -4,9 +4,8 @@
  * down.
  */
 import { BquerydError } from "../../base/errors.js";
-import { parseDate } from "../../columns/dates.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import { biasOf, isFloatDtype, wholeRange, type Dtype, type FloatDtype, type IntegerDtype } from "../../columns/dtypes.js";
-import { parseTimestamp } from "../../columns/timestamps.js";
 import type { Values } from "../values.js";
 import type { StateParam } from "./state.js";
 

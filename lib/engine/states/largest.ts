@@ -1,6 +1,6 @@
 /** The largest state: the k largest values of each group, equal ones apart, in descending order. */
 import { chunkRows, isFloatDtype, isTextDtype, type TextDtype } from "../../columns/dtypes.js";
-import type { Dictionary } from "../../columns/read/table.js";
+import type { Dictionary } from "../../columns/files/dictionary.js";
 import type { Run } from "../input.js";
 import type { ScanColumn } from "../scan-column.js";
 import { requireCount } from "./bytes.js";

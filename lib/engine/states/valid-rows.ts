@@ -1,6 +1,6 @@
 /** The rows of a run that are not null, as the kernels of sets, lists and sketches take them: values beside slots. */
 import { chunkRows } from "../../columns/dtypes.js";
-import type { Dictionary } from "../../columns/read/table.js";
+import type { Dictionary } from "../../columns/files/dictionary.js";
 import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
 import { widthNames } from "./slab.js";

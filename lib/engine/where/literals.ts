@@ -4,11 +4,10 @@
  */
 import { BquerydError } from "../../base/errors.js";
 import { formatHex, parseHex } from "../../base/hex.js";
-import { parseDate } from "../../columns/dates.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import { biasOf, wholeRange, type Dtype, type FloatDtype, type TextDtype, type WholeDtype } from "../../columns/dtypes.js";
-import { compareBytes } from "../../columns/text.js";
+import { compareBytes } from "../../columns/text-order.js";
 import { packBytes, packStrings } from "../../columns/texts.js";
-import { parseTimestamp } from "../../columns/timestamps.js";
 import type { Expression, Term as ConditionTerm } from "../expressions/tree.js";
 import type { Literal } from "../query/literal.js";
 import type { ScanColumn } from "../scan-column.js";

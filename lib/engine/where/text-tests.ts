@@ -1,5 +1,5 @@
 /** Tests of texts: over plain texts by kernels, over a dictionary or a pool once an entry. */
-import type { Dictionary } from "../../columns/read/table.js";
+import type { Dictionary } from "../../columns/files/dictionary.js";
 import type { Arena } from "../memory.js";
 import { limitOf, type TextPool } from "../strings.js";
 import type { PackedTexts } from "../values.js";

@@ -1,5 +1,5 @@
 /** The dictionaries of an Arrow file: values that columns name by code. */
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch, Dtype } from "../../columns/dtypes.js";
 import type { ArrowRecord } from "./buffers.js";
 import type { ArrowType } from "./schema.js";

@@ -69,7 +69,7 @@ async function* readMessages(opened: OpenArrow, wanted: readonly WantedColumn[],
   const dictionaries = new Map<string, Converted>();
   const progress = { row: 0, total: opened.rows, bytes: opened.file.bytes };
   for (const message of opened.messages) {
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     const { dictionary, record } = await orFail(opened.file.path, "a message", () => openRecord(opened.file, message));
     if (dictionary === null) yield* readRecord(opened, planned, { record, dictionaries, progress, signal });
     else await loadDictionary(opened, planned, { ...dictionary, record, dictionaries });
@@ -97,7 +97,7 @@ async function* readRecord({ file }: OpenArrow, planned: readonly PlannedField[]
   const partRows = await orFail(file.path, "a record batch", () => choosePartRows(record, planned));
   const names = planned.map(({ field }) => field.name);
   for (let from = 0; from < record.rows; from += partRows) {
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     const range = { from, rows: Math.min(partRows, record.rows - from) };
     const columns: Converted[] = [];
     for (const { field, type, dtype } of planned) {

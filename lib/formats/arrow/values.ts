@@ -1,16 +1,16 @@
 /** Rows of an Arrow column as a batch of the dtype that holds them. */
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch, Dtype } from "../../columns/dtypes.js";
+import { halfToNumber } from "../../columns/half-float.js";
 import type { Texts } from "../../columns/texts.js";
+import { areUtf8 } from "../../columns/utf8.js";
 import type { ArrowRecord } from "./buffers.js";
 import type { ArrowField, ArrowType } from "./schema.js";
 import { fixedBatch } from "../values/batches.js";
 import { buildBatch, convertBatch, decimalScalar, formatDecimal } from "../values/convert.js";
 import type { Converted } from "../values/convert.js";
-import { halfToNumber } from "../values/half-float.js";
 import { createTextGatherer } from "../values/text-gatherer.js";
 import { scaleWords } from "../values/time-units.js";
-import { findInvalidText } from "../values/valid-texts.js";
 
 /** Where a column is in a record batch. */
 export interface ColumnPlace {
@@ -164,7 +164,7 @@ function readDecimals(bytes: Uint8Array, { width, scale, dtype, rows, nulls }: D
 
 function textBatch(dtype: Dtype, rows: number, nulls: Uint8Array | null, values: Texts): Batch {
   if (dtype === "bytes") return { dtype, rows, nulls, values };
-  if (findInvalidText(values) !== undefined) throw new Error("it holds text that is not UTF-8");
+  if (!areUtf8(values.offsets, values.bytes)) throw new Error("it holds text that is not UTF-8");
   return { dtype: "string", rows, nulls, values };
 }
 

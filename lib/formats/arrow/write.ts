@@ -11,13 +11,13 @@
  * Each begins at a multiple of 64. Timestamps are nanoseconds in UTC, dates days.
  */
 import type { Batch, Dtype } from "../../columns/dtypes.js";
-import { isBitSet } from "../../columns/dtypes.js";
+import { countBits, isBitSet } from "../../columns/bits.js";
 import { bytesAt } from "../../columns/texts.js";
 import { encodeFlatbuffer, flat } from "./flatbuffer-writer.js";
 import type { FlatField, FlatFields } from "./flatbuffer-writer.js";
 import { isTextBatch } from "../values/batches.js";
 import type { TextBatch } from "../values/batches.js";
-import type { RowEncoder } from "../export/export.js";
+import type { RowEncoder } from "../export/encoder.js";
 import type { ExportColumn } from "../export/columns.js";
 import type { Sink } from "../export/sink.js";
 
@@ -105,7 +105,7 @@ function typeOf(dtype: Dtype): { type: number; facts: FlatFields } {
 }
 
 function recordOf(batches: readonly Batch[], rows: number, body: readonly Uint8Array[]): FlatFields {
-  const nodes = new BigInt64Array(batches.flatMap(({ nulls }) => [BigInt(rows), BigInt(countNulls(nulls, rows))]));
+  const nodes = new BigInt64Array(batches.flatMap(({ nulls }) => [BigInt(rows), BigInt(nulls === null ? 0 : countBits(nulls, 0, rows))]));
   let start = 0;
   const places = new BigInt64Array(body.flatMap((buffer) => {
     const place = start;
@@ -147,10 +147,4 @@ function spellOut({ rows, nulls, values }: TextBatch): Uint8Array[] {
   const bytes = new Uint8Array(offsets[rows]!);
   for (let row = 0; row < rows; row++) if (offsets[row + 1]! > offsets[row]!) bytes.set(bytesAt(values, row), offsets[row]);
   return [new Uint8Array(offsets.buffer), bytes];
-}
-
-function countNulls(nulls: Uint8Array | null, rows: number): number {
-  let count = 0;
-  for (let row = 0; row < rows; row++) if (isBitSet(nulls, row)) count += 1;
-  return count;
 }

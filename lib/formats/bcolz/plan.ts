@@ -1,9 +1,11 @@
 /** How the columns of a table are to lie in a directory of bcolz: dtypes and widths, or why they cannot. */
 import { BquerydError } from "../../base/errors.js";
 import { findStoredDtype } from "../../columns/bcolz/stored-dtype.js";
-import { isBitSet, isFloatDtype, type Batch, type Dtype } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
+import { isFloatDtype, type Batch, type Dtype } from "../../columns/dtypes.js";
+import { widthOf } from "../../columns/files/encodings.js";
 import { hasNullRows, type Table } from "../../columns/read/table.js";
-import { isTextBatch, findWidth, type TextBatch } from "../values/batches.js";
+import { isTextBatch, type TextBatch } from "../values/batches.js";
 
 /** A column as bcolz keeps it. */
 export interface BcolzPlan {
@@ -45,7 +47,7 @@ export function planColumn(tables: readonly Table[], name: string, rows: number,
   if (!canBeNull && tables.some((table) => hasNullRows(table.column(name)))) requireNoNulls(name, dtype, rowsOf(name));
   const isText = dtype === "string" || dtype === "bytes";
   const width = isText ? Math.max(1, longest(name, dtype, rowsOf(name))) : 0;
-  const itemBytes = isText ? width * (dtype === "string" ? 4 : 1) : dtype === "date" ? 8 : findWidth(dtype)!;
+  const itemBytes = isText ? width * (dtype === "string" ? 4 : 1) : dtype === "date" ? 8 : widthOf(dtype);
   return {
     name, dtype, itemBytes,
     stored: dtype === "string" ? `<U${width}` : dtype === "bytes" ? `|S${width}` : stored,
@@ -69,7 +71,7 @@ export function unsupported(column: string, wrong: string): BquerydError {
 function requireName(name: string): void {
   if (nameGrammar.test(name) && !pythonKeywords.has(name) && !takenNames.has(name)) return;
   const why = pythonKeywords.has(name) ? "a keyword of Python" : takenNames.has(name) ? "a file of its own" : "no identifier of Python";
-  throw new BquerydError("UNSUPPORTED_FORMAT", `bcolz refuses the column name ${JSON.stringify(name)}, which is ${why}; leave the column out with --columns, or import the table again under another name`, { details: { column: name } });
+  throw new BquerydError("UNSUPPORTED_FORMAT", `bcolz refuses the column name ${JSON.stringify(name)}, which is ${why}; leave the column out with --columns, or rename it in the source and import that anew`, { details: { column: name } });
 }
 
 /** Of texts without the width. */

@@ -1,5 +1,6 @@
 /** Rows as bcolz keeps them: fixed width, little-endian, texts padded with NUL, missing times the least int64. */
-import { isBitSet, type Batch } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
+import type { Batch } from "../../columns/dtypes.js";
 import { isTextBatch, type TextBatch } from "../values/batches.js";
 import { unsupported, type BcolzPlan } from "./plan.js";
 

@@ -6,18 +6,21 @@
  *   COLUMN/meta/sizes, meta/storage   shape; dtype and rows of a chunk
  *   COLUMN/data/__K.blp               chunk K, LZ4 over byte-shuffled values; the last holds what is left over
  */
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { rm } from "node:fs/promises";
 import { mapBounded } from "../../base/bounded.js";
-import { randomId } from "../../base/clock.js";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { realFiles, type Files } from "../../base/files.js";
 import { createArena, type Arena } from "../../columns/encode/arena.js";
 import { encodeBlosc } from "../../columns/bcolz/encode-blosc.js";
 import { chunkRows, type Batch } from "../../columns/dtypes.js";
-import { createDecoder, readChunk } from "../../columns/read/batches.js";
+import { readChunk } from "../../columns/read/batches.js";
+import { createDecoder } from "../../columns/read/decoder.js";
 import type { Table } from "../../columns/read/table.js";
+import { holdsTable } from "../../columns/directory/current.js";
 import { throwIfAborted } from "../abort.js";
+import { asidePath, oldPath, removeLeftovers } from "../export/aside.js";
+import { noFolder } from "../export/sink.js";
 import { planColumn, type BcolzPlan, type RowsOf } from "./plan.js";
 import { encodeRows } from "./rows.js";
 import { gatherRows } from "../values/gather.js";
@@ -70,8 +73,8 @@ const cparams = '{"clevel": 5, "shuffle": 1, "cname": "lz4", "quantize": 0}';
 export async function writeBcolz(options: BcolzOutput): Promise<{ rows: number; bytes: number }> {
   const files = options.files ?? realFiles;
   const output = resolve(options.output);
-  await requireFree(files, output, options.replace ?? false);
-  const aside = join(dirname(output), `.${basename(output).slice(0, 100)}.${randomId()}.tmp`);
+  await makeRoom(files, output, options.replace ?? false);
+  const aside = asidePath(output);
   try {
     const selections = options.tables.map((table) => selectRows(table, options));
     const rows = options.tables.reduce((sum, table, at) => sum + countRows(table, selections[at]!), 0);
@@ -89,7 +92,7 @@ export async function writeBcolz(options: BcolzOutput): Promise<{ rows: number; 
 
 function selectRows(table: Table, { select, signal }: BcolzOutput): Selection {
   return Array.from({ length: Math.ceil(table.rows / chunkRows) }, (_, chunk) => {
-    throwIfAborted(signal);
+    throwIfAborted(signal, "export");
     const mask = select?.(table, chunk) ?? null;
     return mask === null || !mask.includes(0) ? null : Uint16Array.from(mask.keys()).filter((row) => mask[row] === 1);
   });
@@ -104,7 +107,7 @@ function* readRows({ tables, signal }: BcolzOutput, selections: readonly Selecti
   for (const [at, table] of tables.entries()) {
     const column = table.column(name);
     for (const [chunk, rows] of selections[at]!.entries()) {
-      throwIfAborted(signal);
+      throwIfAborted(signal, "export");
       if (rows?.length === 0) continue;
       const batch = readChunk(column, chunk, decoder);
       yield rows === null ? batch : gatherRows([batch], { count: rows.length, from: new Uint32Array(rows.length), rows: Uint32Array.from(rows) });
@@ -188,20 +191,42 @@ async function writeFile(writing: Writing, path: string, bytes: Uint8Array): Pro
   writing.bytes += bytes.length;
 }
 
+async function makeRoom(files: Files, output: string, replace: boolean): Promise<void> {
+  try {
+    if (await files.find(dirname(output)) === undefined) throw noFolder(dirname(output));
+    await removeLeftovers(output);
+    await requireFree(files, output, replace);
+  } catch (cause) {
+    throw toBquerydError(cause, `write ${output}`);
+  }
+}
+
 /** Only a directory of bcolz is ever replaced: a table of ours has more to lose. */
 async function requireFree(files: Files, output: string, replace: boolean): Promise<void> {
-  if (await files.find(dirname(output)) === undefined) throw new BquerydError("NOT_FOUND", `folder ${dirname(output)} does not exist; create it first`, { details: { path: dirname(output) } });
   if (await files.find(output) === undefined) return;
   const isReplaceable = await files.find(join(output, "__rootdirs__")) !== undefined && await files.find(join(output, "CURRENT")) === undefined;
   if (!replace) throw new BquerydError("EXISTS", `${output} is there already; use ${isReplaceable ? "--replace to replace it, or " : ""}another name`, { details: { path: output } });
-  if (!isReplaceable) throw new BquerydError("EXISTS", `${output} is no directory of bcolz; use another name`, { details: { path: output } });
+  if (!isReplaceable) throw new BquerydError("EXISTS", `${output} is ${holdsTable(output) ? "a table of bqueryd" : "no directory of bcolz"}; use another name`, { details: { path: output } });
 }
 
 async function moveInPlace(files: Files, aside: string, output: string): Promise<void> {
-  const before = await files.find(output) === undefined ? undefined : `${aside}.old`;
+  const before = await files.find(output) === undefined ? undefined : oldPath(aside);
   // A directory that is not empty cannot be replaced in one step: between two renames there is none.
   if (before !== undefined) await files.rename(output, before);
-  await files.rename(aside, output);
+  try {
+    await files.rename(aside, output);
+  } catch (cause) {
+    if (before !== undefined) await putBack(files, before, output);
+    throw cause;
+  }
   await files.syncDirectory(dirname(output));
   if (before !== undefined) await rm(before, { recursive: true, force: true });
+}
+
+async function putBack(files: Files, before: string, output: string): Promise<void> {
+  try {
+    await files.rename(before, output);
+  } catch (cause) {
+    throw new BquerydError(toBquerydError(cause).code, `${output} could neither be replaced nor put back; what it was is whole in ${before}: rename that`, { details: { path: output, before }, cause });
+  }
 }

@@ -78,8 +78,8 @@ function createCutter(options: CutOptions): Cutter {
   let skipped: Skipped | undefined;
   let dropsLf = false;
 
-  function hold(bytes: Buffer): void {
-    held = bytes.length === 0 ? [] : [new Uint8Array(bytes)];
+  function hold(bytes: Uint8Array<ArrayBuffer>): void {
+    held = bytes.length === 0 ? [] : [bytes];
     heldBytes = bytes.length;
   }
 
@@ -131,8 +131,8 @@ function createCutter(options: CutOptions): Cutter {
         if (found.start > 0) yield { block: new Uint8Array(bytes.subarray(0, found.start)) };
         bytes = yield* leaveOut(bytes, found);
       }
-      // Kept before the block goes away with its buffer.
-      hold(bytes.subarray(found?.cut ?? 0));
+      // Of a block that goes away with its buffer, what is kept is copied before.
+      hold(found === undefined ? new Uint8Array(buffer, bytes.byteOffset, bytes.length) : new Uint8Array(bytes.subarray(found.cut)));
       if (found !== undefined) yield { block: new Uint8Array(buffer, bytes.byteOffset, found.cut) };
       if (isLast && skipped !== undefined) yield endSkip(skipped);
       // A record that did not end is looked at again when there is twice as much of it.

@@ -19,6 +19,8 @@ export interface CsvHeader {
   readonly names: readonly string[];
   /** Bytes before the first row. */
   readonly start: number;
+  /** A sentence, with what to do, where the first row that was taken for the names looks like values. */
+  readonly hint?: string;
 }
 
 const candidates = [",", ";", "\t", "|"].map((text) => text.charCodeAt(0));
@@ -89,14 +91,28 @@ export function findHeader(head: CsvHead, delimiter: number, columns: readonly s
   const first = readRecord(head.bytes, start, delimiter);
   if (!first.isEnded && !head.isWhole) throw badHeader(head, `has no line end in its first ${head.bytes.length} bytes; is it text?`);
   if (first.fields.length > limits.columnsMax) throw badHeader(head, `has ${first.fields.length} columns; at most ${limits.columnsMax} can be stored`);
-  const names = nameColumns(first.fields);
+  const names = nameColumns(first);
   const inHeader = new Set(names);
   const known = columns?.filter((name) => inHeader.has(name)) ?? [];
-  if (columns === undefined || known.length === columns.length) return { names: requireNames(head, first, names, start), start: first.next };
+  if (columns === undefined || known.length === columns.length) {
+    const header = { names: requireNames(head, first, names, start), start: first.next };
+    return columns === undefined && looksLikeValues(first) ? { ...header, hint: hintAtValues(head) } : header;
+  }
   if (known.length > 0) throw unknownColumn(head.path, columns.find((name) => !inHeader.has(name))!, names);
   if (columns.length !== first.fields.length) throw wrongCount(head.path, columns, first.fields);
   // An empty line is a row where there is one column.
   return { names: columns, start: columns.length === 1 ? 0 : start };
+}
+
+const numberOrDate = /^\s*(?:[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?)\s*$/i;
+
+function looksLikeValues({ fields }: CsvRecord): boolean {
+  const said = fields.filter((field) => field !== "");
+  return said.length > 0 && said.every((field) => numberOrDate.test(field));
+}
+
+function hintAtValues({ path }: CsvHead): string {
+  return `the first line of ${path} was taken for the header, and holds nothing but numbers and dates; if it is a row, import again and name the columns with --columns`;
 }
 
 function skipEmptyLines(bytes: Buffer): number {
@@ -105,13 +121,16 @@ function skipEmptyLines(bytes: Buffer): number {
   return at;
 }
 
-/** Names for all columns: an empty one is called after its place, and one that was there before gets a number. */
-function nameColumns(fields: readonly string[]): string[] {
+/**
+ * Names for all columns: one without a name is called after its place, where none is written out as `""`, and one that was
+ * there before gets a number.
+ */
+function nameColumns({ fields, quoted }: CsvRecord): string[] {
   const taken = new Set(fields);
   const seen = new Set<string>();
   const numbers = new Map<string, number>();
   return fields.map((field, index) => {
-    const wished = field === "" ? `column_${index + 1}` : field;
+    const wished = field === "" && quoted[index] !== true ? `column_${index + 1}` : field;
     let name = wished;
     while (seen.has(name) || (name !== field && taken.has(name))) {
       const number = (numbers.get(wished) ?? 1) + 1;
@@ -125,7 +144,7 @@ function nameColumns(fields: readonly string[]): string[] {
 
 function requireNames(head: CsvHead, first: CsvRecord, names: readonly string[], start: number): readonly string[] {
   if (first.isSpoiled) throw badHeader(head, "has a header with a quote that does not close, or with text behind one that does; mend the first line");
-  if (!isUtf8(head.bytes.subarray(start, first.next))) throw badHeader(head, "has a header that is not UTF-8; convert it with iconv");
+  if (!isUtf8(head.bytes.subarray(start, first.next))) throw badHeader(head, "has a header that is not UTF-8; convert it: iconv -f latin1 -t utf-8");
   const long = names.find((name) => name.length > limits.columnNameMax);
   if (long !== undefined) throw badHeader(head, `has a column name of ${long.length} characters; at most ${limits.columnNameMax} are possible`);
   return names;

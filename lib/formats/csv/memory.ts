@@ -11,6 +11,8 @@ const fieldsAtOnce = 1 << 19;
 export const rejectsAtOnce = 1_024;
 /** Bytes of a place: two uint32. */
 export const placeBytes = 8;
+/** Larger memory goes with the block that needed it. */
+const keptBytesMax = 32 * 1024 * 1024;
 /** Readable bytes around the block. */
 const marginBytes = 64;
 
@@ -50,7 +52,7 @@ export interface FieldPlace {
 
 /** Puts blocks, each of `columns` fields a row, into memory that grows with them. `tokenBytes`: the longest text for null. */
 export function createCsvMemory(): (block: Uint8Array, columns: number, tokenBytes: number) => CsvMemory {
-  const arena = createArena();
+  const usual = createArena();
   return (block, columns, tokenBytes) => {
     const rowsMax = Math.max(1, Math.min(rowsAtOnce, Math.floor(fieldsAtOnce / columns), Math.ceil((block.length + 1) / columns)));
     const tableEntries = Math.max(64, 2 ** Math.ceil(Math.log2(rowsMax)));
@@ -60,7 +62,9 @@ export function createCsvMemory(): (block: Uint8Array, columns: number, tokenByt
       offsets: (rowsMax + 1) * 4, pool: block.length + marginBytes, table: tableEntries * 16, token: tokenBytes,
     };
     const parts = Object.values(sizes);
-    arena.start(parts.reduce((sum, bytes) => sum + bytes + marginBytes, marginBytes));
+    const total = parts.reduce((sum, bytes) => sum + bytes + marginBytes, marginBytes);
+    const arena = total > keptBytesMax ? createArena() : usual;
+    arena.start(total);
     const kernels = arena.kernels();
     const take = (name: keyof typeof sizes): number => arena.take(sizes[name]);
     const memory: CsvMemory = {

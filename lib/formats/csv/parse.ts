@@ -1,5 +1,6 @@
 /** Blocks of whole CSV records into typed batches: what a thread of an import does, or the importer itself. */
 import { isUtf8 } from "node:buffer";
+import { formatCounted } from "../../base/quantities.js";
 import type { Batch } from "../../columns/dtypes.js";
 import { blockBytes, createCsvMemory, fieldText, placeOf, placesOfColumn, rejectsAtOnce, wordsAt } from "./memory.js";
 import type { CsvMemory } from "./memory.js";
@@ -140,14 +141,10 @@ function describeSpoiled(words: Uint32Array, { fieldCount }: CsvShape): Spoiled 
   const [start, end, reason, detail] = words;
   const place = { start: start!, end: end! };
   switch (reason) {
-    case 1: return { ...place, reason: `${countFields(detail!)} instead of ${fieldCount}`, openQuote: null };
+    case 1: return { ...place, reason: `${formatCounted(detail!, "field")} instead of ${fieldCount}`, openQuote: null };
     case 2: return { ...place, reason: "text follows the closing quote of a field that opens on line", openQuote: detail! };
     default: return { ...place, reason: "no quote closes the field that opens on line", openQuote: detail! };
   }
-}
-
-function countFields(count: number): string {
-  return count === 1 ? "1 field" : `${count} fields`;
 }
 
 function markNulls({ memory, shape, rows }: Run, indexes: readonly number[]): void {

@@ -48,8 +48,10 @@ const defaultTuning: CsvTuning = {
 
 /** Blocks under way for each thread: one being parsed, one waiting, one parsed. */
 const blocksPerThread = 3;
+/** A block that is larger, of a long record, is parsed by this thread: each that did one would keep the memory for it. */
+const threadBytesMax = 8 * 1024 * 1024;
 /** Bytes of blocks under way, which long records may pass only one at a time. */
-const flightBytesMax = 128 * 1024 * 1024;
+const flightBytesMax = 64 * 1024 * 1024;
 
 interface OpenCsv {
   readonly input: ByteInput;
@@ -71,7 +73,7 @@ export async function openCsv(path: string, options: SourceOptions, tuning: Part
   try {
     const head = await readHead(input, sizes.sampleBytes, options.signal);
     const delimiter = options.delimiter === undefined ? findDelimiter(head) : requireDelimiter(options.delimiter);
-    const { names, start } = findHeader(head, delimiter, options.columns);
+    const { names, start, hint } = findHeader(head, delimiter, options.columns);
     const shape: CsvShape = { delimiter, fieldCount: names.length, nulls: options.nulls };
     const lines = countLines(head.bytes.subarray(0, start));
     const opened: OpenCsv = { input, shape, names, start, lines, tuning: sizes };
@@ -80,6 +82,7 @@ export async function openCsv(path: string, options: SourceOptions, tuning: Part
       path,
       rows: null,
       bytes: input.bytes,
+      hint,
       columns: names.map((name, index) => {
         const dtype = options.types.get(name);
         return dtype === undefined ? inferColumn(name, kinds[index]!) : { name, dtype };
@@ -177,7 +180,7 @@ function openLane({ input, tuning }: OpenCsv): Lane {
   const pool = createPool<CsvTask, CsvAnswer>(new URL("thread.js", import.meta.url), { threads: tuning.threads });
   return {
     itemsMax: blocksPerThread * pool.threads,
-    parse: (task) => pool.run(task, [task.block.buffer]),
+    parse: (task) => (task.block.length > threadBytesMax ? inlineLane.parse(task) : pool.run(task, [task.block.buffer])),
     close: () => pool.close(),
   };
 }

@@ -7,6 +7,8 @@ const cr = 13;
 /** One record. */
 export interface CsvRecord {
   readonly fields: readonly string[];
+  /** Whether each field is in quotes. */
+  readonly quoted: readonly boolean[];
   /** Where the next record starts. */
   readonly next: number;
   /** Text follows a closing quote, or a quote does not close. */
@@ -18,10 +20,12 @@ export interface CsvRecord {
 /** The record that starts at `start`. An empty line is a record of one empty field. */
 export function readRecord(bytes: Buffer, start: number, delimiter: number): CsvRecord {
   const fields: string[] = [];
+  const quoted: boolean[] = [];
   let isSpoiled = false;
   for (let at = start; ;) {
     const field = readField(bytes, at, delimiter);
     fields.push(field.text);
+    quoted.push(bytes[at] === quote);
     isSpoiled ||= field.isSpoiled;
     const byte = bytes[field.end];
     if (byte === delimiter) {
@@ -29,7 +33,7 @@ export function readRecord(bytes: Buffer, start: number, delimiter: number): Csv
       continue;
     }
     const isPair = byte === cr && bytes[field.end + 1] === lf;
-    return { fields, isSpoiled, next: Math.min(bytes.length, field.end + (isPair ? 2 : 1)), isEnded: byte !== undefined };
+    return { fields, quoted, isSpoiled, next: Math.min(bytes.length, field.end + (isPair ? 2 : 1)), isEnded: byte !== undefined };
   }
 }
 

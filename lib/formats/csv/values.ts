@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { parseHex } from "../../base/hex.js";
 import { wholeRange } from "../../columns/dtypes.js";
 import type { Batch } from "../../columns/dtypes.js";
+import { parseDate } from "../../columns/moments.js";
 import { bytesAt, packBytes } from "../../columns/texts.js";
 import type { Texts } from "../../columns/texts.js";
 import { roundToFloat32 } from "../values/float32.js";
@@ -52,7 +53,7 @@ export function readColumn(memory: CsvMemory, column: CsvColumn, rows: number): 
       return finish(readCounts(memory, rows), (counts) => ({ dtype, rows, values: new BigUint64Array(copyOut(memory, rows * 8)), nulls: counts.nulls }));
     case "date":
       kernels.csvDates(block, fields, rows, values, nulls, misfits, state);
-      return finish(readCounts(memory, rows), (counts) => ({ dtype, rows, values: new Int32Array(copyOut(memory, rows * 4)), nulls: counts.nulls }));
+      return finishDates(memory, column, rows);
     case "timestamp":
       kernels.csvTimestamps(block, fields, rows, values, nulls, misfits, state);
       return finish(readCounts(memory, rows), (counts) => ({ dtype, rows, values: new BigInt64Array(copyOut(memory, rows * 8)), nulls: counts.nulls }));
@@ -79,6 +80,18 @@ export function isTextValid({ kernels, block }: CsvMemory, { start, end }: { rea
 
 function finish(counts: Counts, makeBatch: (counts: Counts) => Batch): ColumnValues {
   return { batch: makeBatch(counts), misfits: counts.misfits };
+}
+
+/** Years that the kernel does not read are of texts that may be dates, and are where the column is one of dates. */
+function finishDates(memory: CsvMemory, { index, fixed }: CsvColumn, rows: number): ColumnValues {
+  const { misfits, nulls } = readCounts(memory, rows);
+  const values = new Int32Array(copyOut(memory, rows * 4));
+  const isNone = (row: number): boolean => {
+    const days = parseDate(fieldText(memory, placeOf(memory, index, row)));
+    if (days !== undefined) values[row] = days;
+    return days === undefined;
+  };
+  return { batch: { dtype: "date", rows, values, nulls }, misfits: fixed ? misfits.filter(isNone) : misfits };
 }
 
 function readCounts(memory: CsvMemory, rows: number): Counts {

@@ -3,17 +3,17 @@
  * `""`; quotes are only around texts with a character that could be taken for a delimiter, a quote or a line end. Values
  * are spelled as cellTexts does.
  */
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read/batches.js";
 import { isTextBatch } from "../values/batches.js";
 import { cellTexts } from "../values/cell-text.js";
-import type { RowEncoder } from "../export/export.js";
+import { cutBatches, type SliceLimits } from "../values/slices.js";
+import type { RowEncoder } from "../export/encoder.js";
 import type { ExportColumn } from "../export/columns.js";
 import type { Sink } from "../export/sink.js";
 
-/** Rows whose texts are in memory at once. */
-const sliceRows = 4_096;
+/** What is spelled out in memory at once. */
+const sliceLimits: SliceLimits = { rows: 4_096, bytes: 4 * 1024 * 1024 };
 
 /** Writes CSV with that character between fields. */
 export async function openCsvEncoder(columns: readonly ExportColumn[], sink: Sink, delimiter: "," | "\t"): Promise<RowEncoder> {
@@ -21,11 +21,7 @@ export async function openCsvEncoder(columns: readonly ExportColumn[], sink: Sin
   await writeLines([columns.map(({ name }) => quote(name)).join(delimiter)]);
   return {
     async add(batches) {
-      const rows = batches[0]?.rows ?? 0;
-      for (let from = 0; from < rows; from += sliceRows) {
-        const fields = batches.map((batch) => fieldsOf(sliceBatch(batch, from, Math.min(rows, from + sliceRows))));
-        await writeLines(joinRows(fields, delimiter));
-      }
+      for (const slices of cutBatches(batches, sliceLimits)) await writeLines(joinRows(slices.map(fieldsOf), delimiter));
     },
     finish: () => Promise.resolve(),
   };

@@ -18,18 +18,22 @@ export interface ExportColumn {
 export function agreeOnExport(tables: readonly Table[], names: readonly string[] | undefined): ExportColumn[] {
   const [first] = tables;
   if (first === undefined) throw new BquerydError("USAGE", "there is nothing to export; name a table");
-  const chosen = names === undefined ? allNames(first) : checkNames(names);
+  const chosen = names === undefined ? allNames(first, tables) : checkNames(names);
   return chosen.map((name) => {
-    const columns = tables.map((table) => requireSame(table, name, first.column(name)));
+    const columns = tables.map((table) => requireSame(table, name, first));
     return { name, dtype: columns[0]!.dtype, nullable: columns.some(({ nullable }) => nullable) };
   });
 }
 
-function allNames({ name, columns, refused = [] }: Table): string[] {
+function allNames({ name, columns, refused = [] }: Table, tables: readonly Table[]): string[] {
   const names = columns.map((column) => column.name);
   const [unreadable] = refused;
   if (unreadable !== undefined) {
     throw new BquerydError("UNSUPPORTED_DTYPE", `column '${unreadable.name}' of ${name} is ${unreadable.reason}; leave it out with --columns ${names.slice(0, 12).join(",")}`, { details: { table: name, column: unreadable.name } });
+  }
+  for (const other of tables) {
+    const extra = [...other.columns, ...other.refused ?? []].find((column) => !names.includes(column.name));
+    if (extra !== undefined) throw mismatch(other, extra.name, `is not in ${name}; export them apart, or choose with --columns`);
   }
   if (names.length === 0) throw new BquerydError("BAD_INPUT", `${name} has no columns; there is nothing to export`, { details: { table: name } });
   return names;
@@ -42,8 +46,19 @@ function checkNames(names: readonly string[]): readonly string[] {
   return names;
 }
 
-function requireSame(table: Table, name: string, first: TableColumn): TableColumn {
+/** No value is turned into another dtype: what float32 and float64 print differs, though one holds the other. */
+function requireSame(table: Table, name: string, first: Table): TableColumn {
   const column = table.column(name);
-  if (column.dtype === first.dtype) return column;
-  throw new BquerydError("SCHEMA_MISMATCH", `column '${name}' is ${column.dtype} in ${table.name} and ${first.dtype} in the first table; export them apart`, { details: { table: table.name, column: name } });
+  if (column.dtype !== first.column(name).dtype) throw mismatch(table, name, `is ${column.dtype}, and ${first.column(name).dtype} in ${first.name}; export them apart`);
+  const [unit, firstUnit] = [unitOf(table, name), unitOf(first, name)];
+  if (unit !== firstUnit) throw mismatch(table, name, `counts ${unit ?? "no unit"}, and ${firstUnit ?? "no unit"} in ${first.name}; export them apart`);
+  return column;
+}
+
+function unitOf({ footer }: Table, name: string): string | null {
+  return footer.columns.find((column) => column.name === name)?.unit ?? null;
+}
+
+function mismatch({ name: table }: Table, column: string, how: string): BquerydError {
+  return new BquerydError("SCHEMA_MISMATCH", `column '${column}' of ${table} ${how}`, { details: { table, column } });
 }

@@ -4,23 +4,31 @@ import { monotonicMs } from "../../base/clock.js";
 import { BquerydError } from "../../base/errors.js";
 import { chunkRows } from "../../columns/dtypes.js";
 import type { Batch } from "../../columns/dtypes.js";
+import { takeOneSet, type FoundTable } from "../../columns/read/one-set.js";
 import { openTable } from "../../columns/read/open.js";
-import { createDecoder, readBatches } from "../../columns/read/batches.js";
+import { readBatches, type ReadOptions } from "../../columns/read/batches.js";
+import { createDecoder } from "../../columns/read/decoder.js";
 import type { Table } from "../../columns/read/table.js";
 import { throwIfAborted } from "../abort.js";
+import { requireNoneOf, requireOutsideTables } from "../outside.js";
 import { agreeOnExport } from "./columns.js";
 import type { ExportColumn } from "./columns.js";
 import { requireExportFormat } from "./formats.js";
 import type { ExportFormat } from "./formats.js";
+import type { RowEncoder } from "./encoder.js";
 import { openSink } from "./sink.js";
 import type { Sink } from "./sink.js";
 import { gatherRows } from "../values/gather.js";
+import { cutBatches, type SliceLimits } from "../values/slices.js";
 import { writeBcolz } from "../bcolz/write.js";
 
 /** What to export, and where to. */
 export interface ExportOptions {
-  /** Directories of one table, or of the shards of a set in their order. */
-  readonly tables: readonly string[];
+  /**
+   * Directories of one table, or of the shards of a set in their order; or what finds them, and is asked again when the
+   * set is replaced while it is opened.
+   */
+  readonly tables: readonly string[] | (() => Promise<readonly FoundTable[]>);
   /** The file, or for bcolz the directory; `-` is the standard output. */
   readonly output: string;
   /** Without it the extension of the output tells. */
@@ -46,32 +54,35 @@ export interface ExportSummary {
   readonly seconds: number;
 }
 
-/** Turns batches into the bytes of a format. */
-export interface RowEncoder {
-  /** Adds rows, one batch a column. */
-  add(batches: readonly Batch[]): Promise<void>;
-  /** Writes what comes after the rows. */
-  finish(): Promise<void>;
-}
-
 /**
  * Exports tables into one file that appears whole when all is written. Memory: a few million values. Throws USAGE,
- * EXISTS, NOT_FOUND, UNKNOWN_COLUMN, UNSUPPORTED_DTYPE, SCHEMA_MISMATCH, CANCELLED, DISK_FULL, IO, and what reading
+ * EXISTS, NOT_FOUND, SHARD_UNAVAILABLE, UNKNOWN_COLUMN, UNSUPPORTED_DTYPE, SCHEMA_MISMATCH, CANCELLED, DISK_FULL, IO, and what reading
  * tables throws; after any of them nothing is left.
  */
 export async function exportTables(options: ExportOptions): Promise<ExportSummary> {
   const startMs = monotonicMs();
   const format = requireExportFormat(options);
-  const tables: Table[] = [];
+  if (options.output !== "-") requireOutsideTables(options.output);
+  const tables = await openAll(options);
   try {
-    // A long export may outlive the generation it reads.
-    for (const path of options.tables) tables.push(openTable(path, { pin: true }));
     const columns = agreeOnExport(tables, options.columns);
     const written = format === "bcolz" ? await exportBcolz(tables, columns, options) : await exportFile(tables, columns, format, options);
     return { ...written, seconds: (monotonicMs() - startMs) / 1000 };
   } finally {
     for (const table of tables) table.close();
   }
+}
+
+/** Opens the tables, none of which the output may take the place of. */
+async function openAll({ tables, output }: ExportOptions): Promise<Table[]> {
+  const find = typeof tables === "function" ? tables : async () => tables.map((path) => ({ path }));
+  const findOthers = async (): Promise<readonly FoundTable[]> => {
+    const found = await find();
+    if (output !== "-") requireNoneOf(output, found.map(({ path }) => path));
+    return found;
+  };
+  // A long export may outlive the generation it reads.
+  return takeOneSet(findOthers, { take: (path) => openTable(path, { pin: true }), setOf: ({ footer }) => footer.set, drop: (table) => { table.close(); } });
 }
 
 function exportBcolz(tables: readonly Table[], columns: readonly ExportColumn[], { output, select, replace, signal, onProgress }: ExportOptions): Promise<{ rows: number; bytes: number }> {
@@ -88,7 +99,7 @@ async function exportFile(tables: readonly Table[], columns: readonly ExportColu
     const encoder = await encoders[format](columns, sink);
     const rows = await copyRows(tables, columns, encoder, options);
     await encoder.finish();
-    throwIfAborted(options.signal);
+    throwIfAborted(options.signal, "export");
     await sink.commit();
     return { rows, bytes: sink.bytes };
   } catch (cause) {
@@ -111,6 +122,8 @@ const encoders: Readonly<Record<Exclude<ExportFormat, "bcolz">, OpenEncoder>> = 
 
 /** Values that are read at once. */
 const valuesMax = 4_000_000;
+/** What is handed on at once: texts may be long. */
+const pieceLimits: SliceLimits = { rows: chunkRows, bytes: 16 * 1024 * 1024 };
 
 async function copyRows(tables: readonly Table[], columns: readonly ExportColumn[], encoder: RowEncoder, { select, onProgress, signal }: ExportOptions): Promise<number> {
   const names = columns.map(({ name }) => name);
@@ -121,17 +134,25 @@ async function copyRows(tables: readonly Table[], columns: readonly ExportColumn
   let written = 0;
   for (const table of tables) {
     for (const { mask, from, to } of slicesOf(table, select, sliceRows)) {
-      throwIfAborted(signal);
-      for (const batches of mask?.includes(1) === false ? [] : readBatches(table, names, { from, to, decoder })) {
-        const kept = mask === null ? batches : keepRows(batches, mask);
+      throwIfAborted(signal, "export");
+      let at = 0;
+      for (const batches of mask?.includes(1) === false ? [] : piecesOf(table, names, { from, to, decoder })) {
+        throwIfAborted(signal, "export");
+        const end = at + (batches[0]?.rows ?? 0);
+        const kept = mask === null ? batches : keepRows(batches, mask.subarray(at, end));
         await encoder.add(kept);
         written += kept[0]?.rows ?? 0;
+        at = end;
       }
       read += to - from;
       onProgress?.(read, totalRows);
     }
   }
   return written;
+}
+
+function* piecesOf(table: Table, names: readonly string[], options: ReadOptions): Generator<readonly Batch[]> {
+  for (const batches of readBatches(table, names, options)) yield* cutBatches(batches, pieceLimits);
 }
 
 interface Slice {

@@ -17,6 +17,9 @@ const byExtension: ReadonlyMap<string, ExportFormat> = new Map<string, ExportFor
 export function requireExportFormat({ format, output }: { readonly format?: ExportFormat | undefined; readonly output: string }): ExportFormat {
   const found = format ?? byExtension.get(extname(output).toLowerCase());
   if (found !== undefined) return found;
+  const bare = output.replace(/\.gz$/i, "");
+  const packed = bare === output ? undefined : byExtension.get(extname(bare).toLowerCase());
+  if (packed !== undefined) throw new BquerydError("USAGE", `${output} would be compressed, which an export does not do; give - and --format ${packed} and pipe what it prints into gzip`);
   const what = output === "-" ? "standard output has no extension" : `the extension of ${output} is none of ${[...byExtension.keys()].join(" ")}`;
   throw new BquerydError("USAGE", `${what}; say with --format which of ${exportFormats.join(", ")} to write`);
 }

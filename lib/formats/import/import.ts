@@ -1,9 +1,14 @@
 /** Importing files into tables: every row of every input is stored or told of as rejected, all at once or not at all. */
+import { basename } from "node:path";
 import { monotonicMs } from "../../base/clock.js";
 import { BquerydError } from "../../base/errors.js";
 import { suggestion } from "../../base/nearest.js";
+import { formatCounted } from "../../base/quantities.js";
 import { throwIfAborted } from "../abort.js";
+import { requireOutsideTables } from "../outside.js";
 import { planInputs } from "./inputs.js";
+import { findNamesakes } from "./namesake.js";
+import type { Namesakes } from "./namesake.js";
 import type { PlannedInput } from "./inputs.js";
 import { requireOptions } from "./options.js";
 import type { ImportOptions, ImportProgress } from "./options.js";
@@ -11,7 +16,7 @@ import { findTarget, openWriter, requireFree } from "./output.js";
 import type { RowWriter, StoredTable, Target } from "./output.js";
 import { readInputs } from "./pass.js";
 import type { PassResult, Sink } from "./pass.js";
-import { openRejects } from "./rejects.js";
+import { encodingAdvice, isEncodingAtFault, openRejects } from "./rejects.js";
 import type { InputReject, Rejects } from "./rejects.js";
 import { agreeOnColumns } from "./schema.js";
 import type { AgreedColumn } from "./schema.js";
@@ -30,8 +35,14 @@ export interface ImportSummary {
   readonly rejects: readonly InputReject[];
   /** Inputs with most of their first rows rejected: they are hardly read as they were meant. */
   readonly mostlyRejected: readonly string[];
+  /** Sentences about inputs that may not have been read as they were meant. */
+  readonly hints: readonly string[];
   /** Of a table that was appended to, with the rows and bytes that it had. */
   readonly tables: readonly StoredTable[];
+  /** What was stored and what was there, where one is a table and one a set of the same name; else null. */
+  readonly namesakes: Namesakes | null;
+  /** The column that the table which grew was sorted by and is not any more; null where it was by none, or still is. */
+  readonly endedOrder: string | null;
   readonly seconds: number;
 }
 
@@ -54,10 +65,12 @@ interface Knowledge {
 }
 
 /** How a pass ended: with all stored, or with better knowledge to start again with. */
-type Outcome = { readonly stored: Pick<ImportSummary, "rowsRead" | "rowsStored" | "mostlyRejected" | "tables"> } | { readonly learnt: Knowledge };
+type Outcome = { readonly stored: Pick<ImportSummary, "rowsRead" | "rowsStored" | "mostlyRejected" | "hints" | "tables" | "endedOrder"> } | { readonly learnt: Knowledge };
 
 /** Every dtype widens a few times at most; more passes than this mean that a reader contradicts itself. */
 const passesMax = 64;
+/** Rejects that an error names. */
+const shownRejects = 3;
 
 /**
  * Imports inputs, in their order, into one table or a set of shards that appears whole when all is written. Throws USAGE,
@@ -68,11 +81,13 @@ export async function importFiles(options: ImportOptions): Promise<ImportSummary
   const startMs = monotonicMs();
   requireOptions(options);
   planOutput({ ...options, rows: 0 });
-  throwIfAborted(options.signal);
+  requireOutsideTables(options.output);
+  if (options.rejects !== undefined) requireOutsideTables(options.rejects, `--rejects ${options.rejects}`);
+  throwIfAborted(options.signal, "import");
   const rejects = await openRejects({ file: options.rejects, replace: options.replace ?? false, strict: options.strict ?? false });
   try {
     const stored = await importInto(findTarget(options), options, rejects);
-    return { ...stored, rowsRejected: rejects.count, rejects: rejects.first, seconds: (monotonicMs() - startMs) / 1000 };
+    return { ...stored, namesakes: await findNamesakes(options.output), rowsRejected: rejects.count, rejects: rejects.first, seconds: (monotonicMs() - startMs) / 1000 };
   } finally {
     await rejects.close();
   }
@@ -164,7 +179,7 @@ async function sortThenWrite(job: Job, knowledge: Knowledge): Promise<Outcome> {
     const writer = await openWriter(job.target, job.options, { columns, rows: sorter.rows, sort: job.target.sort });
     return await abortUnlessCommitted(writer, async () => {
       for await (const batches of sorter.sorted()) {
-        throwIfAborted(job.options.signal);
+        throwIfAborted(job.options.signal, "import");
         await writer.add(batches);
         job.options.onProgress?.({ ...progressOf(job, "writing"), rows: writer.rows, totalRows: sorter.rows, totalBytes: null });
       }
@@ -181,11 +196,24 @@ async function commit(job: Job, writer: RowWriter, { rowsRead, mostlyRejected }:
   if (rowsRead !== rowsStored + job.rejects.count) {
     throw new BquerydError("INTERNAL", `${rowsRead} rows were read, ${rowsStored} stored and ${job.rejects.count} rejected`);
   }
-  throwIfAborted(job.options.signal);
+  throwIfAborted(job.options.signal, "import");
+  if (rowsRead > 0 && rowsStored === 0) throw allRejected(job);
   await job.rejects.stage();
   const tables = await writer.commit();
   await job.rejects.publish();
-  return { stored: { rowsRead, rowsStored, mostlyRejected, tables } };
+  const { schema, sort } = job.target;
+  const endedOrder = schema !== null && tables[0]!.sort === null ? sort : null;
+  const hints = job.inputs.flatMap(({ hint }) => hint ?? []);
+  return { stored: { rowsRead, rowsStored, mostlyRejected, hints, tables, endedOrder } };
+}
+
+/** What stores nothing was hardly meant so, least of all in the place of a table. */
+function allRejected({ inputs, rejects }: Job): BquerydError {
+  const shown = rejects.first.slice(0, shownRejects).map(({ input, place, line, reason }) => `${inputs.length === 1 ? "" : `${basename(input)}, `}${place} ${line}: ${reason}`);
+  const names = inputs.length === 1 ? inputs[0]!.name : formatCounted(inputs.length, "input");
+  return new BquerydError("BAD_INPUT", `all of the ${formatCounted(rejects.count, "row")} of ${names} would be rejected, so that nothing was changed (${shown.join("; ")}); ${isEncodingAtFault(rejects.first) ? encodingAdvice : "check --format, --delimiter, --columns and --types"}`, {
+    details: { inputs: inputs.map(({ name }) => name), rejects: rejects.first },
+  });
 }
 
 /** The failure that led here is the one to tell, not what goes wrong in cleaning up after it. */

@@ -30,6 +30,8 @@ export interface PlannedInput extends InputPlace {
   readonly columns: readonly SourceColumn[];
   readonly rows: number | null;
   readonly bytes: number;
+  /** A sentence of the reader, where the input may not be read as it is meant. */
+  readonly hint: string | undefined;
 }
 
 /** The inputs of an import; close() removes what was copied of them. */
@@ -63,7 +65,7 @@ const openers: Readonly<Record<ImportFormat, (path: string, options: SourceOptio
   parquet: async (path, options) => (await import("../parquet/read.js")).openParquet(path, options),
   ndjson: async (path, options) => (await import("../ndjson/read.js")).openNdjson(path, options),
   arrow: async (path, options) => (await import("../arrow/read.js")).openArrow(path, options),
-  bcolz: async (path, options) => (await import("../bcolz/read.js")).openBcolzSource(path, options),
+  bcolz: async (path, options) => (await import("./table-source.js")).openTableSource(path, options),
 };
 
 /**
@@ -78,9 +80,9 @@ export async function planInputs(request: InputRequest): Promise<Inputs> {
   try {
     const planned: PlannedInput[] = [];
     for (const given of request.paths) {
-      throwIfAborted(request.source.signal);
+      throwIfAborted(request.source.signal, "import");
       const place = await findInput(request, given, copies);
-      planned.push(await withInput(place, request.source, async ({ columns, rows, bytes }) => ({ ...place, nature: natures[place.format], columns, rows, bytes })));
+      planned.push(await withInput(place, request.source, async ({ columns, rows, bytes, hint }) => ({ ...place, nature: natures[place.format], columns, rows, bytes, hint: hint?.replaceAll(place.path, place.name) })));
     }
     return { planned, close };
   } catch (cause) {

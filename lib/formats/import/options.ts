@@ -35,6 +35,8 @@ export interface ImportOptions {
   readonly codec?: "lz4" | "zstd" | undefined;
   /** Generations that a table keeps, the new one included (default 2). */
   readonly keepGenerations?: number | undefined;
+  /** As long as a query may take, ms: what a table no longer needs stays for it, and for two minutes at least. */
+  readonly timeoutMs?: number | undefined;
   /** CSV file for the rows that cannot be stored. */
   readonly rejects?: string | undefined;
   /** Fail at the first row that cannot be stored. */
@@ -90,6 +92,7 @@ function findPathConflict({ inputs, output, append, rejects }: ImportOptions): s
   if (inputs.filter((path) => path === "-").length > 1) return "standard input can be read once only; name '-' once";
   if (append === true && /\.bcolzs$/.test(basename(output))) return "the shards of a set cannot grow; name a table NAME.bcolz, or leave out --append";
   if (rejects === undefined) return undefined;
+  if (rejects === "-") return "--rejects takes a file, which appears when the import is done, and not '-'; name one, such as rejects.csv";
   const taken = [...inputs, output].find((path) => path !== "-" && resolve(path) === resolve(rejects));
   return taken === undefined ? undefined : `--rejects ${rejects} is the place of ${taken} already; name another file`;
 }

@@ -1,16 +1,17 @@
 /** Where an import writes: new tables, or one that is there and grows. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { BquerydError } from "../../base/errors.js";
+import { basename } from "node:path";
 import { appendToTable } from "../../columns/write/append.js";
+import { holdsTable } from "../../columns/directory/current.js";
 import type { Batch } from "../../columns/dtypes.js";
-import { openTable } from "../../columns/read/open.js";
-import { readBatches, sliceBatch } from "../../columns/read/batches.js";
+import { openOwnTable } from "../../columns/read/open.js";
+import { readBatches } from "../../columns/read/batches.js";
+import { sliceBatch } from "../../columns/slice-batch.js";
 import { createTables } from "../../columns/write/writer.js";
 import type { NewColumn, TablesWriter } from "../../columns/write/writer.js";
 import type { ImportOptions } from "./options.js";
 import type { AgreedColumn, Schema } from "./schema.js";
 import { planOutput } from "./shards.js";
+import type { OutputPlan } from "./shards.js";
 
 /** A table as it is after an import. */
 export interface StoredTable {
@@ -18,6 +19,8 @@ export interface StoredTable {
   readonly generation: string;
   readonly rows: number;
   readonly bytes: number;
+  /** The column that its rows are in the order of, as far as is known; null for none. */
+  readonly sort: string | null;
 }
 
 /** What is written to. */
@@ -28,6 +31,8 @@ export interface Target {
   readonly sort: string | null;
   /** The last row's value of that column in the table that grows; null for none. */
   readonly last: Batch | null;
+  /** The generation that has this last row; null for new tables. */
+  readonly generation: string | null;
 }
 
 /** What is known of the rows to come. */
@@ -53,20 +58,17 @@ export interface RowWriter {
   abort(): Promise<void>;
 }
 
-/** What the output names. Throws USAGE for what cannot grow, and as opening a table does. */
+/** What the output names. Throws TABLE_NOT_MANAGED for a table of bcolz, which cannot grow, and as opening a table does. */
 export function findTarget({ output, append, sort }: ImportOptions): Target {
-  if (append !== true) return { schema: null, sort: sort ?? null, last: null };
-  const isTable = existsSync(join(output, "CURRENT"));
-  if (!isTable && existsSync(join(output, "__rootdirs__"))) {
-    throw new BquerydError("USAGE", `${output} is a table of bcolz 1.x, which is only read; import it into a new table, and append to that`, { details: { path: output } });
-  }
-  if (!isTable) return { schema: null, sort: null, last: null };
-  const table = openTable(output);
+  if (append !== true) return { schema: null, sort: sort ?? null, last: null, generation: null };
+  // What comes into being in between is told of when writing starts.
+  if (!holdsTable(output)) return { schema: null, sort: null, last: null, generation: null };
+  const table = openOwnTable(output);
   try {
     const columns = table.footer.columns.map(({ name, dtype, unit }) => ({ name, dtype, unit: unit ?? undefined }));
     const order = table.footer.sort;
     const [last] = order === null ? [] : [...readBatches(table, [order], { from: table.rows - 1 })];
-    return { schema: { path: output, columns, nature: "described" }, sort: order, last: last?.[0] ?? null };
+    return { schema: { path: output, columns, nature: "growing" }, sort: order, last: last?.[0] ?? null, generation: table.generation };
   } finally {
     table.close();
   }
@@ -81,18 +83,18 @@ export async function requireFree({ schema }: Target, options: ImportOptions): P
 }
 
 /** Starts writing. Throws EXISTS, BUSY, SCHEMA_MISMATCH, BAD_INPUT for a name that a column cannot have, IO. */
-export async function openWriter({ schema }: Target, options: ImportOptions, { columns: agreed, rows, sort }: RowFacts): Promise<RowWriter> {
+export async function openWriter({ schema, generation }: Target, options: ImportOptions, { columns: agreed, rows, sort }: RowFacts): Promise<RowWriter> {
   const columns = agreed.map(({ name, dtype, unit }): NewColumn => ({ name, dtype, unit }));
-  const { codec, keepGenerations } = options;
+  const { codec, keepGenerations, timeoutMs } = options;
   if (schema !== null) {
-    return createRowWriter(await appendToTable({ path: options.output, columns, sort, codec, keepGenerations }), [0, Infinity]);
+    return createRowWriter(await appendToTable({ path: options.output, columns, sort, generation: generation ?? undefined, codec, keepGenerations, timeoutMs }), { paths: [options.output], bounds: [0, Infinity] });
   }
   const plan = planOutput({ ...options, rows });
-  const tables = await createTables({ paths: plan.paths, set: plan.set, columns, replace: options.replace ?? false, sort, codec, keepGenerations });
-  return createRowWriter(tables, plan.bounds);
+  const tables = await createTables({ paths: plan.paths, set: plan.set, columns, replace: options.replace ?? false, sort, codec, keepGenerations, timeoutMs });
+  return createRowWriter(tables, plan);
 }
 
-function createRowWriter(tables: TablesWriter, bounds: readonly number[]): RowWriter {
+function createRowWriter(tables: TablesWriter, { paths, bounds }: Pick<OutputPlan, "paths" | "bounds">): RowWriter {
   const planned = bounds.at(-1)!;
   let rows = 0;
   let shard = 0;
@@ -110,7 +112,8 @@ function createRowWriter(tables: TablesWriter, bounds: readonly number[]): RowWr
         start = end;
       }
     },
-    commit: () => tables.commit(),
+    // A path that is a link leads to a table that may be called otherwise.
+    commit: async () => (await tables.commit()).map((table, at) => ({ ...table, name: basename(paths[at]!) })),
     abort: () => tables.abort(),
   };
 }

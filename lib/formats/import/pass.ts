@@ -1,7 +1,8 @@
 /** One pass over the inputs of an import: every row to a sink or to the rejects, and what the columns must become. */
 import { BquerydError } from "../../base/errors.js";
+import { formatCount, formatCounted } from "../../base/quantities.js";
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read/batches.js";
+import { sliceBatch } from "../../columns/slice-batch.js";
 import { throwIfAborted } from "../abort.js";
 import { isTextFormat } from "./detect.js";
 import { withInput } from "./inputs.js";
@@ -82,7 +83,7 @@ async function readInput(pass: Pass, input: PlannedInput, state: PassState): Pro
   const place = isTextFormat(input.format) ? "line" : "row";
   await withInput(input, pass.source, async (source) => {
     for await (const batch of source.read(state.columns, pass.source.signal)) {
-      throwIfAborted(pass.source.signal);
+      throwIfAborted(pass.source.signal, "import");
       await pass.rejects.add({ input: input.name, place }, batch.rejects);
       rejectedEarly += batch.rejects.filter(({ line }) => line <= firstRows).length;
       state.rowsRead += batch.rows + batch.rejects.length;
@@ -93,7 +94,7 @@ async function readInput(pass: Pass, input: PlannedInput, state: PassState): Pro
     }
   });
   const rows = state.rowsRead - before;
-  if (!state.isStopped && input.rows !== null && rows !== input.rows) throw shortInput(input, rows);
+  if (!state.isStopped && input.rows !== null && rows !== input.rows) throw shortInput(input.name, { claimed: input.rows, rows });
   if (rejectedEarly * 2 > Math.min(firstRows, rows)) state.mostlyRejected.push(input.name);
 }
 
@@ -106,13 +107,13 @@ function widen({ isChosen }: Pass, { name }: PlannedInput, state: PassState, { k
 async function handOn(pass: Pass, { name }: PlannedInput, { rows, batches }: SourceBatch): Promise<boolean> {
   if (batches === null) throw new BquerydError("INTERNAL", `${name} gave neither values nor what the columns must become`);
   for (let start = 0; start < rows; start += pieceRows) {
-    throwIfAborted(pass.source.signal);
+    throwIfAborted(pass.source.signal, "import");
     const end = Math.min(rows, start + pieceRows);
     if (!await pass.sink(batches.map((batch) => sliceBatch(batch, start, end)))) return false;
   }
   return true;
 }
 
-function shortInput({ name, rows: claimed }: PlannedInput, rows: number): BquerydError {
-  return new BquerydError("BAD_INPUT", `${name} claims ${claimed} rows and has ${rows}; write or copy it again`, { details: { path: name } });
+function shortInput(name: string, { claimed, rows }: { readonly claimed: number; readonly rows: number }): BquerydError {
+  return new BquerydError("BAD_INPUT", `${name} claims ${formatCounted(claimed, "row")} and has ${formatCount(rows)}; write or copy it again`, { details: { path: name } });
 }

@@ -3,9 +3,11 @@
  * The file is CSV (RFC 4180) with the header `input,line,reason,text`; it appears whole, after the tables.
  */
 import { copyFile, lstat, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { randomId } from "../../base/clock.js";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { isSystemError, realFiles } from "../../base/files.js";
+import { asidePath, placeAside, removeLeftovers } from "../export/aside.js";
 import type { Reject } from "../source.js";
 import { createSpool } from "../input/spool.js";
 import type { Spool } from "../input/spool.js";
@@ -29,7 +31,7 @@ export interface Rejects {
   reset(): Promise<void>;
   /** Writes the file aside, durably. Throws DISK_FULL, IO. */
   stage(): Promise<void>;
-  /** Makes the file visible, after `stage`. */
+  /** Makes the file visible, after `stage`. Throws EXISTS, IO naming the place where the rejects are instead. */
   publish(): Promise<void>;
   /** Lets go of what was not published. */
   close(): Promise<void>;
@@ -42,6 +44,14 @@ export interface RejectsSpec {
   readonly replace: boolean;
   /** Whether the first reject fails the import. */
   readonly strict: boolean;
+}
+
+/** What to do about a text in another encoding than UTF-8. */
+export const encodingAdvice = "convert the file if it is latin-1: iconv -f latin1 -t utf-8";
+
+/** Tells whether rows were rejected since their bytes are not UTF-8. */
+export function isEncodingAtFault(rejects: readonly Pick<Reject, "reason">[]): boolean {
+  return rejects.some(({ reason }) => /not (?:valid )?UTF-8$/.test(reason));
 }
 
 const shownMax = 10;
@@ -84,8 +94,8 @@ interface RejectsFile {
 
 async function openRejectsFile(path: string, replace: boolean): Promise<RejectsFile> {
   await requireFree(path, replace);
-  // Always the same name, so that what a killed import left there is written over by the next one.
-  const aside = join(dirname(path), `.${basename(path)}.rejects.tmp`);
+  await removeLeftovers(path);
+  const aside = asidePath(path);
   let spool: Spool | undefined;
   let lines = header;
   async function flush(): Promise<Spool> {
@@ -111,10 +121,11 @@ async function openRejectsFile(path: string, replace: boolean): Promise<RejectsF
     },
     async publish() {
       try {
-        await rename(aside, path);
+        await requireFree(path, replace);
+        await placeAside(aside, path, replace);
         await realFiles.syncDirectory(dirname(path));
       } catch (cause) {
-        throw toBquerydError(cause, `write ${path}, though the tables are stored`);
+        throw await keepElsewhere(aside, path, toBquerydError(cause));
       }
     },
     async close() {
@@ -122,6 +133,17 @@ async function openRejectsFile(path: string, replace: boolean): Promise<RejectsF
       await rm(aside, { force: true });
     },
   };
+}
+
+/** The error for rejects that cannot be where they were to be: no import gives them again once its tables are there. */
+async function keepElsewhere(aside: string, path: string, cause: BquerydError): Promise<BquerydError> {
+  const elsewhere = `${path}.${randomId()}`;
+  try {
+    await rename(aside, elsewhere);
+    return new BquerydError(cause.code, `the tables are stored, and the rejects in ${elsewhere}: they could not be put into ${path}, where something came into being meanwhile or cannot be replaced; look at both`, { details: { path, elsewhere }, cause });
+  } catch {
+    return new BquerydError(cause.code, `the tables are stored, but the rejects could not be written to ${path}; import the inputs once more if you need them`, { details: { path }, cause });
+  }
 }
 
 async function requireFree(path: string, replace: boolean): Promise<void> {
@@ -161,7 +183,7 @@ async function writeAside(from: string, aside: string): Promise<void> {
 }
 
 function strictFailure({ input, place, line, reason, text }: InputReject): BquerydError {
-  return new BquerydError("BAD_INPUT", `${input}, ${place} ${line}: ${reason}; correct it, or leave out --strict to import the other rows`, {
+  return new BquerydError("BAD_INPUT", `${input}, ${place} ${line}: ${reason}; ${isEncodingAtFault([{ reason }]) ? encodingAdvice : "correct it"}, or leave out --strict to import the other rows`, {
     details: { path: input, line, reason, text },
   });
 }

@@ -6,6 +6,7 @@ import { isTextDtype } from "../../columns/dtypes.js";
 import type { Dtype } from "../../columns/dtypes.js";
 import { dtypeOfKinds, inferColumn, kindsOfDtype, knownKinds, widenColumn } from "../values/infer.js";
 import type { HeldColumn, SourceColumn, WantedColumn } from "../source.js";
+import { requireHeld } from "./refused.js";
 
 /** What an import needs to know of an input, or of the table that it appends to. */
 export interface Schema {
@@ -13,9 +14,10 @@ export interface Schema {
   readonly columns: readonly SourceColumn[];
   /**
    * `described`: the dtypes are its own; `inferred`: they come from a sample of text, and later values may widen them;
-   * `open`: so do the names, and a column may be missing, which is to be null.
+   * `open`: so do the names, and a column may be missing, which is to be null; `growing`: a table with dtypes that stay, so
+   * that a value of text that does not fit rejects its row.
    */
-  readonly nature: "described" | "inferred" | "open";
+  readonly nature: "described" | "inferred" | "open" | "growing";
 }
 
 /** What the user said about columns. */
@@ -41,6 +43,7 @@ export function agreeOnColumns(schemas: readonly Schema[], choice: ColumnChoice)
   const names = choice.columns === undefined ? joinNames(schemas) : checkNames(choice.columns);
   for (const name of choice.types.keys()) if (!names.includes(name)) throw unknownType(name, names);
   const indexed = schemas.map((schema) => ({ ...schema, byName: new Map(schema.columns.map((column) => [column.name, column])) }));
+  requireHeld(schemas, names, choice.types);
   return names.map((name) => agreeOnColumn(indexed, name, choice));
 }
 
@@ -92,21 +95,26 @@ function agreeOnColumn(schemas: readonly IndexedSchema[], name: string, { column
   const found = schemas.flatMap((schema) => {
     const column = schema.byName.get(name);
     if (column === undefined) requireMayLack(schemas, schema, name, { isChosen: chosen !== undefined, isTyped: types.has(name) });
-    return column === undefined ? [] : [{ schema, held: requireHeld(schema, column) }];
+    return column !== undefined && "dtype" in column ? [{ schema, held: column }] : [];
   });
   const given = types.get(name);
-  const described = found.filter(({ schema }) => schema.nature === "described");
+  const described = found.filter(({ schema }) => isDescribed(schema));
   const unit = described[0]?.held.unit;
   for (const { schema, held } of described) {
     const dtype = given ?? described[0]!.held.dtype;
     if (held.dtype !== dtype || held.unit !== unit) throw differs(schema, held, given === undefined ? describe(described[0]!.held, described[0]!.schema.path) : `${given} by --types`);
   }
   if (given !== undefined) return { name, dtype: given, fixed: true, unit, describedBy: described[0]?.schema.path ?? null };
-  const inferred = found.filter(({ schema }) => schema.nature !== "described");
+  const inferred = found.filter(({ schema }) => !isDescribed(schema));
   if (described.length === 0) return { ...inferColumn(name, inferred.reduce((seen, other) => seen | knownKinds(other.held), 0)), fixed: false, describedBy: null };
   const { held, schema } = described[0]!;
+  if (schema.nature === "growing") return { name, dtype: held.dtype, fixed: true, unit, describedBy: schema.path };
   for (const other of inferred) if (!canBecome(other.held, held.dtype)) throw differs(other.schema, other.held, describe(held, schema.path));
   return { name, dtype: held.dtype, fixed: false, unit, describedBy: schema.path };
+}
+
+function isDescribed({ nature }: Schema): boolean {
+  return nature === "described" || nature === "growing";
 }
 
 /** Tells whether the values of a column of text, as far as they are known, may all be read as a dtype. */
@@ -134,15 +142,6 @@ function unknownColumn({ path, columns }: Schema, name: string): BquerydError {
 
 function unknownType(name: string, names: readonly string[]): BquerydError {
   return new BquerydError("UNKNOWN_COLUMN", `--types names '${name}', which is none of the columns${suggestion(name, names, `they are ${listNames(names)}`)}`, { details: { column: name } });
-}
-
-function requireHeld({ path, columns }: Schema, column: SourceColumn): HeldColumn {
-  if ("dtype" in column) return column;
-  const others = columns.filter((other) => "dtype" in other).map(({ name }) => name);
-  const advice = others.length === 0 ? "no other column can be imported either" : `leave it out with --columns ${listNames(others, ",")}`;
-  throw new BquerydError("UNSUPPORTED_DTYPE", `column '${column.name}' of ${path} is ${column.refused}, which no dtype holds exactly; ${advice}`, {
-    details: { path, column: column.name, type: column.refused },
-  });
 }
 
 function describe({ dtype, unit }: HeldColumn, path: string): string {

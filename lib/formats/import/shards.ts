@@ -59,7 +59,7 @@ function requireCount(flag: string, value: number | undefined): number {
 
 function requireName(name: string, single: boolean): string {
   if (name.endsWith(".bcolzs")) throw usage(`'${name}' names one shard; give DIR/NAME and --shards N`);
-  if (single && !name.endsWith(".bcolz")) throw usage(`output '${name}' has no ending; name it ${name}.bcolz, or give --shards N`);
+  if (single && !name.endsWith(".bcolz")) throw usage(`the last path is the table to write, and '${name}' does not end in .bcolz; name the table, ${name.replace(/\.[a-z]+$/i, "")}.bcolz for instance, or give --shards N`);
   if (!single && name.endsWith(".bcolz")) throw usage(`'${name}' names one table; leave off .bcolz for shards, or leave out --shards`);
   if (single ? isTableName(name) : isBaseName(name)) return name;
   throw usage(`'${name}' cannot name a table; use up to 128 of letters, digits, '_', '.' and '-', of which the last two never come first`);

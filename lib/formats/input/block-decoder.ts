@@ -6,18 +6,24 @@ import type { Kernels } from "../../kernels/kernels.js";
 export type BlockCodec = "lz4" | "snappy" | "zstd";
 
 const memoryBytesMin = 8 * 1024 * 1024;
+/** Larger memory is not kept from one block to the next. */
+const keptBytesMax = 32 * 1024 * 1024;
 const slackBytes = 64;
 
 let kernels: Kernels | undefined;
 
-/** Exactly `rawBytes` bytes, in memory of their own; undefined for a malformed block. Throws MEMORY_LIMIT. */
+/**
+ * Exactly `rawBytes` bytes, which nobody writes to any more; undefined for a malformed block. Large ones lie in memory of
+ * kernels, which cannot be transferred to another thread. Throws MEMORY_LIMIT.
+ */
 export function decodeBlock(codec: BlockCodec, stored: Uint8Array, rawBytes: number): Uint8Array | undefined {
   const held = requireKernels(stored.length + rawBytes + slackBytes);
   const source = held.heapStart;
   const target = source + Math.ceil(stored.length / 16) * 16;
   held.bytes.set(stored, source);
   const decoded = decode(held, codec)(source, stored.length, target, rawBytes);
-  return decoded === rawBytes ? held.bytes.slice(target, target + rawBytes) : undefined;
+  if (decoded !== rawBytes) return undefined;
+  return held === kernels ? held.bytes.slice(target, target + rawBytes) : held.bytes.subarray(target, target + rawBytes);
 }
 
 function decode(held: Kernels, codec: BlockCodec): Kernels["lz4Decode"] {
@@ -28,8 +34,9 @@ function decode(held: Kernels, codec: BlockCodec): Kernels["lz4Decode"] {
   }
 }
 
-/** The kernels' memory cannot grow, so a larger one takes its place. */
+/** The kernels' memory cannot grow, so a larger one takes its place; that of a large block goes with what was decoded. */
 function requireKernels(bytes: number): Kernels {
+  if (bytes > keptBytesMax) return loadKernels(bytes + memoryBytesMin);
   if (kernels === undefined || kernels.heapStart + bytes > kernels.bytes.length) {
     kernels = undefined;
     kernels = loadKernels(Math.max(memoryBytesMin, 2 * bytes));

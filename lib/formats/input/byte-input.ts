@@ -113,7 +113,7 @@ async function readRange(file: FileHandle, start: number, end: number): Promise<
 
 async function* readBlocks(path: string, file: FileHandle, blockBytes: number, signal: AbortSignal | undefined): AsyncGenerator<ByteBlock> {
   for (let place = 0; ;) {
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     const room = Math.min(roomBytesMax, blockBytes);
     const block = new Uint8Array(Buffer.allocUnsafeSlow(room + blockBytes).buffer, room);
     const bytesRead = await readSome(path, file, block, place);

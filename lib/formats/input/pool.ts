@@ -8,7 +8,7 @@ import { BquerydError, toBquerydError } from "../../base/errors.js";
 import type { ErrorCode, ErrorDetails } from "../../base/errors.js";
 import { throwIfAborted } from "../abort.js";
 
-const threadsMax = 8;
+const threadsMax = 4;
 
 /** Open threads; whoever opened them closes them. */
 export interface Pool<Task, Result> {
@@ -50,7 +50,7 @@ interface Thread<Result> {
 
 /**
  * A pool whose threads run the module at `entry`. They start when the first tasks come, `threads` of them at most (one a
- * core and no more than eight without it).
+ * core and no more than four without it).
  */
 export function createPool<Task, Result>(entry: URL, { threads: count = Math.min(threadsMax, availableParallelism()) }: { readonly threads?: number | undefined } = {}): Pool<Task, Result> {
   const threads: Thread<Result>[] = [];
@@ -156,7 +156,7 @@ export async function* inOrder<Item, Result>(items: AsyncIterable<Item>, work: (
   const queue: { readonly result: Promise<Result>; readonly bytes: number }[] = [];
   let bytes = 0;
   for await (const item of items) {
-    throwIfAborted(flow.signal);
+    throwIfAborted(flow.signal, "import");
     const itemBytes = flow.bytesOf(item);
     while (queue.length >= flow.itemsMax || (queue.length > 0 && bytes + itemBytes > flow.bytesMax)) yield await takeFirst();
     const result = work(item);
@@ -168,7 +168,7 @@ export async function* inOrder<Item, Result>(items: AsyncIterable<Item>, work: (
   while (queue.length > 0) yield await takeFirst();
 
   function takeFirst(): Promise<Result> {
-    throwIfAborted(flow.signal);
+    throwIfAborted(flow.signal, "import");
     const first = queue.shift()!;
     bytes -= first.bytes;
     return first.result;

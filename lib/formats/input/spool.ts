@@ -70,11 +70,11 @@ export async function spoolStream(stream: Readable, near: string, options: { rea
       await spool.append(bytes);
       onProgress(spool.bytes);
     }
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     return spool;
   } catch (cause) {
     await spool.close();
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     throw toBquerydError(cause, "read the input");
   }
 }

@@ -1,9 +1,12 @@
 /**
  * JSON objects as a source of batches: one object a line, or the elements of one list; plain or gzip. Numbers keep all
  * their digits. Keys are columns in the order in which they first appear; a key that an object lacks is null, one that it
- * has twice has its last value. Strings become dates and timestamps where all of them are some.
+ * has twice has its last value. Strings become dates and timestamps where all of them are some. The
+ * strings NaN, Infinity and -Infinity are floats in a column that has numbers besides and no other strings: JSON has no
+ * other way to write those; alone they stay strings, which lose nothing.
  */
 import { BquerydError } from "../../base/errors.js";
+import { formatCounted } from "../../base/quantities.js";
 import { throwIfAborted } from "../abort.js";
 import { openBytes } from "../input/byte-input.js";
 import type { ByteInput } from "../input/byte-input.js";
@@ -62,7 +65,7 @@ async function readSample(input: ByteInput, { nulls, types, signal }: SourceOpti
   }
   const [first] = rejects;
   if (rows === 0 && first !== undefined) {
-    throw new BquerydError("BAD_INPUT", `${input.path} has no JSON object in its first ${rejects.length} lines (line ${first.line}: ${first.reason}); give one object a line, or a list of objects`, { details: { path: input.path } });
+    throw new BquerydError("BAD_INPUT", `${input.path} has no JSON object in its first ${formatCounted(rejects.length, "line")} (line ${first.line}: ${first.reason}); give one object a line, or a list of objects`, { details: { path: input.path } });
   }
   return [...found].map(([name, { kinds, isNested }]) => (isNested && types.get(name) !== "string" ? { name, refused: "an object or a list in some rows" } : inferColumn(name, kinds)));
 }
@@ -80,7 +83,7 @@ async function* readObjects(input: ByteInput, wanted: readonly WantedColumn[], o
   const blocks = cutRecords(input.path, input.blocks(options.signal));
   const isSmall = input.bytes * (input.isCompressed ? usualCompression : 1) < threadsFromBytes;
   for await (const { block, results } of isSmall ? readHere(blocks, reading) : readInThreads(blocks, reading)) {
-    throwIfAborted(options.signal);
+    throwIfAborted(options.signal, "import");
     const { rejects, bytesDone } = block;
     if (rejects.length > 0) yield { rows: 0, batches: [], kinds: new Map(), rejects, bytesDone };
     for (const result of results) {

@@ -24,8 +24,8 @@ type Cut = Omit<RecordBlock, "bytesDone">;
 
 /** Takes an input block by block. */
 interface Cutter {
-  /** The objects that end in a block, which it takes over; undefined when none does. */
-  push(block: Uint8Array<ArrayBuffer>): Cut | undefined;
+  /** The objects that end in a block, which it takes over, and then a line that has become too long. */
+  push(block: Uint8Array<ArrayBuffer>): readonly Cut[];
   /** What is left at the end. */
   finish(): Cut | undefined;
 }
@@ -52,8 +52,7 @@ export async function* cutRecords(path: string, blocks: AsyncIterable<ByteBlock>
     if (cutter === undefined && first === undefined) line += countLines(block);
     else {
       cutter ??= first === 0x5b ? createListCutter(path, line, limits) : createLineCutter(line, limits);
-      const cut = cutter.push(block);
-      if (cut !== undefined) yield { ...cut, bytesDone };
+      for (const cut of cutter.push(block)) yield { ...cut, bytesDone };
     }
   }
   const last = cutter?.finish();
@@ -74,14 +73,14 @@ function createLineCutter(firstLine: number, { recordBytesMax }: RecordLimits): 
     return cut;
   }
 
-  /** Keeps the beginning of a line until its end comes. */
-  function carry(bytes: Uint8Array<ArrayBuffer>): Cut | undefined {
+  /** Keeps the beginning of a line until its end comes; gives the line as rejected once it is too long. */
+  function carry(bytes: Uint8Array<ArrayBuffer>): Cut[] {
     if (bytes.length > 0) carried.push(bytes);
     carriedBytes += bytes.length;
-    if (carriedBytes <= recordBytesMax) return undefined;
+    if (carriedBytes <= recordBytesMax) return [];
     const text = Buffer.concat(carried).subarray(0, rejectTextMax * 4).toString().slice(0, rejectTextMax);
     isSkipping = true;
-    return { ...take(new Uint8Array(0)), rejects: [{ line, reason: `the line is longer than ${recordBytesMax} bytes`, text }] };
+    return [{ ...take(new Uint8Array(0)), rejects: [{ line, reason: `the line is longer than ${recordBytesMax} bytes`, text }] }];
   }
 
   return {
@@ -89,7 +88,7 @@ function createLineCutter(firstLine: number, { recordBytesMax }: RecordLimits): 
       let from = 0;
       if (isSkipping) {
         from = block.indexOf(lineFeed) + 1;
-        if (from === 0) return undefined;
+        if (from === 0) return [];
         isSkipping = false;
         line++;
       }
@@ -98,7 +97,7 @@ function createLineCutter(firstLine: number, { recordBytesMax }: RecordLimits): 
       const rest = block.slice(Math.max(from, end));
       if (end <= from) return carry(rest);
       const cut = take(joinBlocks([...carried, block.subarray(from, end)]));
-      return carry(rest) ?? cut;
+      return [cut, ...carry(rest)];
     },
     finish: () => (carriedBytes === 0 ? undefined : take(joinBlocks(carried))),
   };
@@ -152,7 +151,7 @@ function createListCutter(path: string, firstLine: number, { recordBytesMax }: R
       }
       carried = element === undefined ? noBytes : bytes.slice(start);
       if (carried.length > recordBytesMax) throw unsoundList(path, line, `an element is longer than ${recordBytesMax} bytes`);
-      return records.length === 0 ? undefined : { bytes, firstLine, records: Uint32Array.from(records), rejects: [] };
+      return records.length === 0 ? [] : [{ bytes, firstLine, records: Uint32Array.from(records), rejects: [] }];
     },
     finish() {
       if (expected !== "nothing") throw unsoundList(path, line, "it has no end");

@@ -1,11 +1,12 @@
 /** The values of one column of JSON objects: of which kinds they are, and as a batch of its dtype. */
 import { wholeRange } from "../../columns/dtypes.js";
 import type { Batch, FloatDtype, WholeDtype } from "../../columns/dtypes.js";
+import { widthOf } from "../../columns/files/encodings.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import type { Texts } from "../../columns/texts.js";
-import { fixedBatch, findWidth } from "../values/batches.js";
+import { fixedBatch } from "../values/batches.js";
 import { parseFloatText } from "../values/convert.js";
 import { roundToFloat32 } from "../values/float32.js";
-import { parseDays, parseNanoseconds } from "../values/infer-moments.js";
 import { kinds, kindsOf } from "../values/infer.js";
 import type { Tokens } from "./scan.js";
 import { decodeString, tokenKinds } from "./tokens.js";
@@ -80,8 +81,20 @@ function kindsOfToken(column: ColumnTokens, token: number): number {
     case tokenKinds.true: case tokenKinds.false: return kinds.bool;
     case tokenKinds.word: return kinds.word;
     case tokenKinds.nested: return 0;
-    default: return mayBeMoment(column, token) ? kindsOf(textOf(column, token)) & momentKinds || kinds.text : kinds.text;
+    default: break;
   }
+  if (findWord(column, token) !== undefined) return kinds.word;
+  return mayBeMoment(column, token) ? kindsOf(textOf(column, token)) & momentKinds || kinds.text : kinds.text;
+}
+
+const floatWords: ReadonlyMap<string, number> = new Map([["NaN", NaN], ["Infinity", Infinity], ["-Infinity", -Infinity]]);
+
+/** The float that a word stands for, in quotes as JSON needs them or without; undefined for any other value. */
+function findWord(column: ColumnTokens, token: number): number | undefined {
+  const { kind, start, end } = column.tokens;
+  const bytes = end[token]! - start[token]!;
+  const mayBe = (bytes === 3 || bytes === 8 || bytes === 9) && (kind[token] === tokenKinds.word || kind[token] === tokenKinds.string);
+  return mayBe ? floatWords.get(textOf(column, token)) : undefined;
 }
 
 const momentKinds = kinds.date | kinds.farDate | kinds.timestamp;
@@ -157,7 +170,7 @@ function parseBytes(text: string): Uint8Array | undefined {
 function readFloats(column: ColumnTokens, dtype: FloatDtype, isFixed: boolean): ColumnValues {
   const { rows } = column;
   const nulls = createNulls(rows);
-  const batch = fixedBatch(dtype, { rows, nulls: null }, new ArrayBuffer(rows * findWidth(dtype)!));
+  const batch = fixedBatch(dtype, { rows, nulls: null }, new ArrayBuffer(rows * widthOf(dtype)));
   const misfits = eachValue(column, nulls, (token, row) => {
     const value = floatOf(column, token, dtype, isFixed);
     if (value !== undefined) batch.values[row] = value;
@@ -168,7 +181,8 @@ function readFloats(column: ColumnTokens, dtype: FloatDtype, isFixed: boolean): 
 
 function floatOf(column: ColumnTokens, token: number, dtype: FloatDtype, isFixed: boolean): number | undefined {
   const kind = column.tokens.kind[token]!;
-  if (kind === tokenKinds.word) return { NaN, Infinity, "-Infinity": -Infinity }[textOf(column, token)];
+  const word = findWord(column, token);
+  if (word !== undefined) return word;
   const isNumber = kind === tokenKinds.integer || kind === tokenKinds.decimal;
   const plain = isNumber && dtype === "float64" ? plainNumber(column, token) : undefined;
   if (plain !== undefined || !(isNumber || (isFixed && isString(kind)))) return plain;
@@ -213,7 +227,7 @@ function plainInteger({ bytes, tokens }: ColumnTokens, token: number): number | 
 function readWholes(column: ColumnTokens, dtype: WholeDtype, isFixed: boolean): ColumnValues {
   const { rows } = column;
   const nulls = createNulls(rows);
-  const batch = fixedBatch(dtype, { rows, nulls: null }, new ArrayBuffer(rows * findWidth(dtype)!));
+  const batch = fixedBatch(dtype, { rows, nulls: null }, new ArrayBuffer(rows * widthOf(dtype)));
   const { values } = batch;
   const { least, greatest } = wholeRange(dtype);
   const [low, high] = [Number(least), Number(greatest)];
@@ -238,8 +252,8 @@ function wholeOf(column: ColumnTokens, token: number, dtype: WholeDtype, isFixed
   if (kind === tokenKinds.nested || kind === tokenKinds.word) return undefined;
   if (dtype === "bool") return boolOf(column, token, isFixed);
   if (dtype === "date" || dtype === "timestamp") {
-    if (!isString(kind) || !mayBeMoment(column, token)) return undefined;
-    return dtype === "date" ? parseDays(textOf(column, token)) : parseNanoseconds(textOf(column, token));
+    if (!isString(kind) || !(isFixed || mayBeMoment(column, token))) return undefined;
+    return dtype === "date" ? parseDate(textOf(column, token), isFixed ? "lenient" : "strict") : parseTimestamp(textOf(column, token), "strict");
   }
   if (kind !== tokenKinds.integer && !(isFixed && isString(kind))) return undefined;
   const plain = kind === tokenKinds.integer ? plainInteger(column, token) : undefined;

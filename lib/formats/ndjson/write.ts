@@ -4,26 +4,22 @@
  * base64; nulls as null.
  */
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read/batches.js";
 import { bytesAt } from "../../columns/texts.js";
 import { cellTexts } from "../values/cell-text.js";
-import type { RowEncoder } from "../export/export.js";
+import { cutBatches, type SliceLimits } from "../values/slices.js";
+import type { RowEncoder } from "../export/encoder.js";
 import type { ExportColumn } from "../export/columns.js";
 import type { Sink } from "../export/sink.js";
 
-/** Rows whose texts are in memory at once. */
-const sliceRows = 4_096;
+/** What is spelled out in memory at once. */
+const sliceLimits: SliceLimits = { rows: 4_096, bytes: 4 * 1024 * 1024 };
 
 /** Writes an object a row. */
 export async function openNdjsonEncoder(columns: readonly ExportColumn[], sink: Sink): Promise<RowEncoder> {
   const keys = columns.map(({ name }, at) => `${at === 0 ? "{" : ","}${JSON.stringify(name)}:`);
   return {
     async add(batches) {
-      const rows = batches[0]?.rows ?? 0;
-      for (let from = 0; from < rows; from += sliceRows) {
-        const values = batches.map((batch) => valuesOf(sliceBatch(batch, from, Math.min(rows, from + sliceRows))));
-        await sink.write(Buffer.from(joinRows(keys, values)));
-      }
+      for (const slices of cutBatches(batches, sliceLimits)) await sink.write(Buffer.from(joinRows(keys, slices.map(valuesOf))));
     },
     finish: () => Promise.resolve(),
   };

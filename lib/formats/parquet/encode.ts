@@ -11,7 +11,7 @@
  */
 import { compress } from "@mongodb-js/zstd";
 import type { Encoding } from "hyparquet";
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch } from "../../columns/dtypes.js";
 import type { Texts } from "../../columns/texts.js";
 import { isTextBatch } from "../values/batches.js";

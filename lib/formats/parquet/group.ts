@@ -28,6 +28,8 @@ export interface GroupPlan {
   /** Number of its first row in the file, from 0. */
   readonly firstRow: number;
   readonly rows: number;
+  /** Bytes of its columns before compression, as the file claims. */
+  readonly rawBytes: number;
   /** Rows of a part; the last one may have fewer. */
   readonly partRows: number;
   readonly columns: readonly PlannedColumn[];
@@ -45,26 +47,34 @@ export function countParts({ rows, partRows }: GroupPlan): number {
   return Math.ceil(rows / partRows);
 }
 
-/**
- * Reads the parts of a row group in order; `read` gives exactly those bytes of the file. Each call yields the next part.
- * Throws BAD_INPUT for damaged content, OVERFLOW, MEMORY_LIMIT.
- */
-export function openGroup(plan: GroupPlan, read: (start: number, bytes: number) => Uint8Array): () => Sifted {
-  const reserve = createBudget(plan);
+/** A row group that is being read. */
+export interface GroupReader {
+  /** The next part. Throws BAD_INPUT for damaged content, OVERFLOW, MEMORY_LIMIT. */
+  read(): Sifted;
+  /** The most that pages, dictionaries and texts took so far, bytes. */
+  heldBytes(): number;
+}
+
+/** Opens a row group to read its parts in order; `read` gives exactly those bytes of the file. */
+export function openGroup(plan: GroupPlan, read: (start: number, bytes: number) => Uint8Array): GroupReader {
+  const { reserve, heldBytes } = createBudget(plan);
   const windowBytes = Math.max(windowBytesMin, Math.min(windowBytesMax, Math.floor(windowsBytesMax / plan.columns.length)));
   const readers = plan.columns.map((planned, at) => openColumn(planned, { read, windowBytes, reserve: (bytes) => reserve(at, bytes) }));
   const names = plan.columns.map(({ column }) => column.name);
   let row = 0;
-  return () => {
-    const rows = Math.min(plan.partRows, plan.rows - row);
-    const columns = readers.map(({ reader, interpret }, at) => orFail(plan, at, () => {
-      const converted = interpret(reader.read(rows), rows);
-      if (row + rows === plan.rows) reader.finish();
-      return converted;
-    }));
-    const sifted = siftRows(names, columns, rows, plan.firstRow + row + 1);
-    row += rows;
-    return sifted;
+  return {
+    heldBytes,
+    read() {
+      const rows = Math.min(plan.partRows, plan.rows - row);
+      const columns = readers.map(({ reader, interpret }, at) => orFail(plan, at, () => {
+        const converted = interpret(reader.read(rows), rows);
+        if (row + rows === plan.rows) reader.finish();
+        return converted;
+      }));
+      const sifted = siftRows(names, columns, rows, plan.firstRow + row + 1);
+      row += rows;
+      return sifted;
+    },
   };
 }
 
@@ -72,13 +82,18 @@ function openColumn({ column, dtype, place }: PlannedColumn, tools: Parameters<t
   return { reader: openChunk(place, column.type, tools), interpret: createInterpreter(column, dtype) };
 }
 
-function createBudget({ path, index, columns }: GroupPlan): (column: number, bytes: number) => void {
+function createBudget({ path, index, columns }: GroupPlan): { reserve: (column: number, bytes: number) => void; heldBytes: () => number } {
   const held = new Float64Array(columns.length);
   let total = 0;
-  return (column, bytes) => {
-    total += bytes - held[column]!;
-    held[column] = bytes;
-    if (total > groupBytesMax) throw tooLarge(path, index, total);
+  let most = 0;
+  return {
+    heldBytes: () => most,
+    reserve(column, bytes) {
+      total += bytes - held[column]!;
+      held[column] = bytes;
+      most = Math.max(most, total);
+      if (total > groupBytesMax) throw tooLarge(path, index, total);
+    },
   };
 }
 

@@ -1,20 +1,20 @@
 /** Physical values of a Parquet column as a batch of the dtype that holds what they mean. */
 import { BquerydError } from "../../base/errors.js";
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch, Dtype } from "../../columns/dtypes.js";
+import { halfToNumber } from "../../columns/half-float.js";
 import { bytesAt, packStrings } from "../../columns/texts.js";
 import type { Texts } from "../../columns/texts.js";
+import { areUtf8 } from "../../columns/utf8.js";
 import { fixedBatch } from "../values/batches.js";
 import type { FixedDtype } from "../values/batches.js";
 import { buildBatch, convertBatch, decimalScalar, formatDecimal } from "../values/convert.js";
 import type { Converted } from "../values/convert.js";
 import type { PhysicalRows } from "./chunk.js";
-import { halfToNumber } from "../values/half-float.js";
 import type { ParquetColumn } from "./columns.js";
 import { TimeOutOfRange } from "./values.js";
 import { damaged } from "./varint.js";
 import { scaleWords } from "../values/time-units.js";
-import { findInvalidText } from "../values/valid-texts.js";
 
 /** Makes batches of one column of one row group, and knows its dictionary again. */
 export type Interpreter = (physical: PhysicalRows, rows: number) => Converted;
@@ -62,7 +62,7 @@ function createEntryCheck({ dtype, meaning }: ParquetColumn): (texts: Texts) => 
   const known = new WeakMap<Uint32Array, Omit<Texts, "codes">>();
   const make = (texts: Texts): Omit<Texts, "codes"> => {
     if (meaning.kind === "uuid") return spellUuids(texts);
-    if (dtype === "string" && findInvalidText(texts) !== undefined) throw damaged("text that is not UTF-8");
+    if (dtype === "string" && !areUtf8(texts.offsets, texts.bytes)) throw damaged("text that is not UTF-8");
     return texts;
   };
   return (texts) => {

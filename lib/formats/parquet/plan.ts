@@ -2,6 +2,7 @@
 import type { ColumnChunk, FileMetaData, RowGroup, SchemaTree } from "hyparquet";
 import { BquerydError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
+import { formatCount, formatCounted } from "../../base/quantities.js";
 import { chunkRows } from "../../columns/dtypes.js";
 import type { Dtype } from "../../columns/dtypes.js";
 import { describeParquetColumn } from "./columns.js";
@@ -33,7 +34,7 @@ export function describeSchema(path: string, metadata: FileMetaData, tree: Schem
   const { num_rows: rows, row_groups: groups } = metadata;
   const groupRows = groups.reduce((sum, group) => sum + group.num_rows, 0n);
   if (groupRows !== rows || groups.some((group) => group.num_rows < 0n) || rows > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw badFile(path, `claims ${rows} rows and its row groups ${groupRows}; write it again`);
+    throw badFile(path, `claims ${formatCounted(Number(rows), "row")} and its row groups ${formatCount(Number(groupRows))}; write it again`);
   }
   return { path, rows: Number(rows), bytes, columns, groups };
 }
@@ -74,7 +75,7 @@ function planGroup({ path, bytes }: ParquetSchema, group: RowGroup, { index, fir
     if (!(place.start >= 0 && place.end >= place.start && place.end <= bytes)) throw badFile(path, `says that column '${column.name}' lies past its end; copy or download it again`);
   }
   if (rawBytes > groupRawBytesMax) throw tooLarge(path, index, rawBytes);
-  return { path, index, firstRow, rows, partRows: partRowsOf(rawBytes, rows), columns: planned };
+  return { path, index, firstRow, rows, rawBytes, partRows: partRowsOf(rawBytes, rows), columns: planned };
 }
 
 /** Fewer rows than a chunk where these are long. */

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import type { Batch } from "../../columns/dtypes.js";
 import type { Texts } from "../../columns/texts.js";
-import { isTextBatch } from "../values/batches.js";
+import { batchBytes, isTextBatch } from "../values/batches.js";
 import { openParquetFile } from "./file.js";
 import type { ParquetFile } from "./file.js";
 import { countParts } from "./group.js";
@@ -16,9 +16,16 @@ import type { Pool } from "../input/pool.js";
 import type { Source, SourceBatch, SourceOptions, WantedColumn } from "../source.js";
 
 /** Metadata becomes objects many times its size. */
-const metadataBytesMax = 64 * 1024 * 1024;
+const metadataBytesMax = 32 * 1024 * 1024;
 const threadsMax = 4;
+/** Row groups that are read at the same time take about as much memory together at most, where one does not already. */
+const groupsBytesMax = 384 * 1024 * 1024;
+/** What a thread takes besides, and how much of what it no longer needs it has not let go. */
+const threadBytes = 32 * 1024 * 1024;
+const slackFactor = 2;
 const partsAheadMax = 4;
+/** Parts that were read ahead take about as much together at most, where one does not already. */
+const aheadBytesMax = 64 * 1024 * 1024;
 
 /**
  * Opens a Parquet file and reads its metadata. A column has the dtype that `options.types` names for it, else its own;
@@ -62,17 +69,46 @@ async function* readGroups(schema: ParquetSchema, file: ParquetFile, wanted: rea
   // A thread reads a row group from its start to its end, so each is a pool of its own.
   const threads = Math.max(1, Math.min(threadsMax, availableParallelism() - 1, plans.length));
   const pools = Array.from({ length: threads }, () => createPool<PartTask, Part>(new URL("./thread.js", import.meta.url), { threads: 1 }));
-  const read = ({ plan, isFirst, thread }: PartOfGroup): Promise<Part> => pools[thread]!.run({ file: file.descriptor, plan: isFirst ? plan : null }, []);
+  const sizes = createSizes();
+  const read = async ({ plan, isFirst, thread }: PartOfGroup): Promise<Part> => {
+    const part = await pools[thread]!.run({ file: file.descriptor, plan: isFirst ? plan : null }, []);
+    sizes.learn(part);
+    return part;
+  };
   try {
-    yield* unpackParts(schema, inOrder(partsOf(plans, threads), read, { itemsMax: partsAheadMax * threads, bytesMax: Infinity, bytesOf: () => 0, signal }));
+    const parts = partsOf(plans, (plan) => Math.min(threads, sizes.threadsFor(plan)));
+    yield* unpackParts(schema, inOrder(parts, read, { itemsMax: partsAheadMax * threads, bytesMax: aheadBytesMax, bytesOf: ({ plan }) => sizes.partBytes(plan), signal }));
   } finally {
     await Promise.all(pools.map((pool: Pool<PartTask, Part>) => pool.close()));
   }
 }
 
-async function* partsOf(plans: readonly GroupPlan[], threads: number): AsyncGenerator<PartOfGroup> {
+/** What row groups take: as much as they claim before the first part is read, and then what the largest so far took. */
+interface Sizes {
+  learn(part: Part): void;
+  partBytes(plan: GroupPlan): number;
+  /** How many threads there is memory for, 1 at least. */
+  threadsFor(plan: GroupPlan): number;
+}
+
+function createSizes(): Sizes {
+  let partSeen = 0;
+  let heldSeen: number | undefined;
+  const partBytes = (plan: GroupPlan): number => Math.max(partSeen, plan.rawBytes / plan.rows * plan.partRows);
+  return {
+    partBytes,
+    learn({ batches, heldBytes }) {
+      partSeen = Math.max(partSeen, batches.reduce((sum, batch) => sum + batchBytes(batch), 0));
+      heldSeen = Math.max(heldSeen ?? 0, heldBytes);
+    },
+    threadsFor: (plan) => Math.max(1, Math.floor(groupsBytesMax / (threadBytes + slackFactor * (partBytes(plan) + (heldSeen ?? plan.rawBytes))))),
+  };
+}
+
+async function* partsOf(plans: readonly GroupPlan[], threadsFor: (plan: GroupPlan) => number): AsyncGenerator<PartOfGroup> {
   for (const [at, plan] of plans.entries()) {
-    for (let part = 0; part < countParts(plan); part++) yield { plan, isFirst: part === 0, thread: at % threads };
+    const thread = at % threadsFor(plan);
+    for (let part = 0; part < countParts(plan); part++) yield { plan, isFirst: part === 0, thread };
   }
 }
 

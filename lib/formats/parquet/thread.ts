@@ -4,7 +4,7 @@ import type { Batch } from "../../columns/dtypes.js";
 import type { Texts } from "../../columns/texts.js";
 import { isTextBatch } from "../values/batches.js";
 import { openGroup } from "./group.js";
-import type { GroupPlan } from "./group.js";
+import type { GroupPlan, GroupReader } from "./group.js";
 import { servePool } from "../input/pool.js";
 import type { Sifted } from "../values/rejecting.js";
 
@@ -20,29 +20,31 @@ export interface PartTask {
 export interface Part extends Sifted {
   /** The first of its row group. */
   readonly isFirst: boolean;
+  /** The most that reading the row group took so far, bytes. */
+  readonly heldBytes: number;
   /** For each column the number of its dictionary, or null. */
   readonly dictionaryOf: readonly (number | null)[];
   readonly dictionaries: readonly { readonly id: number; readonly offsets: Uint32Array; readonly bytes: Uint8Array }[];
 }
 
-const noOffsets = new Uint32Array(0);
+const noOffsets = Uint32Array.of(0);
 const noBytes = new Uint8Array(0);
 
-let next: (() => Sifted) | undefined;
+let group: GroupReader | undefined;
 let ids = new WeakMap<Uint32Array, number>();
 let lastId = 0;
 
 servePool<PartTask, Part>(({ file, plan }) => {
   if (plan !== null) {
     ids = new WeakMap();
-    next = openGroup(plan, (start, bytes) => readExactly(file, start, bytes));
+    group = openGroup(plan, (start, bytes) => readExactly(file, start, bytes));
   }
-  if (next === undefined) throw new Error("no row group was begun");
-  const part = { ...packPart(next()), isFirst: plan !== null };
+  if (group === undefined) throw new Error("no row group was begun");
+  const part = { ...packPart(group.read()), heldBytes: group.heldBytes(), isFirst: plan !== null };
   return { result: part, transfer: buffersOf(part) };
 });
 
-function packPart({ rows, batches, rejects }: Sifted): Omit<Part, "isFirst"> {
+function packPart({ rows, batches, rejects }: Sifted): Omit<Part, "isFirst" | "heldBytes"> {
   const dictionaries: { id: number; offsets: Uint32Array; bytes: Uint8Array }[] = [];
   const dictionaryOf = batches.map((batch) => {
     if (!isTextBatch(batch) || batch.values.codes === null) return null;

@@ -13,7 +13,7 @@ import type { ColumnChunk, Encoding, RowGroup, SchemaElement } from "hyparquet";
 import { mapBounded } from "../../base/bounded.js";
 import type { Batch, Dtype } from "../../columns/dtypes.js";
 import { batchBytes } from "../values/batches.js";
-import type { RowEncoder } from "../export/export.js";
+import type { RowEncoder } from "../export/encoder.js";
 import type { ExportColumn } from "../export/columns.js";
 import type { Sink } from "../export/sink.js";
 import { encodeColumn } from "./encode.js";

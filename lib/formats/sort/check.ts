@@ -1,6 +1,6 @@
 /** Seeing whether rows that come batch by batch are in order already. */
 import type { Batch } from "../../columns/dtypes.js";
-import { sliceBatch } from "../../columns/read/batches.js";
+import { sliceBatch } from "../../columns/slice-batch.js";
 import { compareKeys, findDisorder, keysOf } from "./keys.js";
 import type { SortKeys } from "./keys.js";
 

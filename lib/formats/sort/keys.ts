@@ -1,5 +1,5 @@
 /** The order of rows by one column, as pairs of 32-bit words that compare as the values do. Nulls come last. */
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch } from "../../columns/dtypes.js";
 import { countTexts } from "../../columns/texts.js";
 import type { Texts } from "../../columns/texts.js";

@@ -1,5 +1,5 @@
 /** The sorted order of the rows of several batches: stable, by radix where values are numbers, nulls last. */
-import { isBitSet } from "../../columns/dtypes.js";
+import { countBits, isBitSet } from "../../columns/bits.js";
 import type { Texts } from "../../columns/texts.js";
 import { compareEntries, wordOf } from "./keys.js";
 import type { SortKeys } from "./keys.js";
@@ -39,7 +39,7 @@ export function sortedOrder(runs: readonly SortKeys[]): Uint32Array {
 
 /** All rows, those with a value before those without, and how many there are of the former. */
 function valuedFirst(runs: readonly SortKeys[], rows: number): { order: Uint32Array; valued: number } {
-  const nullCount = runs.reduce((sum, run) => sum + countNulls(run), 0);
+  const nullCount = runs.reduce((sum, run) => sum + (run.nulls === null ? 0 : countBits(run.nulls, 0, run.rows)), 0);
   const order = new Uint32Array(rows);
   let valued = 0;
   let next = rows - nullCount;
@@ -48,12 +48,6 @@ function valuedFirst(runs: readonly SortKeys[], rows: number): { order: Uint32Ar
     for (let i = 0; i < run.rows; i++, row++) order[isBitSet(run.nulls, i) ? next++ : valued++] = row;
   }
   return { order, valued };
-}
-
-function countNulls({ nulls, rows }: SortKeys): number {
-  let count = 0;
-  if (nulls !== null) for (let row = 0; row < rows; row++) count += (nulls[row >> 3]! >> (row & 7)) & 1;
-  return count;
 }
 
 function joinWords(runs: readonly SortKeys[], rows: number): Words {
@@ -101,22 +95,29 @@ function sortByDigit(from: Uint32Array, to: Uint32Array, words: Uint32Array, shi
 
 /** The rank of each row's text as its word: entries are compared, and rows only by their rank. */
 function rankWords(runs: readonly SortKeys[], rows: number): Words {
-  const places = placeEntries(runs);
+  const { places, starts } = placeEntries(runs);
   const ranks = rankEntries(places);
   const low = new Uint32Array(rows);
   let row = 0;
-  let firstEntry = 0;
-  for (const { texts, rows: runRows } of runs) {
+  for (const [at, { texts, rows: runRows }] of runs.entries()) {
+    const firstEntry = starts[at]!;
     const codes = texts!.codes;
     for (let i = 0; i < runRows; i++) low[row++] = ranks[firstEntry + (codes === null ? i : codes[i]!)]!;
-    firstEntry += texts!.offsets.length - 1;
   }
   return { high: new Uint32Array(rows), low };
 }
 
-function placeEntries(runs: readonly SortKeys[]): EntryPlaces {
-  const texts = runs.map((run) => run.texts!);
-  const count = texts.reduce((sum, { offsets }) => sum + offsets.length - 1, 0);
+/** Each entry once, and for each run the place of its first one: runs may share a dictionary. */
+function placeEntries(runs: readonly SortKeys[]): { places: EntryPlaces; starts: readonly number[] } {
+  const startOf = new Map<Uint32Array, number>();
+  const texts: Texts[] = [];
+  let count = 0;
+  for (const { texts: found } of runs) {
+    if (startOf.has(found!.offsets)) continue;
+    startOf.set(found!.offsets, count);
+    texts.push(found!);
+    count += found!.offsets.length - 1;
+  }
   const places = { texts, from: new Uint32Array(count), entry: new Uint32Array(count) };
   let at = 0;
   for (const [index, { offsets }] of texts.entries()) {
@@ -125,7 +126,7 @@ function placeEntries(runs: readonly SortKeys[]): EntryPlaces {
       places.entry[at] = entry;
     }
   }
-  return places;
+  return { places, starts: runs.map((run) => startOf.get(run.texts!.offsets)!) };
 }
 
 /** The rank of each entry; equal entries have one rank. */

@@ -1,7 +1,7 @@
 /** Sorting more rows than memory holds: sorted runs in a temporary file, merged, some at a time, until one is left. */
 import type { Batch, Dtype } from "../../columns/dtypes.js";
 import { throwIfAborted } from "../abort.js";
-import { batchBytes } from "../values/batches.js";
+import { batchBytes, dictionaryBytes, isTextBatch } from "../values/batches.js";
 import { createGatherer } from "../values/gather.js";
 import { keysOf } from "./keys.js";
 import { mergeRuns } from "./merge.js";
@@ -56,6 +56,8 @@ interface Sorting {
   readonly spec: SortSpec;
   pending: (readonly Batch[])[];
   pendingBytes: number;
+  /** The offsets of dictionaries that are counted in there. */
+  dictionaries: Set<Uint32Array>;
   rows: number;
   file: Spool | null;
   runs: Run[];
@@ -63,7 +65,7 @@ interface Sorting {
 
 /** A sorter without rows; it makes its temporary file when the memory is used up. */
 export function createSorter(spec: SortSpec): Sorter {
-  const sorting: Sorting = { spec, pending: [], pendingBytes: 0, rows: 0, file: null, runs: [] };
+  const sorting: Sorting = { spec, pending: [], pendingBytes: 0, dictionaries: new Set(), rows: 0, file: null, runs: [] };
   return {
     get rows() { return sorting.rows; },
     push: (batches) => pushRows(sorting, batches),
@@ -80,12 +82,31 @@ async function pushRows(sorting: Sorting, batches: readonly Batch[]): Promise<vo
   if (rows === 0) return;
   sorting.pending.push(batches);
   sorting.rows += rows;
-  sorting.pendingBytes += rows * rowOverheadBytes + bytesOf(batches);
+  sorting.pendingBytes += rows * rowOverheadBytes + newBytes(batches, sorting.dictionaries);
   if (sorting.pendingBytes >= (sorting.spec.budgetBytes ?? defaultBudgetBytes)) await spill(sorting);
 }
 
-function bytesOf(batches: readonly Batch[]): number {
-  return batches.reduce((sum, batch) => sum + batchBytes(batch), 0);
+/** Bytes of batches without the dictionaries that are known already; the others are known then. */
+function newBytes(batches: readonly Batch[], dictionaries: Set<Uint32Array>): number {
+  let bytes = 0;
+  for (const batch of batches) {
+    const shared = dictionaryBytes(batch);
+    bytes += batchBytes(batch) - shared;
+    if (!isTextBatch(batch) || shared === 0 || dictionaries.has(batch.values.offsets)) continue;
+    dictionaries.add(batch.values.offsets);
+    bytes += shared;
+  }
+  return bytes;
+}
+
+/** Bytes of a row, on average: of a large dictionary few entries are in few rows. */
+function meanRowBytes(batches: readonly Batch[]): number {
+  const { rows } = batches[0]!;
+  return batches.reduce((sum, batch) => {
+    const shared = dictionaryBytes(batch);
+    const entries = isTextBatch(batch) ? batch.values.offsets.length : 1;
+    return sum + batchBytes(batch) - shared + Math.min(shared, rows * shared / entries);
+  }, 0) / rows;
 }
 
 async function* sortedRows(sorting: Sorting): AsyncGenerator<readonly Batch[]> {
@@ -105,12 +126,13 @@ async function spill(sorting: Sorting): Promise<void> {
   sorting.file ??= createSpool(sorting.spec.near);
   const blocks: Block[] = [];
   for (const batches of piecesOf(sorting, blockLimits)) {
-    throwIfAborted(sorting.spec.signal);
+    throwIfAborted(sorting.spec.signal, "import");
     blocks.push(await writeBlock(sorting.file, batches));
   }
   sorting.runs.push({ blocks });
   sorting.pending = [];
   sorting.pendingBytes = 0;
+  sorting.dictionaries.clear();
 }
 
 /** The rows in memory, in order. */
@@ -123,7 +145,7 @@ function* piecesOf({ pending, spec }: Sorting, limits: PieceLimits): Generator<B
     starts[index + 1] = starts[index]! + batches[0]!.rows;
     batchOf.fill(index, starts[index], starts[index + 1]);
   });
-  const rowBytes = Float64Array.from(pending, (batches) => bytesOf(batches) / batches[0]!.rows);
+  const rowBytes = Float64Array.from(pending, meanRowBytes);
   const gatherers = spec.dtypes.map((_, column) => createGatherer(pending.map((batches) => batches[column]!)));
   for (let start = 0; start < order.length;) {
     const rows = order.subarray(start, Math.min(order.length, start + limits.rows));
@@ -174,7 +196,7 @@ function mostRuns({ spec, runs }: Sorting): number {
 
 async function* readRun(file: Spool, { blocks }: Run, { dtypes, signal }: SortSpec): AsyncGenerator<readonly Batch[]> {
   for (const block of blocks) {
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     yield await readBlock(file, block, dtypes);
   }
 }

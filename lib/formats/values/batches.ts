@@ -11,17 +11,6 @@ export type FixedBatch = Exclude<Batch, { readonly dtype: TextDtype }>;
 /** A batch of texts. */
 export type TextBatch = Extract<Batch, { readonly dtype: TextDtype }>;
 
-/** Bytes of a value of each dtype of fixed width. */
-const widths: Readonly<Record<FixedDtype, 1 | 2 | 4 | 8>> = {
-  bool: 1, int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, date: 4,
-  int64: 8, uint64: 8, float64: 8, timestamp: 8,
-};
-
-/** Bytes of a value of a dtype; undefined for texts. */
-export function findWidth(dtype: Dtype): 1 | 2 | 4 | 8 | undefined {
-  return isTextDtype(dtype) ? undefined : widths[dtype];
-}
-
 /** Tells texts from values of fixed width. */
 export function isTextBatch(batch: Batch): batch is TextBatch {
   return isTextDtype(batch.dtype);
@@ -48,6 +37,18 @@ export function fixedBatch(dtype: FixedDtype, facts: { readonly rows: number; re
 export function batchBytes(batch: Batch): number {
   const nulls = batch.nulls?.byteLength ?? 0;
   if (!isTextBatch(batch)) return batch.values.byteLength + nulls;
-  const { offsets, bytes, codes } = batch.values;
-  return offsets.byteLength + bytes.byteLength + (codes?.byteLength ?? 0) + nulls;
+  const { offsets, codes } = batch.values;
+  return offsets.byteLength + spanBytes(offsets) + (codes?.byteLength ?? 0) + nulls;
+}
+
+/** Of that memory the part that is a dictionary, which other batches may share; 0 without one. */
+export function dictionaryBytes(batch: Batch): number {
+  if (!isTextBatch(batch) || batch.values.codes === null) return 0;
+  const { offsets } = batch.values;
+  return offsets.byteLength + spanBytes(offsets);
+}
+
+/** Bytes of the entries: what lies before and after belongs to other rows. Without offsets the entries are elsewhere. */
+function spanBytes(offsets: Uint32Array): number {
+  return offsets.length === 0 ? 0 : offsets[offsets.length - 1]! - offsets[0]!;
 }

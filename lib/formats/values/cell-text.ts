@@ -1,10 +1,9 @@
 /** Values as text, one spelling each, which reads back as the same value. */
 import { formatHex } from "../../base/hex.js";
-import { formatDate } from "../../columns/dates.js";
-import { isBitSet } from "../../columns/dtypes.js";
+import { formatDate, formatTimestamp } from "../../columns/moments.js";
+import { isBitSet } from "../../columns/bits.js";
 import type { Batch, Dtype } from "../../columns/dtypes.js";
 import { bytesAt, unpackStrings } from "../../columns/texts.js";
-import { formatTimestamp } from "../../columns/timestamps.js";
 
 /**
  * The text of each row, null where it is null: true and false; whole numbers in digits; floats in the fewest digits that

@@ -1,10 +1,12 @@
 /** Batches as another dtype: every value exactly, or not at all. */
-import { isBitSet, isFloatDtype, isTextDtype, wholeRange } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
+import { isFloatDtype, isTextDtype, wholeRange } from "../../columns/dtypes.js";
 import type { Batch, Dtype, FloatDtype, WholeDtype } from "../../columns/dtypes.js";
+import { widthOf } from "../../columns/files/encodings.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import { bytesAt, packBytes, packStrings, unpackStrings } from "../../columns/texts.js";
-import { fixedBatch, findWidth } from "./batches.js";
+import { fixedBatch } from "./batches.js";
 import { cellText } from "./cell-text.js";
-import { parseDays, parseNanoseconds } from "./infer-moments.js";
 
 /** A value that is not null: whole dtypes as bigint, floats as number. */
 export type Scalar = bigint | number | string | Uint8Array;
@@ -77,7 +79,7 @@ function storeAll({ dtype, rows, nulls }: Frame, eachRow: (store: (row: number, 
     eachRow((row, value) => { values[row] = value instanceof Uint8Array ? value : null; });
     return { dtype, rows, nulls, values: packBytes(values) };
   }
-  const batch = fixedBatch(dtype, { rows, nulls }, new ArrayBuffer(rows * findWidth(dtype)!));
+  const batch = fixedBatch(dtype, { rows, nulls }, new ArrayBuffer(rows * widthOf(dtype)));
   const { values } = batch;
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) eachRow((row, value) => { values[row] = BigInt(String(value)); });
   else eachRow((row, value) => { values[row] = Number(value); });
@@ -150,9 +152,9 @@ function wholeOf(value: Scalar, from: Dtype, to: WholeDtype): bigint | undefined
 }
 
 function parseWhole(text: string, to: WholeDtype): bigint | undefined {
-  if (to === "timestamp") return parseNanoseconds(text);
+  if (to === "timestamp") return parseTimestamp(text, "strict");
   if (to === "date") {
-    const days = parseDays(text);
+    const days = parseDate(text);
     return days === undefined ? undefined : BigInt(days);
   }
   if (to === "bool" && /^(?:true|false)$/i.test(text)) return text.toLowerCase() === "true" ? 1n : 0n;

@@ -1,5 +1,6 @@
 /** New batches of rows picked from several batches of one column. */
-import { isBitSet, isTextDtype } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
+import { isTextDtype } from "../../columns/dtypes.js";
 import type { Batch, TextDtype } from "../../columns/dtypes.js";
 import { widthOf } from "../../columns/files/encodings.js";
 import type { Texts } from "../../columns/texts.js";
@@ -27,7 +28,7 @@ export function gatherRows(batches: readonly Batch[], picks: Picks): Batch {
 /** Picks rows of one column, whose batches are all of one dtype, again and again, into batches with memory of their own. */
 export function createGatherer(batches: readonly Batch[]): Gatherer {
   const { dtype } = batches[0]!;
-  if (isTextDtype(dtype)) return createTextGatherer(dtype, batches.map(requireTexts));
+  if (isTextDtype(dtype)) return createTextPicker(dtype, batches.map(requireTexts));
   const gatherValues = createValueGatherer(widthOf(dtype), batches);
   return (picks) => fixedBatch(dtype, { rows: picks.count, nulls: gatherNulls(batches, picks) }, gatherValues(picks));
 }
@@ -94,9 +95,12 @@ function gatherPairs(sources: readonly Uint32Array[], { count, from, rows }: Pic
 }
 
 /** Texts with codes where the batches have them, so that a text that many rows share is copied once. */
-function createTextGatherer(dtype: TextDtype, batches: readonly TextBatch[]): Gatherer {
+function createTextPicker(dtype: TextDtype, batches: readonly TextBatch[]): Gatherer {
   const texts = batches.map(({ values }) => values);
-  /** For each entry of a coded batch, how many distinct ones had been found when it last was one; the picks at hand begin after `before`. */
+  // Batches may share a dictionary, of which each entry is then copied once.
+  const dictionaries = [...new Set(texts.map(({ offsets }) => offsets))];
+  const dictionaryOf = texts.map(({ offsets }) => dictionaries.indexOf(offsets));
+  /** For each entry of a dictionary, how many distinct ones had been found when it last was one; the picks at hand begin after `before`. */
   const known: (Uint32Array | undefined)[] = [];
   let before = 0;
   return (picks) => {
@@ -115,7 +119,7 @@ function createTextGatherer(dtype: TextDtype, batches: readonly TextBatch[]): Ga
       const isNull = isBitSet(nulls, i);
       const isCoded = sourceCodes !== null && !isNull;
       const entry = isNull ? 0 : isCoded ? sourceCodes[rows[i]!]! : rows[i]!;
-      const seen = isCoded ? known[source] ??= new Uint32Array(offsets.length - 1) : null;
+      const seen = isCoded ? known[dictionaryOf[source]!] ??= new Uint32Array(offsets.length - 1) : null;
       const place = seen === null ? 0 : seen[entry]! - before;
       codes[i] = place > 0 ? place - 1 : found.count;
       if (place > 0) continue;

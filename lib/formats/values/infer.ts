@@ -3,8 +3,8 @@
  * of them exactly. The kernel csvKinds finds the same kinds in bytes.
  */
 import type { Dtype } from "../../columns/dtypes.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import type { HeldColumn, InferredColumn } from "../source.js";
-import { parseDays, parseNanoseconds } from "./infer-moments.js";
 
 /** Bits for the kinds of values; a null is of none. */
 export const kinds = {
@@ -18,7 +18,7 @@ export const kinds = {
   big: 8,
   /** Beside the three above: no float64 is that number. */
   inexact: 16,
-  /** A number with a point or an exponent. */
+  /** A number with a point or an exponent; a whole one past uint64 or below int64 as JavaScript writes a float64. */
   float: 32,
   /** NaN or an infinity, which are words as well. */
   word: 64,
@@ -30,7 +30,7 @@ export const kinds = {
   farDate: 512,
   /** Anything else. */
   text: 1024,
-  /** A whole number that neither int64 nor uint64 holds, and some float64 is exactly. */
+  /** Any other whole number that neither int64 nor uint64 holds, and some float64 is exactly. */
   huge: 2048,
 } as const;
 
@@ -54,15 +54,20 @@ export function kindsOf(text: string): number {
   if (floatText.test(bare)) return Number.isFinite(Number(bare)) ? kinds.float : kinds.text;
   if (boolText.test(bare)) return kinds.bool;
   if (wordText.test(bare)) return kinds.word;
-  if (parseDays(bare) !== undefined) return parseNanoseconds(bare) === undefined ? kinds.date | kinds.farDate : kinds.date;
-  return parseNanoseconds(bare) === undefined ? kinds.text : kinds.timestamp;
+  const isTimestamp = parseTimestamp(bare, "strict") !== undefined;
+  if (parseDate(bare, "strict") !== undefined) return isTimestamp ? kinds.date : kinds.date | kinds.farDate;
+  return isTimestamp ? kinds.timestamp : kinds.text;
 }
 
 function kindsOfWhole(text: string): number {
   if (text.length > hugeLengthMax) return kinds.text;
   const value = BigInt(text);
   const isExact = Number.isFinite(Number(value)) && BigInt(Number(value)) === value;
-  if (text.length > wholeLengthMax || value >= endOfUint64 || value < -startOfUint64Only) return isExact ? kinds.huge : kinds.text;
+  if (text.length > wholeLengthMax || value >= endOfUint64 || value < -startOfUint64Only) {
+    // Below 10^21 JavaScript, and whoever prints a float64 as briefly, writes all digits, of which the last are zeros.
+    if (String(Number(text)) === text) return kinds.float;
+    return isExact ? kinds.huge : kinds.text;
+  }
   const kind = value < 0n ? kinds.negative : value < startOfUint64Only ? kinds.whole : kinds.big;
   return isExact ? kind : kind | kinds.inexact;
 }

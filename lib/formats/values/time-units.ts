@@ -1,5 +1,5 @@
 /** Counts of other units than nanoseconds, as int64 nanoseconds. */
-import { isBitSet } from "../../columns/dtypes.js";
+import { isBitSet } from "../../columns/bits.js";
 
 /**
  * Multiplies int64 values, each two words with the low one first, in place. False when a value that is not null does not

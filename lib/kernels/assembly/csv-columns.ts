@@ -10,7 +10,7 @@ import { equalBytes } from "./texts";
 
 /** What a value can be; lib/formats/values/infer.ts says what each bit means. */
 const boolKind: u32 = 1, negativeKind: u32 = 2, wholeKind: u32 = 4, bigKind: u32 = 8, inexactKind: u32 = 16, floatKind: u32 = 32;
-const wordKind: u32 = 64, dateKind: u32 = 128, timestampKind: u32 = 256, farDateKind: u32 = 512, textKind: u32 = 1024, hugeKind: u32 = 2048;
+const wordKind: u32 = 64, dateKind: u32 = 128, timestampKind: u32 = 256, farDateKind: u32 = 512, textKind: u32 = 1024;
 
 /** A field without the blanks around it. */
 let bareStart: usize = 0;
@@ -69,7 +69,7 @@ export function csvNulls(block: usize, fields: usize, rows: u32, token: usize, t
   }
 }
 
-/** The kinds of all values but nulls, or-ed; numbers so long that only JavaScript can tell whether they are finite are listed. */
+/** The kinds of all values but nulls, or-ed; numbers of which only JavaScript can tell, as they are so long, are listed. */
 export function csvKinds(block: usize, fields: usize, rows: u32, powers: usize, hard: usize, state: usize): u32 {
   let kinds: u32 = 0, hardCount: u32 = 0;
   for (let row: u32 = 0; row < rows; row++) {
@@ -89,7 +89,7 @@ export function csvKinds(block: usize, fields: usize, rows: u32, powers: usize, 
 function kindOf(at: usize, end: usize, powers: usize): u32 {
   if (at == end) return textKind;
   if (readWhole(at, end, false)) {
-    if (isNegative && magnitude > 1 << 63) return isExact(magnitude) ? hugeKind : textKind;
+    if (isNegative && magnitude > 1 << 63) return 0;
     const kind = isNegative && magnitude != 0 ? negativeKind : magnitude >> 63 == 0 ? wholeKind : bigKind;
     return isExact(magnitude) ? kind : kind | inexactKind;
   }

@@ -85,7 +85,7 @@ export function isExact(whole: u64): bool {
 
 /**
  * Reads a number into floatValue: digits with a point or an exponent or neither, or a word (nan, inf, infinity, in any
- * case). A whole number must be exact as float64, unless the reader is lenient. `powers`: see csvFloats.
+ * case). A whole number of int64 or uint64 must be exact as float64, unless the reader is lenient. `powers`: see csvFloats.
  */
 export function readFloat(at: usize, end: usize, lenient: bool, powers: usize): u32 {
   isNegative = load<u8>(at) == minus;
@@ -149,7 +149,8 @@ function readAnyFloat(first: usize, end: usize, lenient: bool, powers: usize): u
   }
   if (isWhole && !lenient) {
     if (!readWhole(digitsStart, end, false)) return hardFloat;
-    if (!isExact(magnitude)) return noFloat;
+    // Below int64 it may be a float64 as JavaScript writes it.
+    if (!isExact(magnitude)) return isBelowZero && magnitude > 1 << 63 ? hardFloat : noFloat;
     isNegative = isBelowZero;
   }
   return isHard ? hardFloat : makeFloat(mantissa, exponent, powers);

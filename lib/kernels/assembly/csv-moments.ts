@@ -1,4 +1,4 @@
-/** Reads dates and timestamps from text, as lib/formats/infer-moments.ts says they are spelled. */
+/** Reads dates and timestamps from text, as the strict ones of lib/columns/moments.ts are spelled. */
 
 /** What readMoment read last. */
 export let dayNumber: i32 = 0;

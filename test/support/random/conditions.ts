@@ -1,8 +1,7 @@
 /** Random where terms over random columns: every op on every dtype, literals on, beside and far beyond the values. */
 import type { Random } from "../../../lib/base/clock.js";
-import { formatDate } from "../../../lib/columns/dates.js";
+import { formatDate, formatTimestamp } from "../../../lib/columns/moments.js";
 import { isFloatDtype, isTextDtype, type Dtype } from "../../../lib/columns/dtypes.js";
-import { formatTimestamp } from "../../../lib/columns/timestamps.js";
 import type { StoredValue } from "../read-table.js";
 import type { Written } from "../conditions.js";
 import { chance, oneOf, whole } from "./draw.js";

@@ -6,7 +6,7 @@ import {
 } from "@duckdb/node-api";
 import { formatHex } from "../../../lib/base/hex.js";
 import { isFloatDtype, type Dtype } from "../../../lib/columns/dtypes.js";
-import { parseTimestamp } from "../../../lib/columns/timestamps.js";
+import { parseTimestamp } from "../../../lib/columns/moments.js";
 import type { Condition, Expression, Term } from "../../../lib/engine/expressions/tree.js";
 import type { MeasureSpec } from "../../../lib/engine/measures/measure.js";
 import type { Literal } from "../../../lib/engine/query/literal.js";

@@ -1,9 +1,8 @@
 /** Random queries over a random table: 0 to 3 keys, 0 to 4 measures, 0 to 3 terms. */
 import type { Random } from "../../../lib/base/clock.js";
 import { formatHex } from "../../../lib/base/hex.js";
-import { formatDate } from "../../../lib/columns/dates.js";
+import { formatDate, formatTimestamp } from "../../../lib/columns/moments.js";
 import { isTextDtype, wholeRange, type IntegerDtype } from "../../../lib/columns/dtypes.js";
-import { formatTimestamp } from "../../../lib/columns/timestamps.js";
 import type { TermOp } from "../../../lib/engine/expressions/tree.js";
 import type { Literal } from "../../../lib/engine/query/literal.js";
 import { parseQuery, type Query } from "../../../lib/engine/query/query.js";

@@ -1,7 +1,6 @@
 /** Constants: literals as tables keep them, and their nodes. */
-import { parseDate } from "../../../columns/dates.js";
+import { parseDate, parseTimestamp } from "../../../columns/moments.js";
 import { biasOf, isFloatDtype, isTextDtype, wholeRange, type Dtype } from "../../../columns/dtypes.js";
-import { parseTimestamp } from "../../../columns/timestamps.js";
 import { badQuery } from "../../query/bad-query.js";
 import type { Literal } from "../../query/literal.js";
 import { dayNs } from "../buckets.js";

@@ -1,4 +1,4 @@
-/** Tables as a source of batches: those that Python's bcolz wrote, and our own. */
+/** Tables as inputs: our own, and those that Python's bcolz wrote. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describeTable } from "../../columns/read/describe.js";
 import { openTable } from "../../columns/read/open.js";
@@ -13,7 +13,7 @@ import type { Source, SourceBatch, SourceColumn, SourceOptions, WantedColumn } f
  * Opens the table in a directory, at the generation it now has. A column has the dtype that `options.types` names for
  * it, else its own. Throws NOT_FOUND, CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE.
  */
-export function openBcolzSource(path: string, options: SourceOptions): Promise<Source> {
+export function openTableSource(path: string, options: SourceOptions): Promise<Source> {
   const { generation, bytes } = describeTable(path);
   const table = openTable(path, { generation, pin: true });
   return Promise.resolve({
@@ -40,7 +40,7 @@ async function* readTable(table: Table, bytes: number, wanted: readonly WantedCo
   for (const batches of readBatches(table, names)) {
     // Reading blocks: between two chunks others get their turn.
     await nextTurn();
-    throwIfAborted(signal);
+    throwIfAborted(signal, "import");
     const rows = batches[0]?.rows ?? 0;
     const sifted = siftRows(names, batches.map((batch, at) => convertBatch(batch, wanted[at]!.dtype)), rows, done + 1);
     done += rows;

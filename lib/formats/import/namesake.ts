@@ -1,0 +1,28 @@
+/**
+ * Tables and sets of one name. Both may be: each can be asked for, and so a set takes the place of a table, or the other
+ * way round, without a moment in which there is neither. But the bare name no longer means one of them, which whoever
+ * imported is to know.
+ */
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { holdsTable } from "../../columns/directory/current.js";
+import { findTableName } from "../../columns/names.js";
+
+/** A table and a set that share a name. */
+export interface Namesakes {
+  readonly name: string;
+  /** By what each can be asked for alone. */
+  readonly table: string;
+  readonly set: string;
+}
+
+/** The table and the set of the name that an output has, if there are both; null where not, or where nobody may look. */
+export async function findNamesakes(output: string): Promise<Namesakes | null> {
+  const path = resolve(output);
+  const folder = dirname(path);
+  const name = findTableName(basename(path))?.base ?? basename(path);
+  // What is stored stays stored, whether or not the folder can be listed.
+  const entries = (await readdir(folder).catch(() => [])).flatMap((entry) => findTableName(entry) ?? []).filter(({ base }) => base === name);
+  const has = (isShard: boolean): boolean => entries.some(({ shard, directory }) => (shard !== null) === isShard && holdsTable(join(folder, directory)));
+  return has(false) && has(true) ? { name, table: `${name}.bcolz`, set: `${name}-*.bcolzs` } : null;
+}
