@@ -133,7 +133,8 @@ async function waitUntilServing(supervisor: Supervisor, config: Config, over: Ab
   const rpc = await connectWith({ ...config, controllers: [address] });
   try {
     await until("the workers", patience, async () => countOwn(supervisor, await rpc.info({ signal: over })) === config.workers);
-    return { address, tables: await rpc.files({ signal: over }) };
+    const files = await rpc.files({ signal: over });
+    return { address, tables: files.map(({ table, shards, rows }) => ({ table, shards, rows })) };
   } finally {
     await rpc.close();
   }

@@ -10,10 +10,11 @@ import { writeRawBcolz, writeRawColumn, type RawColumnSpec } from "../support/bc
 const ints = (name: string, ...values: bigint[]): RawColumnSpec => ({ name, dtype: "int64", bytes: new Uint8Array(BigInt64Array.from(values).buffer), itemBytes: 8 });
 
 let folder: string;
-beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), "bqueryd-test-")); });
-afterEach(() => rm(folder, { recursive: true }));
 
 describe("holdings of a worker", () => {
+  beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), "bqueryd-test-")); });
+  afterEach(() => rm(folder, { recursive: true }));
+
   it("include tables of bcolz, shards as well", async () => {
     writeRawBcolz(join(folder, "a.bcolz"), [ints("n", 1n, 2n)]);
     writeRawBcolz(join(folder, "b-3.bcolzs"), [ints("n", 1n)]);

@@ -13,11 +13,15 @@ import { failureOf } from "../support/failure.js";
 const heap = createReadHeap();
 let folder: string;
 let path: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
-  path = join(folder, "t.bcolz");
-});
-afterEach(() => rm(folder, { recursive: true }));
+
+/** A folder for each test of a group. */
+function useFolder(): void {
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
+    path = join(folder, "t.bcolz");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+}
 
 const whole = (...values: bigint[]): Uint8Array => new Uint8Array(BigInt64Array.from(values).buffer);
 const notATime = -(2n ** 63n);
@@ -30,6 +34,8 @@ function readOne(column: Omit<RawColumnSpec, "name">): StoredValue[] {
 }
 
 describe("dtypes of bcolz", () => {
+  useFolder();
+
   it("are read in big-endian order as well", () => {
     const bytes = Buffer.alloc(8);
     bytes.writeInt16BE(-2, 0);
@@ -126,6 +132,8 @@ describe("dtypes of bcolz", () => {
 });
 
 describe("directories of bcolz", () => {
+  useFolder();
+
   const ints = (name: string, ...values: bigint[]): RawColumnSpec => ({ name, dtype: "int64", bytes: whole(...values), itemBytes: 8, chunklen: 2 });
 
   it("may hold what bcolz and bquery leave behind", () => {
@@ -257,6 +265,8 @@ describe("directories of bcolz", () => {
 });
 
 describe("what is derived from a table of bcolz", () => {
+  useFolder();
+
   const rows = 70_000;
   const folders = (): string[] => (existsSync(join(path, ".bqueryd")) ? readdirSync(join(path, ".bqueryd")) : []);
   const kept = (): string[] => folders().flatMap((generation) => readdirSync(join(path, ".bqueryd", generation))).sort();

@@ -18,11 +18,6 @@ import { writeTable } from "../support/write-table.js";
 
 let folder: string;
 let path: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
-  path = join(folder, "t.bcolz");
-});
-afterEach(() => rm(folder, { recursive: true }));
 
 function options(types: Record<string, Dtype> = {}): SourceOptions {
   return { types: new Map(Object.entries(types)), columns: undefined, delimiter: undefined, nulls: [], signal: undefined };
@@ -41,6 +36,12 @@ async function readAll(types: Record<string, Dtype>, names: readonly string[], s
 }
 
 describe("tables as a source", () => {
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
+    path = join(folder, "t.bcolz");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
   it("tell rows, bytes, and columns with units; those of bcolz that nothing holds are refused", async () => {
     writeRawBcolz(path, [
       { name: "t", dtype: "timedelta64[s]", bytes: new Uint8Array(BigInt64Array.of(1n, 2n).buffer), itemBytes: 8 },

@@ -17,11 +17,6 @@ import { unsyncedFiles, writeShards, writeTable, type PlainColumn } from "../sup
 const heap = createReadHeap();
 let folder: string;
 let output: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
-  output = join(folder, "out.bcolz");
-});
-afterEach(() => rm(folder, { recursive: true }));
 
 /** Writes columns as a table of ours, and that as one of bcolz. */
 async function exportColumns(columns: readonly PlainColumn[], options: Partial<BcolzOutput> = {}): Promise<{ rows: number; bytes: number }> {
@@ -43,6 +38,12 @@ async function exportTables(paths: readonly string[], options: Partial<BcolzOutp
 const notATime = -(2n ** 63n);
 
 describe("writing bcolz", () => {
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
+    output = join(folder, "out.bcolz");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
   it("gives the chunk lengths that bcolz itself gives", async () => {
     const unpacked = unpackBcolz(folder);
     for (const { name, columns } of readExpected(unpacked)) {

@@ -23,7 +23,7 @@ describe("--where as text", () => {
     ["a = 1", ["a", "==", 1n]], ["a <> 1", ["a", "!=", 1n]], ["a >= -1", ["a", ">=", -1n]], ["a=-1", ["a", "==", -1n]], ["a IN (1, 2)", ["a", "in", [1n, 2n]]], ["a in [1,2]", ["a", "in", [1n, 2n]]],
     ["a NOT  IN(1)", ["a", "not in", [1n]]], ["zip in (1, 'a, b', x y, \"q\\\"t\", ')')", ["zip", "in", ["1", "a, b", "x y", 'q"t', ")"]]], ["zip in ['a''b']", ["zip", "in", ["a'b"]]], ["a in ()", ["a", "in", []]],
     // Values by the dtype of their column.
-    ["zip == 02134", ["zip", "==", "02134"]], ["zip == '02134'", ["zip", "==", "02134"]], ["zip == ''", ["zip", "==", ""]], ["zip == it is > that", ["zip", "==", "it is > that"]], ["zip == 'null'", ["zip", "==", "null"]],
+    ["zip == 02134", ["zip", "==", "02134"]], ["zip == '02134'", ["zip", "==", "02134"]], ["zip == ''", ["zip", "==", ""]], ["zip == it is > that", ["zip", "==", "it is > that"]], ["zip == salt and pepper", ["zip", "==", "salt and pepper"]], ["zip == 'x and a > 5'", ["zip", "==", "x and a > 5"]], ["zip == 'null'", ["zip", "==", "null"]],
     ["zip == \"tab\\t\"", ["zip", "==", "tab\t"]], ["zip == 'two''s'", ["zip", "==", "two's"]], ["day >= 2024-01-31", ["day", ">=", "2024-01-31"]], ["at < 2024-01-31 10:00:00", ["at", "<", "2024-01-31 10:00:00"]],
     ["flag = true", ["flag", "==", true]], ["flag != FALSE", ["flag", "!=", false]], ["raw == \\xff00", ["raw", "==", "\\xff00"]], ["u == 18446744073709551615", ["u", "==", 2n ** 64n - 1n]], ["u == 1e3", ["u", "==", 1_000]],
     ["Cost Total $ < inf", ["Cost Total $", "<", Infinity]], ["Cost Total $ > -Infinity", ["Cost Total $", ">", -Infinity]], ["a == +7", ["a", "==", 7n]], ["a == 9007199254740993", ["a", "==", 9_007_199_254_740_993n]],
@@ -53,8 +53,8 @@ describe("--where as text", () => {
     ["zap like 'x'", "UNKNOWN_COLUMN", "did you mean 'zip'?"], ["zap is null", "UNKNOWN_COLUMN", "did you mean 'zip'?"],
     ["zap == 5", "UNKNOWN_COLUMN", "did you mean 'zip'?"], ['"Cost > Totl $" > 5', "UNKNOWN_COLUMN", "did you mean 'Cost Total $'?"], ["nothing alike > 5", "UNKNOWN_COLUMN", "the columns are a, a b, "], ["zippy in (1)", "UNKNOWN_COLUMN", "did you mean 'zip'?"],
     ["a == null", "USAGE", "which nothing equals"], ["a in (1, NULL)", "USAGE", "which nothing equals"], ["a === 5", "USAGE", "compares in a way that is unknown"], ["a => 5", "USAGE", "compares in a way that is unknown"], ["a =< 5", "USAGE", "compares in a way that is unknown"],
-    ["zip == 'x", "USAGE", "a quote that does not close"], ["zip == 'x' and a > 5", "USAGE", "use --where again"], ["a in 5", "USAGE", "no list after 'in'"], ["a in (1", "USAGE", "no list after 'in'"], ["a in (1,)", "USAGE", "no list after 'in'"],
-    ["min not in (1) and a > 5", "USAGE", "no list after 'not in'"], ["a in (1, (2))", "USAGE", "no list after 'in'"], ["[", "USAGE", "is not sound JSON"], ["[[\"a\", \">\", 5]", "USAGE", "is not sound JSON"],
+    ["zip == 'x", "USAGE", "a quote that does not close"], ["zip == 'x' and a > 5", "USAGE", "give --where again"], ["a > 5 and a b < 7", "USAGE", "give --where again"], ["a > 5 or zip in (1)", "USAGE", "there is no or"], ["zip == 'x' y", "USAGE", "use --where again"], ["a in 5", "USAGE", "no list after 'in'"], ["a in (1", "USAGE", "no list after 'in'"], ["a in (1,)", "USAGE", "no list after 'in'"],
+    ["min not in (1) and a > 5", "USAGE", "give --where again"], ["min not in (1) 5", "USAGE", "no list after 'not in'"], ["a in (1, (2))", "USAGE", "no list after 'in'"], ["[", "USAGE", "is not sound JSON"], ["[[\"a\", \">\", 5]", "USAGE", "is not sound JSON"],
   ];
   for (const [text, code, words] of wrong) {
     it(`${JSON.stringify(text)} is ${code}: ${words}`, async () => {

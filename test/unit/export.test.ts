@@ -209,6 +209,7 @@ describe("exporting", () => {
     const found = ["a.csv", "a.TSV", "a.tab", "a.jsonl", "a.ndjson", "a.PARQUET", "a.pq", "a.arrow", "a.feather", "a.ipc", "a.bcolz"].map((output) => requireExportFormat({ output }));
     expect(found).to.deep.equal(["csv", "tsv", "tsv", "ndjson", "ndjson", "parquet", "parquet", "arrow", "arrow", "arrow", "bcolz"]);
     expect(requireExportFormat({ output: "a.csv", format: "arrow" })).to.equal("arrow");
+    expect(() => requireExportFormat({ output: "a.csv.gz" })).to.throw(/give - and --format csv and pipe what it prints into gzip$/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import * as api from "../../lib/index.js";
@@ -24,6 +24,12 @@ describe("house", () => {
   it("README.md lists every command", () => {
     const listed = [...read("README.md").matchAll(/^\| `bqueryd ([a-z]+)/gm)].map(([, name]) => name);
     expect(listed).to.have.members(createProgram().commands.map((command) => command.name()));
+  });
+
+  it("a hook of a test file runs for its own tests alone, as what is outside every group runs for those of all files", () => {
+    const tests = readdirSync(new URL("test/", root), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
+    expect(tests.length).to.be.greaterThan(50);
+    expect(tests.filter((name) => /^(before|after)(Each)?\(/m.test(read(`test/${name}`)))).to.deep.equal([]);
   });
 
   it("every version of a dependency is pinned, and runs on the Node versions we promise", () => {

@@ -128,8 +128,8 @@ describe("the commands import and inspect", () => {
     mkdirSync(at("other"));
     for (const name of ["x.csv", "y.csv", "other/x.csv"]) writeFileSync(at(name), "a\n1\nz\n");
     const flags = ["--types", "a=int64"];
-    expect((await run(["import", at("x.csv"), at("y.csv"), at("t.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n  x\.csv, line 3: .*\n  y\.csv, line 3: /);
-    expect((await run(["import", at("x.csv"), at("other/x.csv"), at("u.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n  \/\S+\/x\.csv, line 3: .*\n  \/\S+other\/x\.csv, line 3: /);
+    expect((await run(["import", at("x.csv"), at("y.csv"), at("t.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n {2}x\.csv, line 3: .*\n {2}y\.csv, line 3: /);
+    expect((await run(["import", at("x.csv"), at("other/x.csv"), at("u.bcolz"), ...flags])).stderr).to.match(/^rejected rows:\n {2}\/\S+\/x\.csv, line 3: .*\n {2}\/\S+other\/x\.csv, line 3: /);
   });
 
   it("import reads standard input as it reads a file", async () => {

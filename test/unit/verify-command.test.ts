@@ -122,6 +122,14 @@ describe("looking after tables from the command line", () => {
     expect(bqueryd("compact", "taxi", "--keep-generations", "0").stderr).to.match(/^bqueryd: CONFIG: .*keep.generations/);
   });
 
+  it("verify tells by its exit code what is damaged, though nobody reads what it prints", async () => {
+    for (const table of ["bad.bcolz", "good.bcolz"]) await writeTable(join(folder, table), columns);
+    await damage("bad.bcolz");
+    const script = '{ "$@"; echo $? > code; } | true';
+    const { stderr } = spawnSync("sh", ["-c", script, "sh", process.execPath, program, "verify", "bad.bcolz", "good.bcolz"], { encoding: "utf8", timeout: 20_000, cwd: folder });
+    expect([stderr, await readFile(join(folder, "code"), "utf8")]).to.deep.equal(["", "65\n"]);
+  });
+
   it("says in one line what is not there", () => {
     for (const command of ["verify", "compact"]) {
       const { status, stdout, stderr } = bqueryd(command, "none.bcolz");

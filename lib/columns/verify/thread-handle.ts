@@ -46,6 +46,8 @@ export function startThread(directory: string, onBytes: (bytes: number) => void)
   worker.on("error", end);
   worker.on("exit", () => { end(new Error("the thread that verifies ended by itself")); });
   worker.on("message", (answer: VerifyAnswer) => {
+    // What it had said before it heard that it is to end.
+    if (ended !== undefined) return undefined;
     if (answer.kind === "progress") return onBytes(answer.bytes);
     const { resolve, reject } = waiting.get(answer.id)!;
     waiting.delete(answer.id);
