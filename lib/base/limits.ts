@@ -31,7 +31,7 @@ export const limits = {
   /** Arithmetic operators of one expression. */
   expressionOperatorsMax: 1_000,
   /** Slices of rows that may be on their way to one client for one call. */
-  sliceCreditMax: 1_024,
+  sliceCreditMax: 256,
   /** Bytes of a message header. */
   headerBytesMax: 64 * 1024 * 1024,
   /** Bytes of one frame. */

@@ -1,13 +1,11 @@
 /**
- * The bytes of a partial, as frames carry them between processes.
- *
- *   0..3   uint32 LE: length J of the description
- *   4..4+J description, JSON: groups, keys and states with their dtypes, and the byte length of every array
- *   then   the arrays in the order of the description, each padded to start at a multiple of 8
+ * The bytes of a partial, as frames carry them between processes: packed arrays (packed-arrays.ts). The description has
+ * groups, keys and states with their dtypes.
  */
 import { BquerydError } from "../base/errors.js";
 import type { Dtype } from "../columns/dtypes.js";
 import type { DomainSource, Partial, PartialKey } from "./partial.js";
+import { packArrays, requireArray, requireRecord, unpackArrays } from "./packed-arrays.js";
 import { createReader, createWriter, requireCount, requireCounts, requireDtype, type ArrayReader, type Description, type StateWriter } from "./states/bytes.js";
 import { definitionOf, isStateKind, type StateColumn } from "./states/kinds.js";
 import { countOf } from "./values.js";
@@ -22,7 +20,6 @@ interface Head {
   readonly groups: number;
   readonly keys: readonly Description[];
   readonly states: readonly Description[];
-  readonly lengths: readonly number[];
 }
 
 /** Groups that a partial may have: what uint32 codes and slots can count. */
@@ -35,24 +32,14 @@ export function encodePartial(partial: Partial): Uint8Array {
   writer.array(partial.rows);
   const keys = partial.keys.map((key) => ({ ...writeKey(key, writer) }));
   const states = partial.states.map((state) => ({ ...definitionOf(state.kind).write(state, writer), kind: state.kind }));
-  const description: Head = { groups: partial.groups, keys, states, lengths: arrays.map((array) => array.byteLength) };
-  const head = new TextEncoder().encode(JSON.stringify(description));
-  let at = padded(4 + head.length);
-  const bytes = new Uint8Array(arrays.reduce((sum, array) => sum + padded(array.byteLength), at));
-  new DataView(bytes.buffer).setUint32(0, head.length, true);
-  bytes.set(head, 4);
-  for (const array of arrays) {
-    bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), at);
-    at += padded(array.byteLength);
-  }
-  return bytes;
+  return packArrays({ groups: partial.groups, keys, states }, arrays);
 }
 
 /** The partial of bytes from another process; throws BAD_MESSAGE when they are none. The arrays are views of a copy only where alignment asks for one. */
 export function decodePartial(bytes: Uint8Array): Partial {
   try {
-    const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-    const { head, arrays } = splitArrays(aligned);
+    const { description, arrays } = unpackArrays(bytes);
+    const head = requireHead(description);
     const { groups } = head;
     const reader = createReader(arrays);
     const rows = requireCounts(reader.float64(groups));
@@ -65,10 +52,6 @@ export function decodePartial(bytes: Uint8Array): Partial {
   }
 }
 
-function padded(bytes: number): number {
-  return (bytes + 7) & ~7;
-}
-
 function writeKey(key: PartialKey, writer: StateWriter): KeyDescription {
   writer.values(key.domain);
   if (key.codes !== null) writer.array(key.codes);
@@ -76,38 +59,12 @@ function writeKey(key: PartialKey, writer: StateWriter): KeyDescription {
   return { dtype: key.dtype, isIdentity: key.codes === null, dictionary: key.source?.dictionary ?? null };
 }
 
-function splitArrays(bytes: Uint8Array): { head: Head; arrays: Uint8Array[] } {
-  const headBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
-  const head = requireHead(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(4, 4 + headBytes))));
-  let at = padded(4 + headBytes);
-  const arrays = head.lengths.map((length) => {
-    const array = bytes.subarray(at, at + length);
-    if (array.length !== length) throw new RangeError("cut short");
-    at += padded(length);
-    return array;
-  });
-  if (at !== bytes.length) throw new RangeError("longer or shorter than it says");
-  return { head, arrays };
-}
-
-function requireHead(input: unknown): Head {
-  const { groups, keys, states, lengths } = requireRecord(input);
+function requireHead({ groups, keys, states }: Description): Head {
   return {
     groups: requireCount(groups, groupsMax),
     keys: requireArray(keys).map(requireRecord),
     states: requireArray(states).map(requireRecord),
-    lengths: requireArray(lengths).map((length) => requireCount(length)),
   };
-}
-
-function requireRecord(input: unknown): Description {
-  if (typeof input !== "object" || input === null) throw new TypeError("no description");
-  return input as Description;
-}
-
-function requireArray(input: unknown): readonly unknown[] {
-  if (!Array.isArray(input)) throw new TypeError("no list");
-  return input;
 }
 
 function requireKey({ dtype, isIdentity, dictionary }: Description): KeyDescription {

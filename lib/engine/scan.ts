@@ -50,9 +50,12 @@ export interface ScanContext {
   readonly ordinal: number;
 }
 
+/** What a scan reads: a table, or what stands for one. */
+export type ScanTable = Pick<Table, "name" | "generation" | "rows" | "column">;
+
 /** A scan at work. */
-interface Scan {
-  readonly table: Table;
+export interface Scan {
+  readonly table: ScanTable;
   readonly query: Query;
   readonly context: ScanContext;
   readonly arena: Arena;
@@ -65,12 +68,9 @@ interface Scan {
  * The partial of a query over one shard. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH, MEMORY_LIMIT, CANCELLED and what
  * decoding throws; the memory it took is given back in every case.
  */
-export function scanShard(table: Table, query: Query, context: ScanContext): Partial {
-  const arena = createArena(context.space, context.queryBytes, purposeOf(query));
-  const lease = context.cache.lease(table, query.cache === false, context.cost);
-  try {
-    const strings = createShardStrings(arena);
-    const scan: Scan = { table, query, context, arena, lease, strings, inputs: createInputMaker(arena, strings) };
+export function scanShard(table: ScanTable, query: Query, context: ScanContext): Partial {
+  return withScan(table, query, context, (scan) => {
+    const { arena, lease, strings } = scan;
     if (query.expand !== null && query.baskets === "ask") {
       const column = table.column(query.expand);
       return partialOfEdges(maskBaskets(column, scan).edges(), column, context.ordinal, strings);
@@ -79,6 +79,16 @@ export function scanShard(table: Table, query: Query, context: ScanContext): Par
     scanChunks(table, plan, lease, context);
     stopIfAsked(context.shouldStop);
     return takePartial(plan, arena);
+  });
+}
+
+/** Calls `work` with a scan of a shard, and gives the memory that it took back in every case. */
+export function withScan<T>(table: ScanTable, query: Query, context: ScanContext, work: (scan: Scan) => T): T {
+  const arena = createArena(context.space, context.queryBytes, purposeOf(query));
+  const lease = context.cache.lease(table, query.cache === false, context.cost);
+  try {
+    const strings = createShardStrings(arena);
+    return work({ table, query, context, arena, lease, strings, inputs: createInputMaker(arena, strings) });
   } finally {
     lease.returnAll();
     arena.release();
@@ -109,7 +119,6 @@ function planScan(scan: Scan): ScanPlan {
   const measures = planMeasures(query.measures);
   const inputs = measures.inputs.map((input) => bind(input, scan));
   checkMeasures(measures, inputs.map(({ dtype }) => dtype));
-  const masking = query.expand === null ? maskRows(scan) : maskBaskets(table.column(query.expand), scan);
   const keys = query.keys.map(({ expr }) => keyColumnOf(bind(expr, scan)));
   const isGrouped = keys.length > 0;
   const rows = createRowCounter(arena, isGrouped);
@@ -117,12 +126,18 @@ function planScan(scan: Scan): ScanPlan {
   const states = measures.states.map((spec) => definitionOf(spec.kind).accumulate(spec, spec.inputs.map((place) => inputs[place]!), context));
   return {
     arena, strings, keys, rows, states,
-    selection: createSelection(masking, arena),
+    selection: selectionOf(scan),
     grouper: keys.length === 0 ? null : createGrouper(keys, table.rows, arena),
     inputs: scan.inputs,
     answers: isGrouped ? null : createAnswers(measures.states, inputs),
     rowsSelected: 0,
   };
+}
+
+/** The rows that a query selects, by whole baskets where it asks for them. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH. */
+export function selectionOf(scan: Scan): Selection {
+  const { table, query: { expand }, arena } = scan;
+  return createSelection(expand === null ? maskRows(scan) : maskBaskets(table.column(expand), scan), arena);
 }
 
 function maskRows(scan: Scan): Masking {
@@ -135,11 +150,12 @@ function maskBaskets(column: TableColumn, scan: Scan): BasketMasking {
   return expandToBaskets(maskRows(scan), column, outsideOf(baskets, ordinal), { arena, lease, inputs, stop: () => { stopIfAsked(shouldStop); } });
 }
 
-function bind(expr: Expression, { table, arena, strings }: Scan): ScanColumn {
+/** The column of an expression over the shard of a scan. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH. */
+export function bind(expr: Expression, { table, arena, strings }: Scan): ScanColumn {
   return bindExpression(expr, table, { arena, strings });
 }
 
-function scanChunks(table: Table, plan: ScanPlan, lease: Lease, { cost, shouldStop }: ScanContext): void {
+function scanChunks(table: ScanTable, plan: ScanPlan, lease: Lease, { cost, shouldStop }: ScanContext): void {
   const chunkCount = Math.ceil(table.rows / chunkRows);
   let pruned = 0;
   for (const accumulator of [plan.rows, ...plan.states]) accumulator.grow(1);

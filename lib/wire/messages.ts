@@ -111,6 +111,8 @@ export const clientReplies = {
   partial: message("partial", { id: Id, attempt: Attempt, block: Block }),
   /** body: the encoded rows of the slice. */
   slice: message("slice", { id: Id, attempt: Attempt, ...sliceFields }),
+  /** The shard is not in the answer; what came of it is void. */
+  leftOut: message("leftOut", { id: Id, attempt: Attempt, ordinal: Count }),
   /** The one final answer of a call that went well. `value` answers the verbs without partials. */
   result: message("result", { id: Id, value: Type.Unknown(), cost: Type.Union([Cost, Type.Null()]), queuedMs: Milliseconds, workers: Count, retries: Count, leftOut: Type.Optional(list(LeftOut, limits.shardsMax)) }),
   error: message("error", { id: Id, code: Text, message: Text, details: Details, origin: Text }),

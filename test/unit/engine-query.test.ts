@@ -51,9 +51,12 @@ describe("a query", () => {
 
   it("survives its bytes with expressions, parameters and all options", () => {
     const query = parse(["*", { expr: "date_trunc('day', \"odd \"\" name\", 'Europe/Paris')", as: "day" }], [[{ expr: "CASE WHEN b LIKE 'x''%' THEN 1.0 ELSE -2 END" }, "sum", "s"], { expr: "s / 2", as: "half" }, [{ expr: "\"*\"" }, "count", "n"], ["v", "quantile", "q", { p: 0.5 }]], "a + b > 3 OR c IS NULL", {
-      having: [["half", ">", 1]], order: [["s", "DESC"], "day"], limit: 10, offset: 5, expand_filter_column: "basket", aggregate: false, missing: "empty", cache: "columns",
+      having: [["half", ">", 1]], order: [["s", "DESC"], "day"], limit: 10, offset: 5, expand_filter_column: "basket", missing: "empty", cache: "columns",
     });
     expect(decodeQuery(encodeQuery(query))).to.deep.equal(query);
+    const rows = parse(["k"], ["v", { expr: "v + w", as: "sum" }], [], { aggregate: false, order: ["sum"], limit: 1 });
+    expect(decodeQuery(encodeQuery(rows))).to.deep.equal(rows);
+    expect(columnsOf(rows)).to.have.members(["k", "v", "w"]);
   });
 
   const wrong: [string, () => unknown, RegExp][] = [

@@ -87,7 +87,7 @@ describe("states of partials", function () {
     expect(answer(none, (await partialsOf(none, 50, 3)).reduce(mergePartials))).to.deep.equal([]);
     const one = parseQuery({ keys: [], measures, where: [["v", ">", 1_000]] });
     expect(answer(one, (await partialsOf(one, 50, 3)).reduce(mergePartials))).to.deep.equal([[
-      0n, 0n, 0n, null, null, null, null, null, null, null, null, null, [0, 0, 0, 0], [0, 0, 0, 0], 0n, 0n, null, null, null, 0n, null,
+      0n, 0n, 0n, null, null, null, null, null, null, null, null, null, [0n, 0n, 0n, 0n], [0n, 0n, 0n, 0n], 0n, 0n, null, null, null, 0n, null,
     ]]);
   });
 

@@ -4,7 +4,7 @@ import { limits } from "../../base/limits.js";
 import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
-import { absentColumns, chosenHoldings, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
+import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
 import type { GoneGeneration } from "./generations.js";
@@ -110,6 +110,7 @@ export function leaveOut(step: Step, call: Call, { ordinal, name }: ShardRef, fa
   call.answeredCount += 1;
   call.failure = failure;
   call.leftOut.push({ name, code: failure.code, message: failure.message, rows: rowsOf(step.state.catalog, name) });
+  step.actions.push({ kind: "forward", clientId: call.clientId, header: { type: "leftOut", id: call.id, attempt: call.attempt, ordinal }, body: [] });
   if (call.waitingCount === 0) dequeue(step.state.queues, call.affinity, call.queryId);
   if (call.stream !== null) {
     forgetRows(call.stream, ordinal);
@@ -209,7 +210,7 @@ function freshProgress({ catalog, options }: ControllerState, scope: Scope, { sh
   const { code, message } = failures.shardsLacking(lacking, options.origin);
   const leftOut = lacking.map((name): LeftOut => ({ name, code, message, rows: null }));
   return {
-    shards, lacking: lacking.length, leftOut, absent: scope.missingIsEmpty ? absentColumns(catalog, shards, scope.columns) : undefined,
+    shards, lacking: lacking.length, leftOut, absent: scope.missingIsEmpty ? columnDtypes(catalog, shards, scope.columns) : undefined,
     ordinals: new Uint8Array(shards.length).fill(ordinalStates.waiting), tries: new Uint8Array(shards.length),
     waitingCount: shards.length, answeredCount: 0, firstWaiting: 0,
     stream: streamAsked === null ? null : createStream(shards.length, streamAsked),

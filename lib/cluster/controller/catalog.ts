@@ -103,16 +103,15 @@ export function resolvePinned(catalog: Catalog, tables: readonly string[], gener
   return { shards: refsOf(held, (name) => generations.get(name)!), lacking: names.filter((name) => !catalog.shards.has(name)) };
 }
 
-/** The dtypes of those of the columns that some of the shards lack, as another of them has them; the first where they differ. */
-export function absentColumns(catalog: Catalog, shards: readonly ShardRef[], columns: readonly string[]): AbsentColumn[] {
-  const known = new Map<string, string>();
-  for (const { name } of shards) {
-    for (const column of holdingOf(catalog, name)?.columns ?? []) if (!known.has(column.name)) known.set(column.name, column.dtype);
+/** The dtypes of columns, each as the first of the shards that has it; those that none has are left out. */
+export function columnDtypes(catalog: Catalog, shards: readonly ShardRef[], columns: readonly string[]): AbsentColumn[] {
+  const wanted = new Set(columns);
+  const found: AbsentColumn[] = [];
+  for (const { name: shard } of shards) {
+    if (wanted.size === 0) break;
+    for (const { name, dtype } of holdingOf(catalog, shard)?.columns ?? []) if (wanted.delete(name)) found.push({ name, dtype });
   }
-  return columns.flatMap((name) => {
-    const dtype = known.get(name);
-    return dtype === undefined ? [] : [{ name, dtype }];
-  });
+  return found;
 }
 
 /** The rows of a shard as one of its holders says; null when there is none. */

@@ -72,7 +72,7 @@ export type Action =
   | { readonly kind: "assign"; readonly workerId: string; readonly header: WorkerReply & { type: "task" }; readonly body: Body }
   | { readonly kind: "cancelTask"; readonly workerId: string; readonly taskId: string }
   /** News of a call that goes on. */
-  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" | "slice" }; readonly body: Body }
+  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" }; readonly body: Body }
   /** The one final answer of a call that was taken. */
   | { readonly kind: "answer"; readonly clientId: string; readonly header: ClientReply & { type: "result" | "error" } }
   /** The one final answer of a call that was not. */

@@ -181,7 +181,7 @@ class ControllerNode {
     }
   }
 
-  #forward(clientId: string, header: ClientReply & { type: "accepted" | "partial" | "slice" }, body: Body): void {
+  #forward(clientId: string, header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" }, body: Body): void {
     try {
       this.#sendToClient(clientId, header, body);
     } catch (cause) {

@@ -39,14 +39,15 @@ export function createStream(shards: number, { slices, rowsMax }: { slices: numb
   return { rowsMax, credit: slices, from: new Float64Array(shards), rows: new Float64Array(shards), head: 0, rowsBefore: 0 };
 }
 
-/** Takes what a task for a shard may send from the credit; undefined while there is too little. */
+/** Takes what a task for a shard may send from the credit; undefined while there is too little, or no row of it is wanted. */
 export function takeBudget(stream: SliceStream, ordinal: number): SliceBudget | undefined {
   // A client that gives less credit than is kept for the first shard gets one shard after another.
   const free = ordinal === stream.head ? stream.credit : stream.credit - headSlices;
   const slices = Math.min(free, taskSlicesMax);
-  if (slices < 1) return undefined;
+  const rows = rowsWantedOf(stream, ordinal);
+  if (slices < 1 || rows <= 0) return undefined;
   stream.credit -= slices;
-  return { slices, rows: rowsWanted(stream), hasSent: false };
+  return { slices, rows, hasSent: false };
 }
 
 /** Gives back what a task that ended did not send. */
@@ -78,10 +79,11 @@ export function forgetRows(stream: SliceStream, ordinal: number): void {
 
 /** Tells whether the rows sent from the first on are enough. */
 export function isEnough(stream: SliceStream | null): boolean {
-  return stream !== null && rowsWanted(stream) <= 0;
+  return stream !== null && rowsWantedOf(stream, stream.head) <= 0;
 }
 
-/** Rows that are still wanted; Infinity for all there are. */
-function rowsWanted({ rowsMax, rowsBefore, rows, head }: SliceStream): number {
-  return rowsMax === null ? Infinity : rowsMax - rowsBefore - (rows[head] ?? 0);
+/** Rows that are still wanted of a shard, as far as those before it have been sent; Infinity for all there are. */
+function rowsWantedOf({ rowsMax, rowsBefore, rows, head }: SliceStream, ordinal: number): number {
+  if (rowsMax === null) return Infinity;
+  return rows.subarray(head, ordinal + 1).reduce((wanted, sent) => wanted - sent, rowsMax - rowsBefore);
 }

@@ -88,7 +88,7 @@ export interface Call {
   /** The id the client gave it. */
   readonly id: string;
   readonly scope: Scope;
-  /** Dtypes of columns that some shard lacks; undefined where that is an error. */
+  /** Dtypes of columns that a shard may lack; undefined where that is an error. */
   absent: readonly AbsentColumn[] | undefined;
   readonly affinity: string;
   readonly body: Body;

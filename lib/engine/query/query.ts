@@ -102,9 +102,24 @@ export function checkQuery(query: Query): Query {
   const names = outputNames(query);
   if (names.length === 0) throw badQuery("a query needs a key or a measure; give at least one of them");
   requireDistinct(names);
+  if (!query.aggregate) return checkRowQuery(query, names);
   const inner = [...query.keys, ...query.measures].map(({ name }) => name);
   for (const { name, expr } of query.computed) requireKnown(`the computed measure '${name}'`, addColumns(expr, new Set()), inner);
   requireKnown("having", columnsOfCondition(query.having), names);
+  requireKnown("order", query.order.map(({ name }) => name), names);
+  return query;
+}
+
+/** Tells whether shards answer a query with rows, and not with partials. */
+export function givesRows({ aggregate, expand, baskets }: Query): boolean {
+  return !aggregate && !(expand !== null && baskets === "ask");
+}
+
+/** A query for rows: its measures are columns, and what it computes is computed of every row. */
+function checkRowQuery(query: Query, names: readonly string[]): Query {
+  const other = query.measures.find(({ op, inputs, params }) => op !== "sum" || inputs.length !== 1 || Object.keys(params).length > 0);
+  if (other !== undefined) throw badQuery(`aggregate: false takes column names, and no measure such as '${other.op}' of '${other.name}'`);
+  if (query.having !== null) throw badQuery("aggregate: false gives rows, and having selects groups; put the condition into where");
   requireKnown("order", query.order.map(({ name }) => name), names);
   return query;
 }
@@ -121,6 +136,7 @@ export function columnsOf(query: Query): string[] {
   const names = columnsOfCondition(query.where);
   for (const { expr } of query.keys) addColumns(expr, names);
   for (const { inputs } of query.measures) for (const input of inputs) addColumns(input, names);
+  if (!query.aggregate) for (const { expr } of query.computed) addColumns(expr, names);
   if (query.expand !== null) names.add(query.expand);
   return [...names];
 }

@@ -48,7 +48,7 @@ function domainOf(dtype: Dtype): string {
 /** A literal that a column of the dtype may be compared with. */
 export function drawLiteral(random: Random, { dtype, values }: TermColumn): unknown {
   const value = (values.length === 0 ? null : oneOf(random, values)) ?? defaultOf(dtype);
-  if (isFloatDtype(dtype)) return drawNumber(random, Number(value));
+  if (isFloatDtype(dtype)) return drawNumber(random, Number.isNaN(value) ? 1.5 : Number(value));
   switch (typeof value) {
     case "boolean": return oneOf(random, [value, value ? 1 : 0]);
     case "string": return oneOf(random, [value, value, `${value}a`, value.slice(0, 2), ""]);
