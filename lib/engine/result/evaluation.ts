@@ -3,6 +3,7 @@ import { BquerydError } from "../../base/errors.js";
 import { suggestion } from "../../base/nearest.js";
 import { chunkRows, isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
 import type { TableColumn } from "../../columns/read/table.js";
+import { createIdle } from "../../kernels/idle.js";
 import { bindExpression, type Binding, type ColumnSource } from "../expressions/bind.js";
 import { bitmapBytes, fullRange, pageOf } from "../expressions/evaluate/node.js";
 import type { Condition, Expression } from "../expressions/tree.js";
@@ -23,14 +24,19 @@ export interface Evaluation {
   compute(expr: Expression): FinishedColumn;
   /** The rows of which a condition is true, ascending. Throws DTYPE_MISMATCH. */
   select(condition: Condition): Uint32Array;
+  /** Lets its memory go; nothing else may be asked of it after. */
+  close(): void;
 }
 
 /** Reserved, not taken: a few pages a column are used, and what texts there are. */
 const spaceBytes = 1024 * 1024 * 1024;
 
-/** Opens the columns of a result for expressions; its memory goes with it. */
+/** Reserving memory takes longer than what is done in it for a few groups. */
+const idleSpace = createIdle(() => createSpace(spaceBytes), ({ heap }) => heap.usedBytes === 0);
+
+/** Opens the columns of a result for expressions. */
 export function openEvaluation(columns: readonly ResultColumn[], numRows: number): Evaluation {
-  const space = createSpace(spaceBytes);
+  const space = idleSpace.take();
   const arena = createArena(space, spaceBytes, "arithmetic over the result");
   const binding: Binding = { arena, strings: createShardStrings(arena) };
   const source = createSource(columns, numRows, binding);
@@ -56,6 +62,11 @@ export function openEvaluation(columns: readonly ResultColumn[], numRows: number
         for (let row = 0; row < input.rows; row++) if (arena.kernels.bytes[mask + row] === 1) selected[count++] = start + row;
       });
       return selected.subarray(0, count);
+    },
+    close() {
+      arena.release();
+      // What a large result has touched stays real memory as long as the space does.
+      if (numRows <= chunkRows) idleSpace.keep(space);
     },
   };
 }

@@ -20,17 +20,26 @@ export function finishResult(query: Query, finished: readonly ResultColumn[], nu
   const columns = addComputed(query, finished, numRows);
   const { having, order, limit, offset } = query;
   if (having === null && order.length === 0 && limit === null && offset === 0) return { columns, numRows };
-  const selected = having === null ? upTo(numRows) : openEvaluation(columns, numRows).select(having);
+  const selected = having === null ? upTo(numRows) : evaluate(columns, numRows, ({ select }) => select(having));
   const rows = orderRows(selected, order, columns, { offset, limit });
   return { columns: columns.map((column) => takeRows(column, rows)), numRows: rows.length };
 }
 
 function addComputed(query: Query, finished: readonly ResultColumn[], numRows: number): readonly ResultColumn[] {
   if (query.computed.length === 0) return finished;
-  const evaluation: Evaluation = openEvaluation(finished, numRows);
   const measures = finished.slice(query.keys.length);
-  for (const { name, expr, place } of query.computed) measures.splice(place, 0, { name, ...evaluation.compute(expr) });
+  const computed = evaluate(finished, numRows, ({ compute }) => query.computed.map(({ expr }) => compute(expr)));
+  query.computed.forEach(({ name, place }, at) => { measures.splice(place, 0, { name, ...computed[at]! }); });
   return [...finished.slice(0, query.keys.length), ...measures];
+}
+
+function evaluate<T>(columns: readonly ResultColumn[], numRows: number, work: (evaluation: Evaluation) => T): T {
+  const evaluation = openEvaluation(columns, numRows);
+  try {
+    return work(evaluation);
+  } finally {
+    evaluation.close();
+  }
 }
 
 function takeRows(column: ResultColumn, rows: Uint32Array): ResultColumn {
