@@ -121,7 +121,7 @@ describe("the columns of an import", () => {
   it("refuse a type that is not held and say which columns to take", async () => {
     const error = await failureOf(() => agreeOnColumns([first], all));
     expect(error.code).to.equal("UNSUPPORTED_DTYPE");
-    expect(error.message).to.equal("column 'day' of 1.parquet is a list, which no dtype holds exactly; leave it out with --columns origin,delay");
+    expect(error.message).to.equal("1.parquet has columns that no dtype holds exactly: 'day' is a list; leave them out with --columns origin,delay");
   });
 
   const cases: readonly (readonly [string, readonly Schema[], ColumnChoice, string, string])[] = [
