@@ -1,7 +1,7 @@
 /** The public API of bqueryd: what another program imports. */
 export { connect, type CallOptions, type ConnectOptions, type Rpc } from "./client/connect.js";
 export type { GroupbyOptions, GroupbyQuery } from "./client/arguments.js";
-export type { ClusterInfo, ControllerInfo, QueueInfo, TableInfo, WorkerInfo } from "./client/documents.js";
+export type { ClusterInfo, ControllerInfo, QueueInfo, TableInfo, WorkerInfo } from "./wire/documents.js";
 export type { RowStream } from "./client/row-stream.js";
 export type { Coverage, Summary } from "./client/summary.js";
 export type { Cell, ItemCell } from "./client/cells.js";

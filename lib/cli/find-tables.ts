@@ -15,7 +15,8 @@ const shownMax = 12;
 
 /**
  * The directories that an absolute path stands for: itself when it names a table, else the table or the shards of that
- * name, in their order; of a name with `*` all that it matches. Throws NOT_FOUND, UNKNOWN_TABLE naming the nearest, SHARD_UNAVAILABLE naming what is missing.
+ * name, in their order; of a name with `*` all that it matches. Throws NOT_FOUND, UNKNOWN_TABLE naming the nearest,
+ * SHARD_UNAVAILABLE naming what is missing.
  */
 export async function findTables(path: string): Promise<string[]> {
   return (await findSetTables(path)).map((table) => table.path);

@@ -6,7 +6,7 @@ import { configFlags, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
 import { formatCounted } from "../base/quantities.js";
 import { connectWith } from "../client/connect.js";
-import type { ClusterInfo } from "../client/documents.js";
+import type { ClusterInfo } from "../wire/documents.js";
 import { requireDataDir } from "../cluster/worker/data-dir.js";
 import { openRegistry } from "../registry/open.js";
 import { readConfig } from "./options.js";

@@ -6,7 +6,7 @@ import { suggestion } from "../base/nearest.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
 import { readArguments, type GroupbyOptions, type GroupbyQuery } from "./arguments.js";
-import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "./documents.js";
+import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
 import { groupby } from "./groupby.js";
 import { streamRows, type RowStream } from "./row-stream.js";
 import { Session, type Call } from "./session.js";

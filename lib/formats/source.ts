@@ -88,3 +88,6 @@ export interface SourceOptions {
   readonly nulls: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
+
+/** What a column of JSON is refused as whose values no dtype but string holds, and that only where it is asked for. */
+export const nestedJson = "an object or a list in some rows";

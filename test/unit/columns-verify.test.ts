@@ -17,14 +17,19 @@ import { failureOf } from "../support/failure.js";
 import { writeRawBcolz } from "../support/bcolz-directory.js";
 import { unsyncedFiles, writeTable, type PlainColumn } from "../support/write-table.js";
 
-describe("verifying a table", () => {
-  let folder = "";
-  let path = "";
+let folder = "";
+let path = "";
+/** Gives each test of a group a folder, and the path of a table in it. */
+function useFolder(): void {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
     path = join(folder, "taxi.bcolz");
   });
   afterEach(() => rm(folder, { recursive: true }));
+}
+
+describe("verifying a table", () => {
+  useFolder();
 
   const columns = (rows: number): PlainColumn[] => [
     { name: "number", dtype: "int32", values: Array.from({ length: rows }, (_, row) => BigInt(row * row % 99_991)) },
@@ -158,13 +163,7 @@ describe("verifying a table", () => {
 });
 
 describe("verifying a table of bcolz", () => {
-  let folder = "";
-  let path = "";
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
-    path = join(folder, "taxi.bcolz");
-  });
-  afterEach(() => rm(folder, { recursive: true }));
+  useFolder();
 
   const int64s = (rows: number): Buffer => Buffer.from(BigInt64Array.from({ length: rows }, (_, row) => BigInt(row * row)).buffer);
   const writeTaxi = (): void => writeRawBcolz(path, [

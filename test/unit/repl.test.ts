@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { runRepl } from "../../lib/cli/repl.js";
-import type { ClusterInfo } from "../../lib/client/documents.js";
+import type { ClusterInfo } from "../../lib/wire/documents.js";
 import type { Rpc } from "../../lib/index.js";
 import { until } from "../support/until.js";
 

@@ -115,12 +115,11 @@ function forgetEarlier(step: Step, worker: Worker): void {
 }
 
 function loseWorker(step: Step, worker: Worker, { reason, saidBye }: { reason: string; saidBye: boolean }): void {
-  const call = onLostTask(step, worker, reason);
+  onLostTask(step, worker, reason);
   forgetWorker(step.state, worker);
   step.actions.push({ kind: "log", level: saidBye ? "info" : "warn", event: "worker.lost", facts: { worker: worker.id, node: worker.node, reason } });
   failStranded(step);
-  schedule(step, call);
-  // A call that began again over another set has shards for workers that are idle.
+  // What the worker left, and a call that began again over another set, have shards for workers that are idle.
   scheduleAll(step);
 }
 

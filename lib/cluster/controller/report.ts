@@ -1,6 +1,7 @@
 /** What a controller tells people about its cluster: the documents of info() and files(). Keys are snake_case, times seconds. */
 import { parseTableName, shardOrder } from "../../columns/names.js";
 import type { ControllerRecord } from "../../registry/registry.js";
+import type { ClusterInfo, TableInfo, WorkerInfo } from "../../wire/documents.js";
 import type { Holding } from "../../wire/messages.js";
 import { chosenHoldings, type Catalog, type Shard } from "./catalog.js";
 import type { Sessions, WorkerSession } from "./sessions.js";
@@ -28,24 +29,11 @@ export interface InfoFacts {
   readonly controllers: readonly ControllerRecord[] | { readonly problem: string };
 }
 
-/** A table or set as files() lists it. */
-export interface TableListing {
-  readonly table: string;
-  readonly kind: "table" | "set";
-  readonly shards: number;
-  readonly rows: number;
-  /** Workers that hold all or some of it. */
-  readonly holders: number;
-  /** The first 8 digits of the generation of each shard, in order. */
-  readonly generations: readonly string[];
-  readonly columns: readonly { readonly name: string; readonly dtype: string }[];
-}
-
 /** Warnings listed in one document. */
 const warningsMax = 100;
 
 /** The document of info(). `nowMs` and the start of a process are of the steady clock. */
-export function describeCluster({ own, state, sessions, controllers }: InfoFacts, nowMs: number): Record<string, unknown> {
+export function describeCluster({ own, state, sessions, controllers }: InfoFacts, nowMs: number): ClusterInfo {
   const others = "problem" in controllers ? [] : controllers.filter(({ id }) => id !== own.id);
   const unread = "problem" in controllers ? [`the registry cannot be read: ${controllers.problem}`] : [];
   return {
@@ -63,7 +51,7 @@ export function describeCluster({ own, state, sessions, controllers }: InfoFacts
 }
 
 /** The tables and sets of live workers, by name, each in the generation a query would read. */
-export function listTables(catalog: Catalog): TableListing[] {
+export function listTables(catalog: Catalog): TableInfo[] {
   const groups = new Map<string, Holding[]>();
   for (const holding of chosenHoldings(catalog).values()) {
     const { base, shard } = parseTableName(holding.name);
@@ -75,7 +63,7 @@ export function listTables(catalog: Catalog): TableListing[] {
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, holdings]) => describeTable(catalog, holdings));
 }
 
-function describeTable(catalog: Catalog, holdings: readonly Holding[]): TableListing {
+function describeTable(catalog: Catalog, holdings: readonly Holding[]): TableInfo {
   const ordered = [...holdings].sort((a, b) => shardOrder(a.name, b.name));
   const { base, shard, directory } = parseTableName(ordered[0]!.name);
   const holders = new Set(ordered.flatMap(({ name }) => [...catalog.shards.get(name)?.holders.keys() ?? []]));
@@ -86,7 +74,7 @@ function describeTable(catalog: Catalog, holdings: readonly Holding[]): TableLis
   };
 }
 
-function describeWorker(state: ControllerState, worker: Worker, session: WorkerSession, nowMs: number): Record<string, unknown> {
+function describeWorker(state: ControllerState, worker: Worker, session: WorkerSession, nowMs: number): WorkerInfo {
   const holdings = [...worker.shards].flatMap((name) => state.catalog.shards.get(name)?.holders.get(worker.id) ?? []);
   const task = worker.taskId === undefined ? undefined : state.tasks.get(worker.taskId);
   const running = task === undefined ? null : { query: task.queryId, shards: task.shardCount, seconds: seconds(nowMs - task.assignedMs) };

@@ -1,6 +1,7 @@
 /**
- * Where what is written for others is until it is whole, an export or a file of rejects: beside NAME under `.NAME.<mark>.tmp`, the mark of its process with dots for
- * spaces and 32 random digits as its subject. With `.old` behind it, it is a directory that was to be replaced.
+ * Where what is written for others is until it is whole, an export or a file of rejects: beside NAME under
+ * `.NAME.<mark>.tmp`, the mark of its process with dots for spaces and 32 random digits as its subject. With `.old` behind
+ * it, it is a directory that was to be replaced.
  */
 import { createHash } from "node:crypto";
 import { link, rename, rm, unlink } from "node:fs/promises";

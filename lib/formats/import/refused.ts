@@ -1,7 +1,7 @@
 /** Columns that no dtype holds: an error that names all of an input, with flags that can be pasted. */
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
-import type { SourceColumn } from "../source.js";
+import { nestedJson, type SourceColumn } from "../source.js";
 
 type RefusedColumn = Extract<SourceColumn, { refused: string }>;
 
@@ -43,9 +43,6 @@ function cureOf(type: string): { readonly dtype: Dtype; readonly why: string } |
   if (/^decimal/i.test(type)) return { dtype: "float64", why: "decimals as float64 are rounded, as string they keep every digit" };
   return type === nestedJson ? { dtype: "string", why: "an object or a list is stored as its JSON text" } : undefined;
 }
-
-/** The words of the reader of NDJSON. */
-const nestedJson = "an object or a list in some rows";
 
 function formatTypes(types: readonly (readonly [string, Dtype])[]): string {
   const isPlain = types.every(([name]) => !/^\{|,/.test(name) && name !== "");

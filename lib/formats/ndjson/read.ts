@@ -16,6 +16,7 @@ import type { BlockResult, BlockTask } from "./block.js";
 import { cutRecords } from "./records.js";
 import type { RecordBlock } from "./records.js";
 import { createPool, inOrder } from "../input/pool.js";
+import { nestedJson } from "../source.js";
 import type { Reject, Source, SourceBatch, SourceColumn, SourceOptions, WantedColumn } from "../source.js";
 
 const blockBytes = 2 * 1024 * 1024;
@@ -67,7 +68,7 @@ async function readSample(input: ByteInput, { nulls, types, signal }: SourceOpti
   if (rows === 0 && first !== undefined) {
     throw new BquerydError("BAD_INPUT", `${input.path} has no JSON object in its first ${formatCounted(rejects.length, "line")} (line ${first.line}: ${first.reason}); give one object a line, or a list of objects`, { details: { path: input.path } });
   }
-  return [...found].map(([name, { kinds, isNested }]) => (isNested && types.get(name) !== "string" ? { name, refused: "an object or a list in some rows" } : inferColumn(name, kinds)));
+  return [...found].map(([name, { kinds, isNested }]) => (isNested && types.get(name) !== "string" ? { name, refused: nestedJson } : inferColumn(name, kinds)));
 }
 
 /** What reading goes by; dtypes get wider as it goes on. */
