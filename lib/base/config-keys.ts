@@ -69,6 +69,9 @@ export const configKeys = {
   cacheMemoryBytes: bytesKey({
     name: "cache_memory", placeholder: "SIZE", description: "memory a worker keeps decoded columns in",
   }, { defaultText: "1GB", min: 2 ** 20, max: 4 * 2 ** 30 }),
+  partialCacheMemoryBytes: bytesKey({
+    name: "partial_cache_memory", placeholder: "SIZE", description: "memory a worker keeps answers of earlier queries in",
+  }, { defaultText: "64MB", min: 0, max: 4 * 2 ** 30 }),
   queryMemoryBytes: bytesKey({
     name: "query_memory", placeholder: "SIZE", description: "memory one query may use in a worker",
   }, { defaultText: "1GB", min: 2 ** 20, max: 4 * 2 ** 30 }),

@@ -14,10 +14,24 @@ export const limits = {
   inListMax: 1_000_000,
   /** Terms of one where list. */
   termsMax: 1_000,
+  /** Levels of or, and, not in one where list. */
+  conditionDepthMax: 100,
+  /** Characters of a pattern of like. */
+  patternMax: 10_000,
   /** Keys of one query. */
   keysMax: 32,
   /** Measures of one query. */
   measuresMax: 1_000,
+  /** Names that rows of one result are ordered by. */
+  orderMax: 32,
+  /** Characters of one expression or condition as text. */
+  expressionCharactersMax: 1_000_000,
+  /** How deep one expression or condition may be nested. */
+  expressionDepthMax: 100,
+  /** Arithmetic operators of one expression. */
+  expressionOperatorsMax: 1_000,
+  /** Slices of rows that may be on their way to one client for one call. */
+  sliceCreditMax: 256,
   /** Bytes of a message header. */
   headerBytesMax: 64 * 1024 * 1024,
   /** Bytes of one frame. */

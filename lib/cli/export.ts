@@ -5,7 +5,8 @@ import type { Command } from "commander";
 import { formatBytes, formatCounted, formatSeconds } from "../base/quantities.js";
 import type { FoundTable } from "../columns/read/one-set.js";
 import { openTable } from "../columns/read/open.js";
-import { createSelector, parseWhere } from "../engine/select.js";
+import { parseWhere } from "../engine/query/where.js";
+import { createSelector } from "../engine/where/select.js";
 import { exportFormats } from "../formats/export/formats.js";
 import type { ExportFormat } from "../formats/export/formats.js";
 import { exportTables } from "../formats/export/export.js";
@@ -35,7 +36,7 @@ export function addExportCommand(program: Command): void {
     .argument("<out>", "the file to write, or a directory NAME.bcolz for bcolz; - for standard output")
     .addOption(new Option("--format <FORMAT>", "the format of the file (default: by its extension)").choices(exportFormats))
     .option("--columns <NAMES>", "export only these columns, separated by commas or as a JSON list, in this order", parseNames)
-    .option("--where <TERMS>", "export only rows for which this is true: 'a > 5', or JSON as groupby takes it; may be repeated", (text, before: readonly string[] = []) => [...before, text])
+    .option("--where <TERMS>", "export only rows for which this is true: 'a > 5', 'a is null', or JSON as groupby takes it; may be repeated", (text, before: readonly string[] = []) => [...before, text])
     .option("--replace", "take the place of a file of that name")
     .option("--json", "print one JSON object when done, and no progress")
     .action(runExport);
@@ -58,7 +59,8 @@ async function selectorOf(where: readonly string[], find: () => Promise<FoundTab
   if (first === undefined) return undefined;
   const table = openTable(first.path);
   try {
-    return createSelector(parseWhere(where.flatMap((text) => parseWhereFlag(text, table.columns))));
+    const condition = parseWhere(where.flatMap((text) => parseWhereFlag(text, table.columns)));
+    return condition === null ? undefined : createSelector(condition);
   } finally {
     table.close();
   }

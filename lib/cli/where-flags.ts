@@ -3,7 +3,7 @@ import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { isFloatDtype, isTextDtype } from "../columns/dtypes.js";
 import type { Dtype } from "../columns/dtypes.js";
-import { parseListTexts, parseQuoted } from "./where-values.js";
+import { parseBetweenTexts, parseListTexts, parseQuoted } from "./where-values.js";
 import type { ValueText } from "./where-values.js";
 
 /** A column that a term may name. */
@@ -13,27 +13,42 @@ export interface WhereColumn {
 }
 
 /** What stands behind a column's name: what it is compared by, and a value. Words need blanks before them. */
-const comparison = /^(?:\s*(==|=|!=|<>|<=|>=|<|>)|\s+(not\s+in|in)(?=[\s[(]))\s*(.*)$/isu;
+const comparison = /^(?:\s*(==|=|!=|<>|<=|>=|<|>)|\s+((?:not\s+)?in(?=[\s[(])|(?:not\s+)?like(?=[\s'"])|(?:not\s+)?between(?=[\s'"])|is\s+(?:not\s+)?null(?=\s*$)))\s*(.*)$/isu;
 const quotedName = /^\s*"((?:[^"]|"")+)"/u;
 const numberText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const wholeText = /^[+-]?\d+$/;
-const help = `write 'a > 5', 'b == text' or "c in (1, 2)", or JSON as '[["a",">",5]]'`;
+const help = `write 'a > 5', 'b == text', "b like 'x%'", 'a between 1 and 5', 'a is null' or "c in (1, 2)", or JSON as '[["a",">",5]]'`;
 
 /**
- * The terms of a flag: those of a JSON list, or the one that `Cost $ > 100`, `"a > b" = 'x'` or `b not in (1, 2)` says.
- * Names are those of the columns, as they are or in double quotes; where several fit, the longest is meant. A value is
+ * The terms of a flag: those of a JSON list, the one of a JSON object, or the one that `Cost $ > 100`, `"a > b" = 'x'`, `b
+ * not in (1, 2)`, `b like 'x%'`, `a between 1 and 5` or `a is not null` says. Names are those of the columns, as they are or in double quotes; where several fit, the longest is meant. A value is
  * text in quotes, or else read as the column's dtype; whole numbers are exact in all their digits. Throws USAGE,
  * UNKNOWN_COLUMN.
  */
 export function parseWhereFlag(text: string, columns: readonly WhereColumn[]): readonly unknown[] {
   const found = findTerm(text, columns);
-  if (found === undefined) return text.trimStart().startsWith("[") ? parseList(text) : failUnknown(text, columns);
+  if (found === undefined) return /^\s*[[{]/.test(text) ? parseList(text) : failUnknown(text, columns);
   const { column, op, rest } = found;
-  requireOneTerm(text, rest, columns);
-  if (!op.endsWith("in")) return [[column.name, op, valueOf(text, column, singleText(text, rest))]];
-  const values = parseListTexts(rest);
-  if (values === undefined) throw new BquerydError("USAGE", `--where '${text}' has no list after '${op}'; write ${op} (1, 2) or ${op} ('a', 'b')`);
-  return [[column.name, op, values.map((value) => valueOf(text, column, value))]];
+  if (!op.endsWith("between")) requireOneTerm(text, rest, columns);
+  return [op.endsWith("null") ? [column.name, op] : [column.name, op, operandOf(text, found)]];
+}
+
+/** What stands behind the op, as its JSON form has it. */
+function operandOf(text: string, { column, op, rest }: FoundTerm): unknown {
+  switch (op.replace("not ", "")) {
+    case "in": {
+      const values = parseListTexts(rest);
+      if (values === undefined) throw new BquerydError("USAGE", `--where '${text}' has no list after '${op}'; write ${op} (1, 2) or ${op} ('a', 'b')`);
+      return values.map((value) => valueOf(text, column, value));
+    }
+    case "between": {
+      const values = parseBetweenTexts(rest);
+      if (values === undefined) throw new BquerydError("USAGE", `--where '${text}' has no two values after '${op}'; write ${op} 1 and 5`);
+      return values.map((value) => valueOf(text, column, value));
+    }
+    case "like": return singleText(text, rest).text;
+    default: return valueOf(text, column, singleText(text, rest));
+  }
 }
 
 /** Throws USAGE where another condition seems to follow: unquoted, it would be taken for a part of the value. */
@@ -69,15 +84,15 @@ function findTerm(text: string, columns: readonly WhereColumn[]): FoundTerm | un
 
 function splitComparison(text: string): { op: string; rest: string } | undefined {
   const [, symbol, word, rest] = comparison.exec(text) ?? [];
-  if (rest === undefined || rest.trim() === "") return undefined;
-  const op = symbol ?? word!.toLowerCase().replace(/\s+/, " ");
+  const op = symbol ?? word?.toLowerCase().replace(/\s+/g, " ");
+  if (rest === undefined || op === undefined || (rest.trim() === "" && !op.endsWith("null"))) return undefined;
   return { op: op === "=" ? "==" : op === "<>" ? "!=" : op, rest: rest.trim() };
 }
 
 /** No column's name is followed by a comparison: what seems to be meant as a name tells what is wrong. */
 function failUnknown(text: string, columns: readonly WhereColumn[]): never {
   const [, quoted] = quotedName.exec(text) ?? [];
-  const end = text.search(/[=!<>]|\s(?:not\s)?in[\s[(]/i);
+  const end = text.search(/[=!<>]|\s(?:not\s)?(?:in[\s[(]|like\s|between\s)|\sis\s(?:not\s)?null/i);
   const name = quoted?.replaceAll('""', '"') ?? text.slice(0, Math.max(0, end)).trim();
   if (name === "" || columns.some((column) => column.name === name)) throw new BquerydError("USAGE", `--where '${text}' is no condition; ${help}`);
   const names = columns.map((column) => column.name);
@@ -106,10 +121,15 @@ function valueOf(where: string, { name, dtype }: WhereColumn, { text, isQuoted }
 
 function parseList(text: string): readonly unknown[] {
   const terms = parseExact(text);
-  if (!Array.isArray(terms)) throw new BquerydError("USAGE", `--where '${text}' is no list of conditions; ${help}`);
-  const list: readonly unknown[] = terms;
   // One term without the list around it is what people write first.
-  return typeof list[0] === "string" ? [list] : list;
+  if (!Array.isArray(terms)) return [terms];
+  const list: readonly unknown[] = terms;
+  return typeof list[0] === "string" || isExpression(list[0]) ? [list] : list;
+}
+
+/** A column may be an expression. */
+function isExpression(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "expr" in value;
 }
 
 const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;

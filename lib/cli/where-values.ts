@@ -41,6 +41,23 @@ export function parseListTexts(text: string): ValueText[] | undefined {
   }
 }
 
+/** The values of `1 and 5` or `'a' and 'b'`; undefined for what is not two. */
+export function parseBetweenTexts(text: string): [ValueText, ValueText] | undefined {
+  const quoted = parseQuoted(text, 0);
+  const end = quoted?.end ?? text.search(/\sand\s/i);
+  const word = /^\s+and\s+/i.exec(text.slice(Math.max(0, end)));
+  if (word === null || end < 0) return undefined;
+  const low = quoted ?? bound(text.slice(0, end));
+  const rest = text.slice(end + word[0].length);
+  const high = parseQuoted(rest, 0) ?? bound(rest);
+  const isSound = high.end === rest.length && [low, high].every(({ text: value, isQuoted }) => isQuoted || (value !== "" && !/^['"]/.test(value)));
+  return isSound ? [low, high] : undefined;
+}
+
+function bound(text: string): ValueText {
+  return { text: text.trim(), isQuoted: false, end: text.length };
+}
+
 function parseBare(text: string, at: number): ValueText | undefined {
   const found = matchAt(bareItem, text, at)?.[0];
   return found === undefined || found.trim() === "" ? undefined : { text: found.trim(), isQuoted: false, end: at + found.length };

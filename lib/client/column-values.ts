@@ -1,26 +1,43 @@
 /** The values of a result column as a program takes them: the typed array of the dtype, or an array of texts. */
 import type { ValuesByDtype } from "../columns/dtypes.js";
-import { isFloats, isText, type Text, type Values, type Wholes } from "../engine/values.js";
-import { cellReader } from "./cells.js";
+import { countOf, isFloats, isLists, isText, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
+import { itemReader } from "./cells.js";
 
-/** The values of a column, one a row. */
-export type ColumnValues = ValuesByDtype[Exclude<Values["dtype"], Text["dtype"]>] | readonly string[] | readonly Uint8Array[];
+/** The values of a column, one a row; of lists the values of their items. */
+export type ColumnValues = ItemValues | readonly ItemValues[];
+
+/** Values that are no lists. */
+export type ItemValues = ValuesByDtype[Exclude<Values["dtype"], Text["dtype"]>] | readonly string[] | readonly Uint8Array[];
 
 /** The values of a run of that many rows; what is held in another form than the dtype's own is copied. */
-export function columnValues(values: Values, rows: number): ColumnValues {
+export function columnValues(values: Values | Lists, rows: number): ColumnValues {
+  return isLists(values) ? listValues(values, rows) : itemValues(values, rows);
+}
+
+/** The same of values that are no lists. */
+export function itemValues(values: Values, rows: number): ItemValues {
   if (isText(values)) return textValues(values, rows);
   if (isFloats(values)) return values.dtype === "float64" ? values.array : new Float32Array(values.array);
   return values.dtype === "bool" ? values.array : wholeValues(values);
 }
 
+/** Views of one array where items are of a fixed width. */
+function listValues({ item, offsets }: Lists, rows: number): readonly ItemValues[] {
+  const items = itemValues(item, countOf(item));
+  return Array.from({ length: rows }, (_, row) => {
+    const [from, to] = [offsets[row]!, offsets[row + 1]!];
+    return "subarray" in items ? items.subarray(from, to) : items.slice(from, to);
+  });
+}
+
 function textValues(values: Text, rows: number): readonly string[] | readonly Uint8Array[] {
   const { dtype, offsets, bytes } = values;
   if (dtype === "bytes") return Array.from({ length: rows }, (_, row) => bytes.slice(offsets[row], offsets[row + 1]));
-  const read = cellReader(values);
+  const read = itemReader(values);
   return Array.from({ length: rows }, (_, row) => String(read(row)));
 }
 
-function wholeValues({ dtype, array }: Wholes): ColumnValues {
+function wholeValues({ dtype, array }: Wholes): ItemValues {
   switch (dtype) {
     case "int64": case "timestamp": return array;
     case "uint64": return unbiased(array);

@@ -5,8 +5,10 @@ import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
+import { readArguments, type GroupbyOptions, type GroupbyQuery } from "./arguments.js";
 import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
-import { groupby, readArguments, type GroupbyOptions, type GroupbyQuery } from "./groupby.js";
+import { groupby } from "./groupby.js";
+import { streamRows, type RowStream } from "./row-stream.js";
 import { Session, type Call } from "./session.js";
 import type { Table } from "./table.js";
 
@@ -36,8 +38,11 @@ export interface Rpc {
   info(options?: CallOptions): Promise<ClusterInfo>;
   /** The tables and sets that can be asked, with shards, rows and holders. */
   files(options?: CallOptions): Promise<readonly TableInfo[]>;
-  groupby(tables: string | readonly string[], keys: readonly string[], measures: readonly unknown[], where?: readonly unknown[], options?: GroupbyOptions): Promise<Table>;
+  groupby(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures: readonly unknown[], where?: readonly unknown[], options?: GroupbyOptions): Promise<Table>;
   groupby(query: GroupbyQuery): Promise<Table>;
+  /** The rows that groupby gives with `aggregate: false`, slice by slice: `for await (const table of rpc.rows('taxi', ['id1']))`. */
+  rows(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures?: readonly unknown[], where?: readonly unknown[], options?: GroupbyOptions): RowStream;
+  rows(query: GroupbyQuery): RowStream;
   /** Stops every worker and every controller. */
   killall(options?: CallOptions): Promise<unknown>;
   /** Seconds that the last call took, answered or not. */
@@ -100,6 +105,11 @@ function createRpc(session: Session, config: Config, close: () => Promise<void>)
       requireSignal(query.signal);
       return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes });
     }),
+    rows: (...args: unknown[]) => {
+      const query = readArguments(args);
+      requireSignal(query.signal);
+      return streamRows(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes });
+    },
     get last_call_duration() { return durationMs / 1_000; },
     close,
   };

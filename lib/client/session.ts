@@ -15,9 +15,20 @@ export interface Call {
   readonly isSafe: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Replies before the final one; an error it throws fails the call and cancels it at the controller. */
-  onReply?(reply: Extract<ClientReply, { type: "accepted" | "partial" }>, body: readonly Uint8Array[]): void;
+  /** What the call asks besides. */
+  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations">;
+  /**
+   * Replies before the final one; an error it throws fails the call and cancels it at the controller. `grant` says that so
+   * many slices of an attempt were taken, now or later; it does nothing when the call is over.
+   */
+  onReply?(reply: News, body: readonly Uint8Array[], grant: Grant): void;
 }
+
+/** What a controller says of a call before its final answer. */
+export type News = Extract<ClientReply, { type: "accepted" | "partial" | "slice" | "leftOut" }>;
+
+/** Gives a controller credit for slices that were taken. */
+export type Grant = (attempt: number, slices: number) => void;
 
 /** The final answer of a call that went well. */
 export type Answer = Extract<ClientReply, { type: "result" }>;
@@ -43,6 +54,9 @@ interface Pending {
 const sendsMin = 3;
 /** What a controller is given beyond the deadline to say itself that time is over, and what was outstanding. */
 const graceMs = 500;
+
+/** What asks a cluster. */
+export type Asker = Pick<Session, "ask">;
 
 /** A client's connection to the cluster; it connects at its first call. */
 export class Session {
@@ -162,9 +176,11 @@ export class Session {
     else this.#deliver(entry, header, body);
   }
 
-  #deliver(entry: Pending, header: Extract<ClientReply, { type: "accepted" | "partial" }>, body: Uint8Array[]): void {
+  #deliver(entry: Pending, header: News, body: Uint8Array[]): void {
     try {
-      entry.call.onReply?.(header, body);
+      entry.call.onReply?.(header, body, (attempt, slices) => {
+        if (this.#pending.get(entry.id) === entry) entry.link?.send({ type: "credit", id: entry.id, attempt, slices });
+      });
     } catch (error) {
       this.#cancel(entry);
       entry.settle(toBquerydError(error, "merge a partial answer"));
@@ -181,12 +197,12 @@ function chooseAddress(addresses: readonly string[], lost: ReadonlyMap<string, n
 
 /** Sends a call; one that cannot be sent, being too large, fails alone. */
 function sendCall(link: Link, entry: Pending): void {
-  const { verb, tables, columns, affinity, body } = entry.call;
+  const { verb, tables, columns, affinity, body, asks = {} } = entry.call;
   entry.link = link;
   try {
     link.send({
       type: "call", id: entry.id, verb, tables: [...tables], columns: [...columns],
-      ...(affinity === undefined ? {} : { affinity }), remainingMs: Math.max(0, entry.deadlineMs - monotonicMs()),
+      ...(affinity === undefined ? {} : { affinity }), ...asks, remainingMs: Math.max(0, entry.deadlineMs - monotonicMs()),
     }, body);
   } catch (error) {
     entry.settle(toBquerydError(error, "send the call"));

@@ -1,5 +1,13 @@
 /** What answering a query took: every answer carries it. */
-import type { Cost } from "../wire/messages.js";
+import type { Cost, LeftOut } from "../wire/messages.js";
+
+/** What an answer covers; everything, unless `partial: 'allow'` let it go without some shards. */
+export interface Coverage {
+  /** Shards that are not in the answer, with the error code and sentence that says why. */
+  readonly shardsMissing: readonly { readonly name: string; readonly code: string; readonly reason: string }[];
+  /** Rows of those shards; null where they are not known of every one. */
+  readonly rowsMissing: number | null;
+}
 
 /** Times are milliseconds; scanned and merged ones are sums over workers, so they may exceed the duration. */
 export interface Summary {
@@ -7,13 +15,24 @@ export interface Summary {
   /** Generation that was read of each shard, in the order of the answer. */
   readonly generations: ReadonlyMap<string, string>;
   readonly shards: number;
+  /** Shards of which the whole is in the answer; fewer than `shards` where a limit was reached before, too. */
+  readonly shardsAnswered: number;
+  readonly coverage: Coverage;
+  /** Rows of the result. */
+  readonly rows: number;
+  /** Messages that the rows came in, of a query for rows. */
+  readonly slices: number;
   /** Shards and chunks that statistics ruled out unread. */
   readonly shardsPruned: number;
   readonly chunksPruned: number;
+  /** Chunks whose statistics said all that was asked, so that none of their rows was read. */
+  readonly chunksFromStatistics: number;
   readonly rowsScanned: number;
   readonly chunksDecoded: number;
   readonly bytesDecoded: number;
   readonly cacheHits: number;
+  /** Shards of which the same had been asked before, so that nothing of them was scanned. */
+  readonly partialCacheHits: number;
   readonly workers: number;
   /** Shards that were given to a worker a second time. */
   readonly retries: number;
@@ -29,6 +48,10 @@ export interface Summary {
 export function summarize(facts: {
   readonly queryId: string;
   readonly generations: ReadonlyMap<string, string>;
+  readonly shardsAnswered: number;
+  readonly leftOut: readonly LeftOut[];
+  readonly rows: number;
+  readonly slices: number;
   readonly cost: Cost;
   readonly workers: number;
   readonly retries: number;
@@ -36,10 +59,18 @@ export function summarize(facts: {
   readonly mergedMs: number;
   readonly durationMs: number;
 }): Summary {
-  const { queryId, generations, cost, workers, retries, queuedMs, mergedMs, durationMs } = facts;
-  const { shardsPruned, chunksPruned, rowsScanned, chunksDecoded, bytesDecoded, cacheHits } = cost;
+  const { queryId, generations, shardsAnswered, leftOut, rows, slices, cost, workers, retries, queuedMs, mergedMs, durationMs } = facts;
+  const { shardsPruned, chunksPruned, chunksFromStatistics, rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits } = cost;
   return {
-    queryId, generations, shards: generations.size, shardsPruned, chunksPruned, rowsScanned, chunksDecoded, bytesDecoded, cacheHits,
+    queryId, generations, shards: generations.size, shardsAnswered, coverage: coverageOf(leftOut), rows, slices, shardsPruned, chunksPruned, chunksFromStatistics,
+    rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits,
     workers, retries, queuedMs, scannedMs: cost.scanMs, mergedMs: cost.mergeMs + mergedMs, durationMs,
+  };
+}
+
+function coverageOf(leftOut: readonly LeftOut[]): Coverage {
+  return {
+    shardsMissing: leftOut.map(({ name, code, message }) => ({ name, code, reason: message })),
+    rowsMissing: leftOut.reduce<number | null>((sum, { rows }) => (sum === null || rows === null ? null : sum + rows), 0),
   };
 }

@@ -4,22 +4,48 @@ import { suggestion } from "../base/nearest.js";
 import { formatTable } from "../base/text-table.js";
 import type { Dtype } from "../columns/dtypes.js";
 import type { ResultColumn } from "../engine/finish.js";
+import type { HistogramBins } from "../engine/measures/measure.js";
+import { countOf, isLists } from "../engine/values.js";
 import { cellReader, formatCell, isNumericDtype, type Cell } from "./cells.js";
-import { columnValues, type ColumnValues } from "./column-values.js";
+import { columnValues, itemValues, type ColumnValues, type ItemValues } from "./column-values.js";
 import type { Summary } from "./summary.js";
 
 /** A row by column name; it has no prototype, so any name is safe. */
 export type Row = Record<string, Cell>;
 
+/** Name and dtype of a column; that of lists has the dtype of their items. */
+export interface ColumnType {
+  readonly name: string;
+  readonly dtype: Dtype | "list";
+  readonly item?: Dtype;
+}
+
+/** The bins of a histogram column. */
+export interface Bins {
+  /** For every input the ascending edges of its bins, one more than bins: float64, or the input's dtype for times. */
+  readonly edges: readonly ItemValues[];
+  /**
+   * For every row how many values lie in no bin: under where the first of their inputs that is out of range is below it,
+   * else over.
+   */
+  readonly under: ItemValues;
+  readonly over: ItemValues;
+}
+
 /** One column of a result. */
 export interface Column {
-  readonly dtype: Dtype;
+  readonly dtype: Dtype | "list";
+  /** Of a column of lists the dtype of their items. */
+  readonly item?: Dtype;
   /**
    * One entry a row; a null row's entry means nothing. The typed array of the dtype: Int8Array for int8 and so on to
    * BigUint64Array for uint64, Uint8Array for bool (0 or 1), BigInt64Array for timestamp (ns since 1970 UTC), Int32Array for
-   * date (days since 1970), Float32Array or Float64Array; string[] for string, Uint8Array[] for bytes.
+   * date (days since 1970), Float32Array or Float64Array; string[] for string, Uint8Array[] for bytes; of lists an array of
+   * those of their items.
    */
   readonly values: ColumnValues;
+  /** Of a histogram alone. */
+  readonly bins?: Bins;
   isNull(row: number): boolean;
   /** The value as in a row object. */
   get(row: number): Cell;
@@ -29,13 +55,13 @@ const printedRowsMax = 60;
 
 /** A finished result. Iterating yields row objects. */
 export class Table implements Iterable<Row> {
-  readonly columns: readonly { readonly name: string; readonly dtype: Dtype }[];
+  readonly columns: readonly ColumnType[];
   readonly numRows: number;
   readonly summary: Summary;
   readonly #columns: ReadonlyMap<string, Column>;
 
   constructor(columns: readonly ResultColumn[], numRows: number, summary: Summary) {
-    this.columns = columns.map(({ name, values }) => ({ name, dtype: values.dtype }));
+    this.columns = columns.map(({ name, values }) => ({ name, ...typeOf(values) }));
     this.numRows = numRows;
     this.summary = summary;
     this.#columns = new Map(columns.map((column) => [column.name, openColumn(column, numRows)]));
@@ -74,18 +100,28 @@ export class Table implements Iterable<Row> {
   }
 }
 
-function openColumn({ values, isNull }: ResultColumn, rows: number): Column {
+function typeOf(values: ResultColumn["values"]): Omit<ColumnType, "name"> {
+  return isLists(values) ? { dtype: values.dtype, item: values.item.dtype } : { dtype: values.dtype };
+}
+
+function openColumn({ values, isNull, bins }: ResultColumn, rows: number): Column {
   const read = cellReader(values);
   const isNullRow = (row: number): boolean => isNull !== null && isNull[row] === 1;
   let made: ColumnValues | undefined;
   return {
-    dtype: values.dtype,
+    ...typeOf(values),
+    ...(bins === undefined ? {} : { bins: openBins(bins) }),
     get values() {
       return (made ??= columnValues(values, rows));
     },
     isNull: isNullRow,
     get: (row) => (isNullRow(row) ? null : read(row)),
   };
+}
+
+function openBins({ edges, under, over }: HistogramBins): Bins {
+  const all = [...edges, under, over].map((values) => itemValues(values, countOf(values)));
+  return { edges: all.slice(0, edges.length), under: all[edges.length]!, over: all[edges.length + 1]! };
 }
 
 /** Rows to print; undefined stands for those left out. */

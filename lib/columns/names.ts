@@ -3,6 +3,7 @@
  * the tables a call names to the shards it reads.
  */
 import { BquerydError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { suggestion } from "../base/nearest.js";
 import type { SetPlace } from "./files/footer.js";
 
@@ -37,6 +38,9 @@ interface Catalogue {
   /** By directory name. */
   readonly directories: ReadonlyMap<string, TableName>;
   readonly families: ReadonlyMap<string, Family>;
+  readonly leniency: Leniency;
+  /** Names that are known to be missing, added in place. */
+  readonly lacking: Set<string>;
 }
 
 const baseGrammar = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -84,11 +88,29 @@ export function shardOrder(a: string, b: string): number {
  * AMBIGUOUS_TABLE, and SHARD_UNAVAILABLE naming what is missing.
  */
 export function resolveTables(requested: readonly string[], available: Iterable<AvailableTable>): string[] {
-  const catalogue = buildCatalogue(available);
+  return resolveSome(requested, available, { missingIsEmpty: false, isPartialAllowed: false }).names;
+}
+
+/** Directory names, and those that are known to be missing among them. */
+export interface ResolvedTables {
+  readonly names: string[];
+  readonly lacking: string[];
+}
+
+/** What is no error: tables that nobody has, and sets that are not whole. */
+export interface Leniency {
+  readonly missingIsEmpty: boolean;
+  readonly isPartialAllowed: boolean;
+}
+
+/** The same, as far as it goes: what is lenient is left out, and shards that a set lacks are named. Throws as resolveTables. */
+export function resolveSome(requested: readonly string[], available: Iterable<AvailableTable>, leniency: Leniency): ResolvedTables {
+  const lacking = new Set<string>();
+  const catalogue: Catalogue = { ...buildCatalogue(available), leniency, lacking };
   const found = new Set(requested.flatMap((text) => resolveOne(text, catalogue)));
   const names = [...found].map((directory) => catalogue.directories.get(directory)!).sort(compareNames);
   requireOneSetEach(names, catalogue);
-  return names.map((name) => name.directory);
+  return { names: names.map((name) => name.directory), lacking: [...lacking] };
 }
 
 function compareNames(a: TableName, b: TableName): number {
@@ -99,7 +121,7 @@ function compareCodeUnits(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-function buildCatalogue(available: Iterable<AvailableTable>): Catalogue {
+function buildCatalogue(available: Iterable<AvailableTable>): Pick<Catalogue, "directories" | "families"> {
   const directories = new Map<string, TableName>();
   const families = new Map<string, Family>();
   for (const { name, set } of available) {
@@ -129,27 +151,44 @@ function resolveOne(text: string, catalogue: Catalogue): string[] {
   if (text.includes("*")) return resolveGlob(text, catalogue);
   if (catalogue.directories.has(text)) return [text];
   const family = catalogue.families.get(text);
-  if (family !== undefined) return resolveBase(text, family);
+  if (family !== undefined) return resolveBase(text, family, catalogue);
   const missing = findMissingShard(text, catalogue);
-  if (missing !== undefined) throw unavailable(missing, `${text} is not available`);
+  if (missing === undefined) return resolveUnknown(text, catalogue);
+  if (!catalogue.leniency.isPartialAllowed) throw unavailable(missing, `${text} is not available`);
+  catalogue.lacking.add(text);
+  return [];
+}
+
+function resolveUnknown(text: string, catalogue: Catalogue): string[] {
+  if (catalogue.leniency.missingIsEmpty) return [];
   throw unknownTable(text, catalogue);
 }
 
-function resolveBase(base: string, family: Family): string[] {
-  if (family.table === undefined) return resolveSet(base, family);
+function resolveBase(base: string, family: Family, catalogue: Catalogue): string[] {
+  if (family.table === undefined) return resolveSet(base, family, catalogue);
   if (family.sets.size > 0) throw ambiguous(base, `both a table and a set; ask for '${family.table}' or '${base}-*.bcolzs'`);
   return [family.table];
 }
 
 /** The shards of the one set under a name that is whole. */
-function resolveSet(base: string, family: Family): string[] {
+function resolveSet(base: string, family: Family, { leniency, lacking }: Catalogue): string[] {
   if (family.doubles.length > 0) throw ambiguous(base, `shards of which two have one number, one of them ${family.doubles[0]!}; rename it, or name its shards`);
   const whole = [...family.sets].filter(([id, members]) => isWhole(members, family.counts.get(id)));
   if (whole.length > 1) throw ambiguous(base, `${whole.length} complete sets; remove one of them, or name its shards`);
   if (whole.length === 1) return [...whole[0]![1].values()];
+  if (leniency.isPartialAllowed) {
+    const [id, members] = largestSet(family);
+    for (const name of missingNames(base, members, family.counts.get(id)!)) lacking.add(name);
+    return [...members.values()];
+  }
   if (family.sets.size > 1) throw unavailable(base, `the shards of ${base} are of ${family.sets.size} imports, none of which is whole`);
   const [id, members] = [...family.sets][0]!;
   throw unavailable(base, `${base} lacks ${listMissing(base, members, family.counts.get(id)!)}`);
+}
+
+/** The set of which most is there; of equal ones that of the greater id. */
+function largestSet({ sets }: Family): readonly [string, ReadonlyMap<number, string>] {
+  return [...sets].reduce((best, set) => (set[1].size > best[1].size || (set[1].size === best[1].size && set[0] > best[0]) ? set : best));
 }
 
 function isWhole(members: ReadonlyMap<number, string>, count: number | undefined): boolean {
@@ -158,12 +197,12 @@ function isWhole(members: ReadonlyMap<number, string>, count: number | undefined
 
 function resolveGlob(glob: string, catalogue: Catalogue): string[] {
   const matched = [...catalogue.directories.values()].filter((name) => matchesGlob(glob, name.directory));
-  if (matched.length === 0) throw unknownTable(glob, catalogue);
+  if (matched.length === 0) return resolveUnknown(glob, catalogue);
   const tables = matched.filter((name) => name.shard === null).map((name) => name.directory);
   const shards = [...groupShards(matched)].flatMap(([base, directories]) => {
     const family = catalogue.families.get(base)!;
     const all = new Set([...[...family.sets.values()].flatMap((members) => [...members.values()]), ...family.doubles]);
-    return directories.length === all.size ? resolveSet(base, family) : directories;
+    return directories.length === all.size ? resolveSet(base, family, catalogue) : directories;
   });
   return [...tables, ...shards];
 }
@@ -216,7 +255,7 @@ function findMissingShard(text: string, catalogue: Catalogue): string | undefine
 }
 
 function missingIndexes(members: ReadonlyMap<number, string>, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index).filter((index) => !members.has(index));
+  return Array.from({ length: Math.min(count, limits.shardsMax) }, (_, index) => index).filter((index) => !members.has(index));
 }
 
 /** Number of the shard with index 0: sets need not begin at 0. */
@@ -227,10 +266,14 @@ function numberOffset(members: ReadonlyMap<number, string>): number {
 
 function listMissing(base: string, members: ReadonlyMap<number, string>, count: number): string {
   const shown = 5;
-  const missing = missingIndexes(members, count);
-  const names = missing.slice(0, shown).map((index) => `${base}-${index + numberOffset(members)}.bcolzs`);
-  const more = missing.length > shown ? ` and ${missing.length - shown} more` : "";
-  return `${names.join(", ")}${more} of ${count} shards`;
+  const names = missingNames(base, members, count);
+  const more = names.length > shown ? ` and ${names.length - shown} more` : "";
+  return `${names.slice(0, shown).join(", ")}${more} of ${count} shards`;
+}
+
+function missingNames(base: string, members: ReadonlyMap<number, string>, count: number): string[] {
+  const offset = numberOffset(members);
+  return missingIndexes(members, count).map((index) => `${base}-${index + offset}.bcolzs`);
 }
 
 function unavailable(base: string, wrong: string): BquerydError {

@@ -5,13 +5,18 @@ import { BquerydError, type ErrorCode } from "../base/errors.js";
 import { openTable } from "../columns/read/open.js";
 import type { Table } from "../columns/read/table.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
-import { createSpace } from "./memory.js";
+import { createArena, createSpace } from "./memory.js";
 import { mergePartials } from "./merge.js";
 import type { Partial } from "./partial.js";
+import { createPartialCache, partialKey } from "./partial-cache.js";
 import { encodePartial } from "./partial-bytes.js";
-import { decodeQuery, type Query } from "./query.js";
-import { scanShard, stopIfAsked, type ScanCost } from "./scan.js";
+import { decodeQuery } from "./query/bytes.js";
+import { givesRows, type Query } from "./query/query.js";
+import { withAbsent } from "./absent.js";
+import { scanRows, type RowBudget, type Slice } from "./rows/scan-rows.js";
+import { scanShard, stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
 import { createMergeTree, type Block } from "./tree.js";
+import { createKeptTests, type KeptTests } from "./where/kept-tests.js";
 
 /** A shard of a task: its ordinal in the call, and the generation to read. */
 export interface TaskShard {
@@ -23,6 +28,8 @@ export interface TaskShard {
 /** What running a task cost, as its `done` message carries it. */
 export interface TaskCost extends ScanCost {
   shards: number;
+  /** Shards answered by the partial cache, of which nothing was scanned. */
+  partialCacheHits: number;
   scanMs: number;
   mergeMs: number;
 }
@@ -36,6 +43,20 @@ export interface EngineTask {
   readonly shouldStop: () => boolean;
   /** Takes the encoded partial of each largest block within the task, once each. */
   readonly onBlock: (block: Block, partial: Uint8Array) => void;
+  /** Of a query for rows, which gives no partials. */
+  readonly rows?: RowsTask;
+  /** The dtypes of columns that a shard may lack, for queries that take what is missing for empty. */
+  readonly absent?: readonly { readonly name: string; readonly dtype: string }[];
+}
+
+/** What a task for rows is asked for. */
+export interface RowsTask {
+  /** How many slices, and rows (null: any number), it may give at most. */
+  readonly slices: number;
+  readonly rowsMax: number | null;
+  /** Where each shard goes on. */
+  readonly from: readonly number[];
+  readonly onSlice: (slice: Slice & { readonly ordinal: number }) => void;
 }
 
 /** The engine of one compute thread. */
@@ -54,44 +75,57 @@ const mayBeRepaired: ReadonlySet<ErrorCode> = new Set(["CORRUPT_CHUNK", "CORRUPT
 /** Open tables kept for the next task; each holds a few file descriptors. */
 const openTablesMax = 2_048;
 
-/** An engine over `dataDir` with its memory reserved: `cacheBytes` for decoded columns, `queryBytes` for one query. */
-export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: string; cacheBytes: number; queryBytes: number }): Engine {
+/** Where an engine's tables are, and what it may take of memory. */
+export interface EngineOptions {
+  readonly dataDir: string;
+  /** For decoded columns; reserved at the start, as the next. */
+  readonly cacheBytes: number;
+  /** For one query. */
+  readonly queryBytes: number;
+  /** For partials of earlier queries, besides; none are kept without it. */
+  readonly partialCacheBytes?: number;
+}
+
+/** An engine over the tables of a directory. */
+export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0 }: EngineOptions): Engine {
   const space = createSpace(cacheBytes + queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
-  const tables = createTableShelf(dataDir);
+  const partials = createPartialCache(partialCacheBytes);
+  const shards = createShardReader(dataDir, { space, cache, queryBytes });
   const queries = createQueryDecoder();
 
-  function scan(shard: TaskShard, query: Query, task: EngineTask, cost: TaskCost): Partial {
-    try {
-      return scanShard(tables.open(shard), query, { space, cache, queryBytes, shouldStop: task.shouldStop, cost });
-    } catch (cause) {
-      // Files may be put right under the same generation: the next task is to open them anew.
-      if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
-      throw nameShard(cause, shard.name);
+  function scan(shard: TaskShard, work: Work): Partial {
+    return shards.read(shard, work, (table, context) => scanShard(table, work.query, context));
+  }
+
+  function findOrScan(shard: TaskShard, work: Work): Partial {
+    const { query, cost, task } = work;
+    // What a shard lacks may be of another dtype when the others are others.
+    if (query.cache !== true || task.absent !== undefined) return scan(shard, work);
+    const key = partialKey(query, shard);
+    const known = partials.find(key);
+    if (known !== undefined) {
+      cost.partialCacheHits += 1;
+      return known;
     }
+    const partial = scan(shard, work);
+    partials.keep(key, partial);
+    return partial;
   }
 
   function run(task: EngineTask): TaskCost {
     const query = queries.decode(task.query);
-    const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
-    const startMs = monotonicMs();
-    const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
-    const merge = (left: Partial, right: Partial): Partial => {
-      stopIfAsked(task.shouldStop);
-      return timed(cost, () => mergePartials(left, right));
-    };
-    const tree = createMergeTree<Partial>(end, merge, false);
-    for (const shard of task.shards) {
-      stopIfAsked(task.shouldStop);
-      tree.add({ start: shard.ordinal, size: 1 }, scan(shard, query, task, cost));
-      cost.shards += 1;
+    if ((task.rows !== undefined) !== givesRows(query)) throw new BquerydError("BAD_MESSAGE", "a query for rows is asked for partials, or another one for rows; the client is broken");
+    const arena = createArena(space, queryBytes, "the condition");
+    const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+    const work: Work = { task, query, cost, kept: createKeptTests(arena) };
+    try {
+      if (task.rows !== undefined) sendRows(task.rows, work, shards);
+      else runShards(work, (shard) => findOrScan(shard, work));
+      return cost;
+    } finally {
+      arena.release();
     }
-    for (const { block, value } of tree.blocks()) {
-      stopIfAsked(task.shouldStop);
-      task.onBlock(block, encodePartial(value));
-    }
-    cost.scanMs = Math.max(0, monotonicMs() - startMs - cost.mergeMs);
-    return cost;
   }
 
   return {
@@ -103,12 +137,56 @@ export function createEngine({ dataDir, cacheBytes, queryBytes }: { dataDir: str
       }
     },
     takeCacheChanges: () => cache.takeChanges(),
-    forget: (names) => { tables.forget(new Set(names)); },
+    forget: (names) => { shards.forget(new Set(names)); },
     close() {
       cache.clear();
-      tables.close();
+      partials.clear();
+      shards.close();
     },
   };
+}
+
+/** A task being run, and what its shards share. */
+interface Work {
+  readonly task: EngineTask;
+  readonly query: Query;
+  readonly cost: TaskCost;
+  readonly kept: KeptTests;
+}
+
+/** Gives slices of one shard after another until there are enough of them. */
+function sendRows(asked: RowsTask, work: Work, reader: ShardReader): void {
+  const { task: { shards }, query, cost } = work;
+  const startMs = monotonicMs();
+  const budget: RowBudget = { slices: asked.slices, rows: asked.rowsMax ?? Infinity };
+  for (const [place, shard] of shards.entries()) {
+    if (budget.slices <= 0 || budget.rows <= 0) break;
+    const emit = (slice: Slice): void => { asked.onSlice({ ...slice, ordinal: shard.ordinal }); };
+    const isWhole = reader.read(shard, work, (table, context) => scanRows(table, query, context, asked.from[place] ?? 0, budget, emit));
+    if (isWhole) cost.shards += 1;
+  }
+  cost.scanMs = monotonicMs() - startMs;
+}
+
+/** Merges the partials of all shards as far as the task goes, and gives them away. */
+function runShards({ task, cost }: Work, partialOf: (shard: TaskShard) => Partial): void {
+  const startMs = monotonicMs();
+  const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
+  const merge = (left: Partial, right: Partial): Partial => {
+    stopIfAsked(task.shouldStop);
+    return timed(cost, () => mergePartials(left, right));
+  };
+  const tree = createMergeTree<Partial>(end, merge, false);
+  for (const shard of task.shards) {
+    stopIfAsked(task.shouldStop);
+    tree.add({ start: shard.ordinal, size: 1 }, partialOf(shard));
+    cost.shards += 1;
+  }
+  for (const { block, value } of tree.blocks()) {
+    stopIfAsked(task.shouldStop);
+    task.onBlock(block, encodePartial(value));
+  }
+  cost.scanMs = Math.max(0, monotonicMs() - startMs - cost.mergeMs);
 }
 
 /** A failure to allocate outside the kernels' memory as what it is; any other failure as it came. */
@@ -138,6 +216,33 @@ function createQueryDecoder(): { decode(bytes: Uint8Array): Query } {
       if (latest === undefined || Buffer.compare(latest.bytes, bytes) !== 0) latest = { bytes, query: decodeQuery(bytes) };
       return latest.query;
     },
+  };
+}
+
+/** Reads shards, each as the table it is or, for queries that take what is missing for empty, with what it lacks. */
+interface ShardReader {
+  /** Calls `doing` with a shard; its failure names the shard. */
+  read<T>(shard: TaskShard, work: Work, doing: (table: ScanTable, context: ScanContext) => T): T;
+  forget(names: ReadonlySet<string>): void;
+  close(): void;
+}
+
+function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | "cache" | "queryBytes">): ShardReader {
+  const tables = createTableShelf(dataDir);
+  return {
+    read(shard, { task, cost, kept }, doing) {
+      try {
+        const table = tables.open(shard);
+        const context: ScanContext = { ...memory, shouldStop: task.shouldStop, cost, kept, ordinal: shard.ordinal };
+        return doing(task.absent === undefined ? table : withAbsent(table, task.absent), context);
+      } catch (cause) {
+        // Files may be put right under the same generation: the next task is to open them anew.
+        if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
+        throw nameShard(cause, shard.name);
+      }
+    },
+    forget: tables.forget,
+    close: tables.close,
   };
 }
 

@@ -1,8 +1,9 @@
 /** From a merged partial to the columns of the answer. */
+import type { FinishedColumn } from "./measures/measure.js";
+import { finishMeasures, planMeasures } from "./measures/table.js";
 import { codesOf, type Partial, type PartialKey } from "./partial.js";
-import { finishMeasure, statesOf, type FinishedColumn } from "./measures.js";
-import type { Query } from "./query.js";
-import type { StateColumn } from "./states/state.js";
+import type { Query } from "./query/query.js";
+import { definitionOf } from "./states/kinds.js";
 import { blankValues, countOf, pick } from "./values.js";
 
 /** A column of the answer. */
@@ -16,9 +17,9 @@ export interface ResultColumn extends FinishedColumn {
  */
 export function finishQuery(query: Query, merged: Partial): ResultColumn[] {
   const partial = query.keys.length === 0 && merged.groups === 0 ? oneEmptyGroup(merged) : merged;
-  const states = statesOf(query.measures);
-  const keys = query.keys.map((name, place) => ({ name, ...finishKey(partial.keys[place]!, partial.groups) }));
-  return [...keys, ...query.measures.map((measure) => ({ name: measure.name, ...finishMeasure(measure, states, partial) }))];
+  const keys = query.keys.map(({ name }, place) => ({ name, ...finishKey(partial.keys[place]!, partial.groups) }));
+  const measures = finishMeasures(planMeasures(query.measures), partial);
+  return [...keys, ...query.measures.map(({ name }, place) => ({ name, ...measures[place]! }))];
 }
 
 function finishKey(key: PartialKey, groups: number): FinishedColumn {
@@ -32,14 +33,5 @@ function finishKey(key: PartialKey, groups: number): FinishedColumn {
 }
 
 function oneEmptyGroup(partial: Partial): Partial {
-  return { groups: 1, keys: [], rows: new Float64Array(1), states: partial.states.map(emptyState) };
-}
-
-function emptyState(state: StateColumn): StateColumn {
-  switch (state.kind) {
-    case "count": return { kind: state.kind, counts: null };
-    case "sum-int": return { ...state, sums: new Float64Array(1) };
-    case "sum-float": return { kind: state.kind, pairs: new Float64Array(2) };
-    case "min": case "max": return { kind: state.kind, seen: new Uint8Array(1), values: blankValues(state.values.dtype, 1) };
-  }
+  return { groups: 1, keys: [], rows: new Float64Array(1), states: partial.states.map((state) => definitionOf(state.kind).empty(state, 1)) };
 }

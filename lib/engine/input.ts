@@ -4,6 +4,7 @@ import type { TableColumn } from "../columns/read/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Lease } from "./cache.js";
 import type { Arena } from "./memory.js";
+import { isComputed, type ScanColumn } from "./scan-column.js";
 import type { ShardStrings, TextPool } from "./strings.js";
 
 /** A run of selected values of a column in kernel memory; `width` 8 ints are the int64 themselves, as in Vector. */
@@ -24,8 +25,9 @@ export interface Run {
 export interface ChunkInput {
   /** Rows selected, at least 1. */
   readonly rows: number;
-  /** The column's selected values; decoded and gathered at the first call of a chunk. */
-  run(column: TableColumn): Run;
+  readonly chunk: number;
+  /** The column's selected values; decoded and gathered, or computed, at the first call of a chunk. */
+  run(column: ScanColumn): Run;
 }
 
 /** Makes the input of one chunk after another, over scratch memory it keeps. */
@@ -85,18 +87,19 @@ export function createInputMaker(arena: Arena, strings: ShardStrings): InputMake
 
   return {
     start(lease, chunk, rows, index) {
-      const runs = new Map<TableColumn, Run>();
-      return {
-        rows,
+      const runs = new Map<ScanColumn, Run>();
+      const input: ChunkInput = {
+        rows, chunk,
         run(column) {
           let run = runs.get(column);
           if (run === undefined) {
-            run = makeRun(column, lease.vector(column, chunk), index, rows, chunk);
+            run = isComputed(column) ? column.compute(input) : makeRun(column, lease.vector(column, chunk), index, rows, chunk);
             runs.set(column, run);
           }
           return run;
         },
       };
+      return input;
     },
   };
 }

@@ -1,25 +1,26 @@
 /** Merging partials: two sorted runs of groups become one, state by state. */
 import { BquerydError } from "../base/errors.js";
-import { mergeCounts } from "./states/count.js";
-import { mergeExtremes } from "./states/extreme.js";
-import type { MergePlan, StateColumn } from "./states/state.js";
-import { mergeFloatSums, mergeIntSums } from "./states/sum.js";
+import type { Dtype } from "../columns/dtypes.js";
 import { codesOf, type DomainSource, type Partial, type PartialKey } from "./partial.js";
+import { mergeCounts } from "./states/count.js";
+import { definitionOf, type StateColumn } from "./states/kinds.js";
+import type { MergedRows, MergePlan } from "./states/state.js";
 import { comparison, countOf, pick, type Compare } from "./values.js";
+import { widenValues, widerDtype } from "./widening.js";
 
 /**
- * The partial of both blocks; the left one holds the earlier shards. Equal inputs give equal bytes. Throws
- * SCHEMA_MISMATCH when a key or state has another dtype on the other side.
+ * The partial of both blocks; the left one holds the earlier shards. Equal inputs give equal bytes. Dtypes that differ
+ * are widened; throws SCHEMA_MISMATCH where they cannot be.
  */
-export function mergePartials(left: Partial, right: Partial): Partial {
-  requireSameSchema(left, right);
+export function mergePartials(a: Partial, b: Partial): Partial {
+  const [left, right] = widenBoth(a, b);
   const unions = left.keys.map((key, place) => mergeDomains(key, right.keys[place]!));
   const plan = unions.length === 1 ? planValues(unions[0]!, left.groups, right.groups) : planGroups(left, right, unions);
   return {
     groups: plan.left.length,
     keys: unions.map((union, place) => mergedKey(union, left, right, place, plan)),
     rows: mergeCounts(left.rows, right.rows, plan),
-    states: left.states.map((state, place) => mergeStates(state, right.states[place]!, plan, left.rows, right.rows)),
+    states: left.states.map((state, place) => mergeStates(state, right.states[place]!, plan, { left: left.rows, right: right.rows })),
   };
 }
 
@@ -119,35 +120,46 @@ function mergedKey(union: Union, left: Partial, right: Partial, place: number, p
   return { ...union.key, codes };
 }
 
-function mergeStates(left: StateColumn, right: StateColumn, plan: MergePlan, rowsLeft: Float64Array, rowsRight: Float64Array): StateColumn {
-  if (left.kind === "count" && right.kind === "count") {
-    const areRows = left.counts === null && right.counts === null;
-    return { kind: "count", counts: areRows ? null : mergeCounts(left.counts ?? rowsLeft, right.counts ?? rowsRight, plan) };
-  }
-  if (left.kind === "sum-int" && right.kind === "sum-int") return { ...left, sums: mergeIntSums(left.sums, right.sums, plan) };
-  if (left.kind === "sum-float" && right.kind === "sum-float") return { kind: "sum-float", pairs: mergeFloatSums(left.pairs, right.pairs, plan) };
-  if ((left.kind === "min" || left.kind === "max") && left.kind === right.kind) return { kind: left.kind, ...mergeExtremes(left.kind, left, right, plan) };
-  throw mismatch(`state ${left.kind} and state ${right.kind}`);
+function mergeStates(left: StateColumn, right: StateColumn, plan: MergePlan, rows: MergedRows): StateColumn {
+  if (left.kind !== right.kind) throw mismatch(`one holds ${left.kind} where the other holds ${right.kind}`);
+  return definitionOf(left.kind).merge(left, right, plan, rows);
 }
 
-function requireSameSchema(left: Partial, right: Partial): void {
-  left.keys.forEach((key, place) => {
-    const other = right.keys[place]?.dtype;
-    if (other !== key.dtype) throw mismatch(`key ${place + 1} is ${key.dtype} in one shard and ${other ?? "absent"} in another`);
+/** Both partials with equal dtypes. */
+function widenBoth(left: Partial, right: Partial): [Partial, Partial] {
+  if (left.keys.length !== right.keys.length || left.states.length !== right.states.length) throw mismatch("they answer different queries");
+  const keys = left.keys.map((key, place) => commonDtypes([key.dtype], [right.keys[place]!.dtype], "a key"));
+  const states = left.states.map((state, place) => commonDtypes(dtypesOf(state), dtypesOf(right.states[place]!), "a measured column"));
+  if (![...keys, ...states].some((common) => common !== null)) return [left, right];
+  const widen = (partial: Partial): Partial => ({
+    ...partial,
+    keys: partial.keys.map((key, place) => widenKey(key, keys[place]?.[0])),
+    states: partial.states.map((state, place) => widenState(state, states[place] ?? null)),
   });
-  left.states.forEach((state, place) => {
-    const [one, other] = [stateDtype(state), stateDtype(right.states[place]!)];
-    if (one !== other) throw mismatch(`a measured column is ${one} in one shard and ${other} in another`);
+  return [widen(left), widen(right)];
+}
+
+/** Dtypes that hold both sides; null where they are equal. */
+function commonDtypes(left: readonly Dtype[], right: readonly Dtype[], what: string): readonly Dtype[] | null {
+  if (left.length === right.length && left.every((dtype, place) => dtype === right[place])) return null;
+  return left.map((one, place) => {
+    const other = right[place];
+    const common = other === undefined ? undefined : widerDtype(one, other);
+    if (common === undefined) throw mismatch(`${what} is ${one} in one shard and ${other ?? "absent"} in another`);
+    return common;
   });
 }
 
-function stateDtype(state: StateColumn): string {
-  switch (state.kind) {
-    case "count": return "any";
-    case "sum-int": return state.dtype;
-    case "sum-float": return "float64";
-    case "min": case "max": return state.values.dtype;
-  }
+function widenKey(key: PartialKey, dtype: Dtype | undefined): PartialKey {
+  return dtype === undefined || dtype === key.dtype ? key : { ...key, dtype, domain: widenValues(key.domain, dtype) };
+}
+
+function widenState(state: StateColumn, dtypes: readonly Dtype[] | null): StateColumn {
+  return dtypes === null || commonDtypes(dtypesOf(state), dtypes, "") === null ? state : definitionOf(state.kind).widen(state, dtypes);
+}
+
+function dtypesOf(state: StateColumn): readonly Dtype[] {
+  return definitionOf(state.kind).dtypes(state);
 }
 
 function mismatch(reason: string): BquerydError {

@@ -1,6 +1,6 @@
 /** A partial: the mergeable state of a query over a block of shards, as a run of groups sorted by key. */
 import type { Dtype } from "../columns/dtypes.js";
-import type { StateColumn } from "./states/state.js";
+import type { StateColumn } from "./states/kinds.js";
 import { upTo, type Values } from "./values.js";
 
 /**

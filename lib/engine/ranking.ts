@@ -1,10 +1,10 @@
 /** Groups in order: the fields of their keys become sorted domains and codes, and the groups a sorted run. */
 import { isFloatDtype, isTextDtype, type Dtype, type TextDtype } from "../columns/dtypes.js";
-import type { TableColumn } from "../columns/read/table.js";
 import type { Arena } from "./memory.js";
 import type { Fields, Groups } from "./groups/grouper.js";
 import type { KeyColumn } from "./groups/keys.js";
 import type { PartialKey } from "./partial.js";
+import type { ScanColumn } from "./scan-column.js";
 import { codesByRank, type ShardStrings } from "./strings.js";
 import { upTo, type Values } from "./values.js";
 
@@ -95,7 +95,7 @@ function keyOf(key: KeyColumn, low: Uint32Array, high: Uint32Array, firsts: Uint
   return { dtype, domain: numberDomain(dtype, key, gather(low, firsts), gather(high, firsts)), codes: null, source: null };
 }
 
-function textKey(column: TableColumn, dtype: TextDtype, ranks: Uint32Array, strings: ShardStrings): PartialKey {
+function textKey(column: ScanColumn, dtype: TextDtype, ranks: Uint32Array, strings: ShardStrings): PartialKey {
   const dictionary = column.dictionary();
   if (dictionary !== null) {
     const byRank = codesByRank(dictionary);

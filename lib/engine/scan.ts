@@ -1,26 +1,38 @@
 /** A query over one shard: chunk after chunk is ruled out or selected, grouped and accumulated; the result is a partial. */
 import { BquerydError } from "../base/errors.js";
 import { chunkRows } from "../columns/dtypes.js";
-import type { Table } from "../columns/read/table.js";
+import type { Table, TableColumn } from "../columns/read/table.js";
+import { createAnswers, type Answers } from "./answers.js";
+import { bindExpression } from "./expressions/bind.js";
+import type { Expression } from "./expressions/tree.js";
 import type { ColumnCache, DecodeCost, Lease } from "./cache.js";
 import { createGrouper } from "./groups/choose.js";
 import type { Grouper } from "./groups/grouper.js";
 import { keyColumnOf, type KeyColumn } from "./groups/keys.js";
 import { createInputMaker, type ChunkInput, type InputMaker } from "./input.js";
-import { checkMeasure, statesOf } from "./measures.js";
+import { checkMeasures, planMeasures } from "./measures/table.js";
 import { createArena, type Arena, type Space } from "./memory.js";
+import { mergePartials } from "./merge.js";
 import type { Partial } from "./partial.js";
-import { createPredicate, type Predicate } from "./predicate.js";
-import type { Query } from "./query.js";
+import { outsideOf } from "./query/baskets.js";
+import type { Query } from "./query/query.js";
 import { rankGroups } from "./ranking.js";
-import { createAccumulator, createRowCounter } from "./states/accumulate.js";
+import type { ScanColumn } from "./scan-column.js";
+import { definitionOf } from "./states/kinds.js";
+import { createRowCounter } from "./states/rows.js";
 import type { Accumulator, AccumulatorContext } from "./states/slab.js";
 import { createShardStrings, type ShardStrings } from "./strings.js";
+import { partialOfEdges } from "./where/basket-edges.js";
+import { expandToBaskets, type BasketMasking } from "./where/baskets.js";
+import type { KeptTests } from "./where/kept-tests.js";
+import { createMasking, createSelection, type Masking, type Selection } from "./where/selection.js";
 
 /** What a scan cost, added up in place. */
 export interface ScanCost extends DecodeCost {
   rowsScanned: number;
   chunksPruned: number;
+  /** Chunks of which all that is asked was taken from statistics. */
+  chunksFromStatistics: number;
   shardsPruned: number;
 }
 
@@ -32,20 +44,51 @@ export interface ScanContext {
   /** Asked between chunks; true ends the scan with CANCELLED. */
   readonly shouldStop: () => boolean;
   readonly cost: ScanCost;
+  /** What conditions keep for all shards of a task. */
+  readonly kept: KeptTests;
+  /** The ordinal of the shard in the call. */
+  readonly ordinal: number;
+}
+
+/** What a scan reads: a table, or what stands for one. */
+export type ScanTable = Pick<Table, "name" | "generation" | "rows" | "column">;
+
+/** A scan at work. */
+export interface Scan {
+  readonly table: ScanTable;
+  readonly query: Query;
+  readonly context: ScanContext;
+  readonly arena: Arena;
+  readonly lease: Lease;
+  readonly strings: ShardStrings;
+  readonly inputs: InputMaker;
 }
 
 /**
  * The partial of a query over one shard. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH, MEMORY_LIMIT, CANCELLED and what
  * decoding throws; the memory it took is given back in every case.
  */
-export function scanShard(table: Table, query: Query, context: ScanContext): Partial {
-  const arena = createArena(context.space, context.queryBytes, purposeOf(query));
-  const lease = context.cache.lease(table, query.cache === false, context.cost);
-  try {
-    const plan = planScan(table, query, arena);
+export function scanShard(table: ScanTable, query: Query, context: ScanContext): Partial {
+  return withScan(table, query, context, (scan) => {
+    const { arena, lease, strings } = scan;
+    if (query.expand !== null && query.baskets === "ask") {
+      const column = table.column(query.expand);
+      return partialOfEdges(maskBaskets(column, scan).edges(), column, context.ordinal, strings);
+    }
+    const plan = planScan(scan);
     scanChunks(table, plan, lease, context);
     stopIfAsked(context.shouldStop);
     return takePartial(plan, arena);
+  });
+}
+
+/** Calls `work` with a scan of a shard, and gives the memory that it took back in every case. */
+export function withScan<T>(table: ScanTable, query: Query, context: ScanContext, work: (scan: Scan) => T): T {
+  const arena = createArena(context.space, context.queryBytes, purposeOf(query));
+  const lease = context.cache.lease(table, query.cache === false, context.cost);
+  try {
+    const strings = createShardStrings(arena);
+    return work({ table, query, context, arena, lease, strings, inputs: createInputMaker(arena, strings) });
   } finally {
     lease.returnAll();
     arena.release();
@@ -60,82 +103,83 @@ export function stopIfAsked(shouldStop: () => boolean): void {
 interface ScanPlan {
   readonly arena: Arena;
   readonly strings: ShardStrings;
-  readonly predicates: readonly Predicate[];
+  readonly selection: Selection;
   readonly keys: readonly KeyColumn[];
   readonly grouper: Grouper | null;
   readonly rows: ReturnType<typeof createRowCounter>;
   readonly states: readonly Accumulator[];
   readonly inputs: InputMaker;
-  /** Masks of the chunk and of one term, and the index of its selected rows. */
-  readonly mask: number;
-  readonly termMask: number;
-  readonly index: number;
+  /** What statistics answer; null where they cannot. */
+  readonly answers: Answers | null;
   rowsSelected: number;
 }
 
-function planScan(table: Table, query: Query, arena: Arena): ScanPlan {
-  const strings = createShardStrings(arena);
-  for (const measure of query.measures) if (measure.column !== "*") checkMeasure(measure, table.column(measure.column).dtype);
-  const predicates = query.where.map((term) => createPredicate(term, table.column(term.column), arena));
-  const keys = query.keys.map((name) => keyColumnOf(table.column(name)));
+function planScan(scan: Scan): ScanPlan {
+  const { table, query, arena, strings } = scan;
+  const measures = planMeasures(query.measures);
+  const inputs = measures.inputs.map((input) => bind(input, scan));
+  checkMeasures(measures, inputs.map(({ dtype }) => dtype));
+  const keys = query.keys.map(({ expr }) => keyColumnOf(bind(expr, scan)));
   const isGrouped = keys.length > 0;
   const rows = createRowCounter(arena, isGrouped);
-  const context: AccumulatorContext = { arena, strings, isGrouped, zeroSlots: once(() => arena.allocateZeroed(chunkRows * 4)) };
-  const states = statesOf(query.measures).map(({ kind, column }) => createAccumulator(kind, table.column(column), context));
+  const context: AccumulatorContext = { arena, strings, isGrouped, zeroSlots: once(() => arena.allocateZeroed(chunkRows * 4)), rows };
+  const states = measures.states.map((spec) => definitionOf(spec.kind).accumulate(spec, spec.inputs.map((place) => inputs[place]!), context));
   return {
-    arena, strings, predicates, keys, rows, states,
+    arena, strings, keys, rows, states,
+    selection: selectionOf(scan),
     grouper: keys.length === 0 ? null : createGrouper(keys, table.rows, arena),
-    inputs: createInputMaker(arena, strings),
-    mask: arena.allocate(chunkRows), termMask: arena.allocate(chunkRows), index: arena.allocate(chunkRows * 2),
+    inputs: scan.inputs,
+    answers: isGrouped ? null : createAnswers(measures.states, inputs),
     rowsSelected: 0,
   };
 }
 
-function scanChunks(table: Table, plan: ScanPlan, lease: Lease, context: ScanContext): void {
+/** The rows that a query selects, by whole baskets where it asks for them. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH. */
+export function selectionOf(scan: Scan): Selection {
+  const { table, query: { expand }, arena } = scan;
+  return createSelection(expand === null ? maskRows(scan) : maskBaskets(table.column(expand), scan), arena);
+}
+
+function maskRows(scan: Scan): Masking {
+  const { query, arena, lease, strings, inputs, context: { kept } } = scan;
+  return createMasking(query.where, { arena, strings, lease, inputs, kept, bind: (expr) => bind(expr, scan) });
+}
+
+function maskBaskets(column: TableColumn, scan: Scan): BasketMasking {
+  const { query: { baskets }, arena, lease, inputs, context: { ordinal, shouldStop } } = scan;
+  return expandToBaskets(maskRows(scan), column, outsideOf(baskets, ordinal), { arena, lease, inputs, stop: () => { stopIfAsked(shouldStop); } });
+}
+
+/** The column of an expression over the shard of a scan. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH. */
+export function bind(expr: Expression, { table, arena, strings }: Scan): ScanColumn {
+  return bindExpression(expr, table, { arena, strings });
+}
+
+function scanChunks(table: ScanTable, plan: ScanPlan, lease: Lease, { cost, shouldStop }: ScanContext): void {
   const chunkCount = Math.ceil(table.rows / chunkRows);
   let pruned = 0;
   for (const accumulator of [plan.rows, ...plan.states]) accumulator.grow(1);
   for (let chunk = 0; chunk < chunkCount; chunk++) {
-    stopIfAsked(context.shouldStop);
+    stopIfAsked(shouldStop);
     const rows = Math.min(chunkRows, table.rows - chunk * chunkRows);
-    const isPruned = scanChunk(chunk, rows, plan, lease);
+    const way = scanChunk(chunk, rows, plan, lease);
     lease.returnAll();
-    if (isPruned) pruned += 1;
-    else context.cost.rowsScanned += rows;
+    if (way === "pruned") pruned += 1;
+    else if (way === "answered") cost.chunksFromStatistics += 1;
+    else cost.rowsScanned += rows;
   }
-  context.cost.chunksPruned += pruned;
-  if (chunkCount > 0 && pruned === chunkCount) context.cost.shardsPruned += 1;
+  cost.chunksPruned += pruned;
+  if (chunkCount > 0 && pruned === chunkCount) cost.shardsPruned += 1;
 }
 
-/** Scans one chunk; true when statistics ruled it out unread. */
-function scanChunk(chunk: number, rows: number, plan: ScanPlan, lease: Lease): boolean {
-  const toTest: Predicate[] = [];
-  for (const predicate of plan.predicates) {
-    const verdict = predicate.judge(predicate.column.statistics(chunk));
-    if (verdict === "none") return true;
-    if (verdict === "some") toTest.push(predicate);
-  }
-  const selected = selectRows(chunk, rows, toTest, plan, lease);
-  if (selected === 0) return false;
-  const input = plan.inputs.start(lease, chunk, selected, selected === rows ? 0 : plan.index);
-  accumulate(input, plan);
-  plan.rowsSelected += selected;
-  return false;
-}
-
-/** Writes the index of the rows that every term selects, unless all do; gives how many. */
-function selectRows(chunk: number, rows: number, predicates: readonly Predicate[], plan: ScanPlan, lease: Lease): number {
-  const { kernels } = plan.arena;
-  let selected = rows;
-  for (const [place, predicate] of predicates.entries()) {
-    const target = place === 0 ? plan.mask : plan.termMask;
-    predicate.mask(lease.vector(predicate.column, chunk), target);
-    if (place > 0) kernels.maskAnd(plan.mask, plan.termMask, rows);
-    selected = kernels.maskCount(plan.mask, rows);
-    if (selected === 0) return 0;
-  }
-  if (selected < rows) kernels.maskIndex(plan.mask, rows, plan.index);
-  return selected;
+/** Scans one chunk; pruned where statistics ruled it out unread, answered where they said all there is to know. */
+function scanChunk(chunk: number, rows: number, plan: ScanPlan, lease: Lease): "scanned" | "pruned" | "answered" {
+  const selected = plan.selection.select(chunk, rows);
+  if (selected.rows === 0) return selected.isKnown ? "pruned" : "scanned";
+  if (selected.isKnown && plan.answers?.add(chunk, rows) === true) return "answered";
+  accumulate(plan.inputs.start(lease, chunk, selected.rows, selected.index), plan);
+  plan.rowsSelected += selected.rows;
+  return "scanned";
 }
 
 function accumulate(input: ChunkInput, plan: ScanPlan): void {
@@ -157,7 +201,9 @@ function takePartial(plan: ScanPlan, arena: Arena): Partial {
 
 function takeUngrouped(plan: ScanPlan): Partial {
   const order = new Uint32Array(plan.rowsSelected === 0 ? 0 : 1);
-  return { groups: order.length, keys: [], rows: plan.rows.take(order), states: plan.states.map((state) => state.take(order)) };
+  const scanned: Partial = { groups: order.length, keys: [], rows: plan.rows.take(order), states: plan.states.map((state) => state.take(order)) };
+  const answered = plan.answers?.take();
+  return answered === undefined || answered.groups === 0 ? scanned : mergePartials(scanned, answered);
 }
 
 function noGroups(plan: ScanPlan): ReturnType<Grouper["groups"]> {
@@ -166,7 +212,7 @@ function noGroups(plan: ScanPlan): ReturnType<Grouper["groups"]> {
 }
 
 function purposeOf(query: Query): string {
-  return query.keys.length === 0 ? "the query" : `grouping by ${query.keys.map((key) => `'${key}'`).join(", ")}`;
+  return query.keys.length === 0 ? "the query" : `grouping by ${query.keys.map(({ name }) => `'${name}'`).join(", ")}`;
 }
 
 function once(make: () => number): () => number {

@@ -3,9 +3,9 @@
  * pool that the query fills with the distinct values it meets. A string here is its bytes, whatever they mean.
  */
 import type { Dictionary } from "../columns/files/dictionary.js";
-import type { TableColumn } from "../columns/read/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Arena } from "./memory.js";
+import type { ScanColumn } from "./scan-column.js";
 import { upTo, type PackedTexts } from "./values.js";
 
 /** Distinct strings of a plain column, in order of first appearance; "" is always code 0, as null rows hold it. */
@@ -14,23 +14,23 @@ export interface TextPool {
   readonly offsets: number;
   readonly bytes: number;
   /** Writes the uint32 code of each selected row to `target`; `index` 0 stands for all rows. */
-  intern(vector: Vector, index: number, rows: number, target: number): void;
+  intern(vector: Pick<Vector, "values" | "text">, index: number, rows: number, target: number): void;
 }
 
 /** The strings of one shard's columns, for one query. */
 export interface ShardStrings {
   /** The pool of a plain column, made at the first call. */
-  pool(column: TableColumn): TextPool;
+  pool(column: ScanColumn): TextPool;
   /** Rank of each code of a string column, by UTF-8 bytes; a pool's as it stands now. */
-  ranks(column: TableColumn): Uint32Array;
+  ranks(column: ScanColumn): Uint32Array;
   /** The strings of the given codes, in the given order. */
-  texts(column: TableColumn, codes: Uint32Array): PackedTexts;
+  texts(column: ScanColumn, codes: Uint32Array): PackedTexts;
 }
 
 /** The strings of a shard over the arena of its query. */
 export function createShardStrings(arena: Arena): ShardStrings {
-  const pools = new Map<TableColumn, TextPool>();
-  function pool(column: TableColumn): TextPool {
+  const pools = new Map<ScanColumn, TextPool>();
+  function pool(column: ScanColumn): TextPool {
     let found = pools.get(column);
     if (found === undefined) {
       found = createPool(arena);
@@ -38,7 +38,7 @@ export function createShardStrings(arena: Arena): ShardStrings {
     }
     return found;
   }
-  function source(column: TableColumn): PackedTexts {
+  function source(column: ScanColumn): PackedTexts {
     const dictionary = column.dictionary();
     return dictionary ?? poolArrays(arena, pool(column));
   }
@@ -73,7 +73,8 @@ export function codesByRank(dictionary: Dictionary): Uint32Array {
 const inverses = new WeakMap<Dictionary, Uint32Array>();
 const entryBytes = 16;
 
-function createPool(arena: Arena): TextPool {
+/** An empty pool in the memory of a query. */
+export function createPool(arena: Arena): TextPool {
   const { kernels } = arena;
   const state = arena.allocateZeroed(4);
   const count = new Uint32Array(kernels.memory.buffer, state, 1);

@@ -36,6 +36,18 @@ export interface Text extends PackedTexts {
 /** A run of values of one dtype, without nulls. */
 export type Values = Flags | Wholes | Floats | Text;
 
+/** Lists, one a row: list i is item[offsets[i], offsets[i + 1]). Columns of results may be of lists; nothing else is. */
+export interface Lists {
+  readonly dtype: "list";
+  readonly item: Values;
+  readonly offsets: Uint32Array;
+}
+
+/** Tells whether a column is of lists. */
+export function isLists(values: Values | Lists): values is Lists {
+  return values.dtype === "list";
+}
+
 /** Tells whether a run is of texts. */
 export function isText(values: Values): values is Text {
   return isTextDtype(values.dtype);
@@ -62,6 +74,18 @@ export function blankValues(dtype: Dtype, count: number): Values {
   if (isFloatDtype(dtype)) return { dtype, array: new Float64Array(count) };
   if (dtype === "bool") return { dtype, array: new Uint8Array(count) };
   return { dtype, array: new BigInt64Array(count) };
+}
+
+/** A run of one value: a number as tables keep it, or the bytes of a text. */
+export function singleValue(dtype: Dtype, value: bigint | number | Uint8Array): Values {
+  if (value instanceof Uint8Array) {
+    if (!isTextDtype(dtype)) throw new Error(`bytes are no value of ${dtype}`);
+    return { dtype, offsets: Uint32Array.of(0, value.length), bytes: new Uint8Array(value) };
+  }
+  if (isTextDtype(dtype)) throw new Error(`${value} is no value of ${dtype}`);
+  if (isFloatDtype(dtype)) return { dtype, array: Float64Array.of(Number(value)) };
+  if (dtype === "bool") return { dtype, array: Uint8Array.of(Number(value)) };
+  return { dtype, array: BigInt64Array.of(BigInt(value)) };
 }
 
 /** The numbers from 0 to count, count excluded. */

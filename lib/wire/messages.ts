@@ -47,10 +47,32 @@ export type Block = Static<typeof Block>;
 
 /** What answering cost: sums over shards. Milliseconds are of the process that did the work. */
 export const Cost = Type.Object({
-  shards: Count, shardsPruned: Count, rowsScanned: Count, chunksDecoded: Count, chunksPruned: Count, cacheHits: Count,
+  shards: Count, shardsPruned: Count, rowsScanned: Count, chunksDecoded: Count, chunksPruned: Count, chunksFromStatistics: Count,
+  partialCacheHits: Count, cacheHits: Count,
   bytesDecoded: Count, scanMs: Milliseconds, mergeMs: Milliseconds,
 }, { additionalProperties: false });
 export type Cost = Static<typeof Cost>;
+
+/** A shard of an answer that may be partial, which is not in it. */
+export const LeftOut = Type.Object({
+  name: Name,
+  /** Why, as an error code and its sentence. */
+  code: Text, message: Text,
+  /** Rows it has, where somebody has said so. */
+  rows: Type.Union([Count, Type.Null()]),
+}, { additionalProperties: false });
+export type LeftOut = Static<typeof LeftOut>;
+
+/** The dtype of a column that a shard may lack. */
+export const AbsentColumn = Type.Object({ name: Type.String({ maxLength: 1_024 }), dtype: Type.String({ maxLength: 32 }) }, { additionalProperties: false });
+export type AbsentColumn = Static<typeof AbsentColumn>;
+
+/** Slices of rows that a client has room for; one is at most a few MB. */
+const Slices = Type.Integer({ minimum: 1, maximum: limits.sliceCreditMax });
+const Attempt = Type.Integer({ minimum: 1 });
+
+/** A stretch of a shard's rows: from a place up to the next, null at the end of the shard; `rows` of it were selected. */
+const sliceFields = { ordinal: Count, from: Count, next: Type.Union([Count, Type.Null()]), rows: Count };
 
 const Heartbeat = message("heartbeat", {});
 
@@ -65,8 +87,16 @@ export const clientMessages = {
     columns: list(Type.String({ maxLength: 1_024 }), limits.columnsMax),
     affinity: Type.Optional(Type.String({ maxLength: 255 })),
     remainingMs: Milliseconds,
+    /** Asks for rows in place of partials: `slices` may be on their way, and `rowsMax` rows from the first on are enough. */
+    rows: Type.Optional(Type.Object({ slices: Slices, rowsMax: Type.Union([Count, Type.Null()]) }, { additionalProperties: false })),
+    missing: Type.Optional(Type.Literal("empty")),
+    partial: Type.Optional(Type.Literal("allow")),
+    /** What every shard is to be read at; no other shards are read. */
+    generations: Type.Optional(list(Type.Object({ name: Name, generation: Generation }, { additionalProperties: false }), limits.shardsMax)),
   }),
   cancel: message("cancel", { id: Id }),
+  /** So many slices of that attempt were taken: as many more may come. */
+  credit: message("credit", { id: Id, attempt: Attempt, slices: Slices }),
   heartbeat: Heartbeat,
   bye: message("bye", {}),
 };
@@ -76,11 +106,15 @@ export const clientReplies = {
   welcome: message("welcome", { controllerId: Id, node: Text, version: Text, heartbeatMs: Milliseconds, expiryMs: Milliseconds }),
   heartbeat: Heartbeat,
   /** A new attempt voids the partials of earlier ones. */
-  accepted: message("accepted", { id: Id, queryId: Id, attempt: Type.Integer({ minimum: 1 }), shards: list(ShardRef, limits.shardsMax) }),
+  accepted: message("accepted", { id: Id, queryId: Id, attempt: Attempt, shards: list(ShardRef, limits.shardsMax) }),
   /** body: the encoded partial of the block. */
-  partial: message("partial", { id: Id, attempt: Type.Integer({ minimum: 1 }), block: Block }),
+  partial: message("partial", { id: Id, attempt: Attempt, block: Block }),
+  /** body: the encoded rows of the slice. */
+  slice: message("slice", { id: Id, attempt: Attempt, ...sliceFields }),
+  /** The shard is not in the answer; what came of it is void. */
+  leftOut: message("leftOut", { id: Id, attempt: Attempt, ordinal: Count }),
   /** The one final answer of a call that went well. `value` answers the verbs without partials. */
-  result: message("result", { id: Id, value: Type.Unknown(), cost: Type.Union([Cost, Type.Null()]), queuedMs: Milliseconds, workers: Count, retries: Count }),
+  result: message("result", { id: Id, value: Type.Unknown(), cost: Type.Union([Cost, Type.Null()]), queuedMs: Milliseconds, workers: Count, retries: Count, leftOut: Type.Optional(list(LeftOut, limits.shardsMax)) }),
   error: message("error", { id: Id, code: Text, message: Text, details: Details, origin: Text }),
 };
 
@@ -93,6 +127,8 @@ export const workerMessages = {
   heartbeat: Heartbeat,
   /** body: the encoded partial of a block of the task. */
   partial: message("partial", { taskId: Id, block: Block }),
+  /** body: the encoded rows of the slice. */
+  slice: message("slice", { taskId: Id, ...sliceFields }),
   done: message("done", { taskId: Id, cost: Cost }),
   /** `shard`: the one that failed, where one did. */
   failed: message("failed", { taskId: Id, code: Text, message: Text, details: Details, retry: Retry, shard: Type.Union([Name, Type.Null()]) }),
@@ -106,7 +142,13 @@ export const workerReplies = {
   /** Asks a worker the controller does not know (it was restarted) to register again. */
   heartbeat: message("heartbeat", { known: Type.Boolean() }),
   /** body: the query frame of the call, as the client sent it. */
-  task: message("task", { taskId: Id, attempt: Type.Integer({ minimum: 1 }), kind: Type.Literal("groupby"), queryId: Id, nonce: Id, shards: list(ShardRef, limits.shardsMax), remainingMs: Milliseconds }),
+  task: message("task", {
+    taskId: Id, attempt: Attempt, kind: Type.Literal("groupby"), queryId: Id, nonce: Id, shards: list(ShardRef, limits.shardsMax), remainingMs: Milliseconds,
+    /** Asks for rows: at most so many slices, and rows, of the shards in turn, each from the place beside it. */
+    rows: Type.Optional(Type.Object({ slices: Slices, rowsMax: Type.Union([Count, Type.Null()]), from: list(Count, limits.shardsMax) }, { additionalProperties: false })),
+    /** For columns that a shard lacks; absent where that is an error. */
+    absent: Type.Optional(list(AbsentColumn, limits.columnsMax)),
+  }),
   cancelTask: message("cancelTask", { taskId: Id }),
   shutdown: message("shutdown", { reason: Text }),
 };

@@ -6,7 +6,7 @@ import type { Cost, Holding } from "../../lib/wire/messages.js";
 
 const links = ["c1", "c2", "c3"];
 const cost: Cost = {
-  shards: 1, shardsPruned: 0, rowsScanned: 1, chunksDecoded: 1, chunksPruned: 0, cacheHits: 0, bytesDecoded: 8, scanMs: 1, mergeMs: 0,
+  shards: 1, shardsPruned: 0, rowsScanned: 1, chunksDecoded: 1, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 8, scanMs: 1, mergeMs: 0,
 };
 const failure = { code: "IO", message: "no", details: {}, retry: "elsewhere", shard: null } as const;
 const held: Holding = { name: "t.bcolz", generation: "a".repeat(64), rows: 1, bytes: 8, set: null, columns: [], changedMs: 0 };

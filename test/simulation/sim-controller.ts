@@ -69,11 +69,12 @@ export class SimController {
     else this.dispatch(eventOfMessage(workerId, header, body));
   }
 
-  receiveOfClient(client: SimClient, header: ClientMessage & { type: "call" | "cancel" }, body: readonly Uint8Array[]): void {
+  receiveOfClient(client: SimClient, header: ClientMessage & { type: "call" | "cancel" | "credit" }, body: readonly Uint8Array[]): void {
     if (this.state === undefined) return;
     this.#clients.set(client.id, client);
     this.#world.note(() => `${this.address} <- client ${client.id.slice(0, 4)} ${header.type} ${header.id.slice(0, 4)}`);
     if (header.type === "call") this.dispatch({ kind: "called", clientId: client.id, call: header, body });
+    else if (header.type === "credit") this.dispatch({ kind: "credit", clientId: client.id, id: header.id, attempt: header.attempt, slices: header.slices });
     else this.dispatch({ kind: "cancelled", clientId: client.id, id: header.id });
   }
 

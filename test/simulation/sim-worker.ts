@@ -4,7 +4,7 @@ import type { Failure } from "../../lib/cluster/worker/failure.js";
 import { alignedBlocks } from "../../lib/cluster/controller/batches.js";
 import type { Block, Cost, ShardRef, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 import type { SimController } from "./sim-controller.js";
-import { chance, delayMsMax, drawDelayMs, drawId, generationOf, holdingsOf, pick, pickOne, valueOf, type NodeData, type World } from "./world.js";
+import { chance, delayMsMax, drawDelayMs, drawId, generationOf, holdingsOf, pick, pickOne, rowsOf, valueOf, type NodeData, type World } from "./world.js";
 
 /** Silence after which a worker gives up a connection, and a controller a worker. */
 export const expiryMs = 5_000;
@@ -180,7 +180,7 @@ export class SimWorker {
       if (!connection.isOpen && chance(random, 0.5)) connection.isDry = true;
       if (!connection.isDry) connection.controller.receive(connection, header, body);
     });
-    const isAnswer = header.type === "partial" || header.type === "done" || header.type === "failed" || header.type === "declined";
+    const isAnswer = header.type === "partial" || header.type === "slice" || header.type === "done" || header.type === "failed" || header.type === "declined";
     if (faults && isAnswer && chance(random, 0.03)) {
       this.#world.count("fault repeated message");
       timeline.at(atMs + 3_000 * random(), () => { if (!connection.isDry) connection.controller.receive(connection, header, body); });
@@ -189,6 +189,11 @@ export class SimWorker {
 
   #run(task: ComputeTask): void {
     this.#running = task;
+    if (task.rows !== undefined) {
+      const { slices, rowsMax, from } = task.rows;
+      this.#runSlices(task, { place: 0, from: from[0]!, slices, rows: rowsMax ?? Infinity });
+      return;
+    }
     const ordinals = task.shards.map(({ ordinal }) => ordinal);
     const mergesBlocks = chance(this.#world.random, 0.8);
     this.#runBlocks(task, alignedBlocks(ordinals, mergesBlocks ? 64 : 1));
@@ -207,6 +212,27 @@ export class SimWorker {
           const sum = shards.reduce((total, { generation }) => total + valueOf(generation), 0);
           this.#apply({ kind: "block", taskId: task.taskId, block, partial: new Uint8Array(Float64Array.of(sum).buffer) });
           this.#runBlocks(task, rest);
+        }
+      });
+    });
+  }
+
+  /** Slices of up to 9 rows, of as many shards in turn as the task may send. */
+  #runSlices(task: ComputeTask, at: { place: number; from: number; slices: number; rows: number }): void {
+    const shard = task.shards[at.place];
+    this.#world.timeline.after(this.#drawWorkMs(0.2), () => {
+      this.#perform(() => {
+        if (this.#running !== task) return;
+        const failure = this.#drawFailure(task, shard === undefined ? [] : [shard]);
+        if (failure !== undefined) this.#end({ kind: "taskFailed", taskId: task.taskId, failure, cacheChanges: [] });
+        else if (shard === undefined || at.slices === 0 || at.rows <= 0) this.#end({ kind: "taskDone", taskId: task.taskId, cost: costOf(task), cacheChanges: [] });
+        else {
+          const left = rowsOf(shard.generation) - at.from;
+          const rows = Math.min(left, 1 + pick(this.#world.random, 9), at.rows);
+          const isLast = rows === left;
+          this.#apply({ kind: "slice", taskId: task.taskId, slice: { ordinal: shard.ordinal, from: at.from, next: isLast ? null : at.from + rows, rows, bytes: new Uint8Array(1) } });
+          const next = isLast ? { place: at.place + 1, from: task.rows!.from[at.place + 1] ?? 0 } : { place: at.place, from: at.from + rows };
+          this.#runSlices(task, { ...next, slices: at.slices - 1, rows: at.rows - rows });
         }
       });
     });
@@ -257,5 +283,5 @@ export class SimWorker {
 
 /** The mean of what #drawWorkMs draws, so that batches are cut as in life. */
 function costOf({ shards }: ComputeTask): Cost {
-  return { shards: shards.length, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 8 / 3 * shards.length, mergeMs: 0 };
+  return { shards: shards.length, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 8 / 3 * shards.length, mergeMs: 0 };
 }

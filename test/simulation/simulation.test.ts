@@ -24,7 +24,8 @@ describe("simulation of a cluster", function simulation() {
     for (const seed of seeds.slice(0, 40)) {
       const report = runSimulation(seed, { faults: false });
       if (report.problems.length > 0) expect.fail(describeFailure(report, false));
-      expect(report.counts.get("answer result"), `seed ${seed}`).to.be.greaterThan(20);
+      expect(report.counts.get("answer result"), `seed ${seed}`).to.be.greaterThan(10);
+      expect(report.counts.get("answer result of rows"), `seed ${seed}`).to.be.greaterThan(5);
     }
   });
 
@@ -34,7 +35,7 @@ describe("simulation of a cluster", function simulation() {
     if (failed !== undefined) expect.fail(describeFailure(failed, true));
     const counts = sumCounts(reports);
     // A simulation in which nothing happens proves nothing.
-    for (const what of ["answer result", "answer DEADLINE", "answer CANCELLED", "answer BUSY", "call restarted", "log task.retried", "log worker.lost", "fault repeated message"]) {
+    for (const what of ["answer result", "answer result of rows", "shard left out", "answer DEADLINE", "answer CANCELLED", "answer BUSY", "call restarted", "log task.retried", "log worker.lost", "fault repeated message"]) {
       expect(counts.get(what) ?? 0, what).to.be.at.least(20);
     }
   });

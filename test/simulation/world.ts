@@ -123,6 +123,11 @@ export function valueOf(generation: string): number {
   return Number.parseInt(generation.slice(0, 6), 16);
 }
 
+/** Rows that a query for rows selects of a shard: some have none. */
+export function rowsOf(generation: string): number {
+  return Number.parseInt(generation.slice(0, 2), 16) % 60;
+}
+
 /** What a worker of a node sees in its data directory. */
 export function holdingsOf(world: World, node: NodeData, base?: string): Holding[] {
   return world.sets.filter((set) => base === undefined || set.base === base).flatMap((set) => {

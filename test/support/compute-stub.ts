@@ -14,7 +14,7 @@ export const stubQueries = {
 /** The data_dir that makes the stub unusable. */
 export const unusableDataDir = "/unusable";
 
-const cost = { shards: 1, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+const cost = { shards: 1, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
 
 if (parentPort !== null) {
   const port = parentPort;

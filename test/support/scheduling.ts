@@ -4,11 +4,11 @@ import { on } from "../../lib/cluster/controller/core.js";
 import type { Action, Event } from "../../lib/cluster/controller/events.js";
 import { invariants } from "../../lib/cluster/controller/invariants.js";
 import { createState, type ControllerState, type CoreOptions } from "../../lib/cluster/controller/state.js";
-import type { ClientReply, Cost, Holding, WorkerReply } from "../../lib/wire/messages.js";
+import type { ClientMessage, ClientReply, Cost, Holding, WorkerReply } from "../../lib/wire/messages.js";
 
 /** A cost of nothing. */
 export const freeCost: Cost = {
-  shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,
+  shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,
 };
 
 /** An id of 32 hexadecimal digits that people can tell from others: the text, in hexadecimal, filled up. */
@@ -34,6 +34,9 @@ export function setHoldings(base: string, count: number, facts: { generation?: s
   const id = `${base} ${facts.generation ?? "1"}`;
   return Array.from({ length: count }, (_, index) => holding(`${base}-${index}.bcolzs`, { ...facts, set: { id, index, count } }));
 }
+
+/** What a call asks besides its tables. */
+export type CallAsks = Pick<ClientMessage & { type: "call" }, "rows" | "missing" | "partial" | "generations">;
 
 /** A core under test. Every event is followed by a check of the invariants. */
 export class Scheduling {
@@ -67,9 +70,9 @@ export class Scheduling {
     return this.tell({ kind: "ready", workerId, nonce: idOf(`n${this.#nonces++}`), cached });
   }
 
-  call(id: string, tables: string[], more: { clientId?: string; remainingMs?: number; affinity?: string; body?: Uint8Array[]; columns?: string[] } = {}): Action[] {
-    const { clientId = "client", remainingMs = 60_000, affinity, body = [], columns = ["v"] } = more;
-    const call = { type: "call", id, verb: "groupby", tables, columns, remainingMs, ...(affinity === undefined ? {} : { affinity }) } as const;
+  call(id: string, tables: string[], more: { clientId?: string; remainingMs?: number; affinity?: string; body?: Uint8Array[]; columns?: string[]; asks?: CallAsks } = {}): Action[] {
+    const { clientId = "client", remainingMs = 60_000, affinity, body = [], columns = ["v"], asks = {} } = more;
+    const call = { type: "call", id, verb: "groupby", tables, columns, remainingMs, ...asks, ...(affinity === undefined ? {} : { affinity }) } as const;
     return this.tell({ kind: "called", clientId, call, body });
   }
 
@@ -82,6 +85,15 @@ export class Scheduling {
 
   partial(workerId: string, taskId: string, start: number, size = 1): Action[] {
     return this.tell({ kind: "partial", workerId, taskId, block: { start, size }, body: [Uint8Array.of(start)] });
+  }
+
+  /** A slice of a task's shard; `next` null ends it. */
+  slice({ workerId, header }: Assigned, ordinal: number, from: number, next: number | null, rows = 1): Action[] {
+    return this.tell({ kind: "slice", workerId, taskId: header.taskId, ordinal, from, next, rows, body: [Uint8Array.of(ordinal)] });
+  }
+
+  done({ workerId, header }: Assigned): Action[] {
+    return this.tell({ kind: "done", workerId, taskId: header.taskId, cost: freeCost });
   }
 
   fail(task: Assigned, code: string, more: { retry?: "never" | "same" | "elsewhere"; shard?: string } = {}): Action[] {

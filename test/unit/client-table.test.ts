@@ -3,11 +3,11 @@ import { describe, it } from "mocha";
 import { summarize } from "../../lib/client/summary.js";
 import { Table } from "../../lib/client/table.js";
 import type { ResultColumn } from "../../lib/engine/finish.js";
-import type { Values } from "../../lib/engine/values.js";
+import type { Lists, Values } from "../../lib/engine/values.js";
 
 const summary = summarize({
-  queryId: "", generations: new Map(), workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
-  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
+  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
+  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
 });
 
 function tableOf(...columns: ResultColumn[]): Table {
@@ -62,6 +62,36 @@ describe("a result", () => {
     const cell = column.get(0);
     if (cell instanceof Uint8Array) cell.fill(0);
     expect(column.get(0)).to.deep.equal(Uint8Array.of(0xc3, 0xa9));
+  });
+
+  it("has lists as arrays of the arrays of their items, and in rows as lists of cells", () => {
+    for (const [item, array, cells] of cases) {
+      const values: Lists = { dtype: "list", item, offsets: Uint32Array.of(0, 0, 2) };
+      const table = tableOf({ name: "v", values, isNull: null });
+      expect(table.columns).to.deep.equal([{ name: "v", dtype: "list", item: item.dtype }]);
+      const column = table.column("v");
+      expect([column.dtype, column.item]).to.deep.equal(["list", item.dtype]);
+      expect(column.values).to.have.length(2);
+      expect(column.values[0]).to.have.length(0);
+      expect(column.values[1]).to.deep.equal(array);
+      expect(table.rows().map((row) => row["v"])).to.deep.equal([[], cells]);
+      expect(tableOf({ name: "v", values, isNull: Uint8Array.of(0, 1) }).rows().map((row) => row["v"])).to.deep.equal([[], null]);
+    }
+  });
+
+  it("has the edges of a histogram, and how many values lie under and over", () => {
+    const counts: Values = { dtype: "int64", array: int64(1n, 2n, 3n, 4n) };
+    const bins = { edges: [{ dtype: "date" as const, array: int64(0n, 1n, 3n) }], under: { dtype: "int64" as const, array: int64(5n, 6n) }, over: { dtype: "int64" as const, array: int64(0n, 7n) } };
+    const column = tableOf({ name: "h", values: { dtype: "list", item: counts, offsets: Uint32Array.of(0, 2, 4) }, isNull: null, bins }).column("h");
+    expect(column.bins).to.deep.equal({ edges: [Int32Array.of(0, 1, 3)], under: int64(5n, 6n), over: int64(0n, 7n) });
+    expect(column.get(1)).to.deep.equal([3, 4]);
+  });
+
+  it("prints lists, of long ones the first and last items", () => {
+    const item: Values = { dtype: "int64", array: BigInt64Array.from({ length: 22 }, (_, at) => BigInt(at)) };
+    expect(tableOf({ name: "v", values: { dtype: "list", item, offsets: Uint32Array.of(0, 2, 22) }, isNull: null }).toString().split("\n").slice(2)).to.deep.equal([
+      "[0, 1]", "[2, 3, 4, 5, ..., 18, 19, 20, 21]",
+    ]);
   });
 
   it("prints numbers to the right, dates as text and bytes in hexadecimal", () => {

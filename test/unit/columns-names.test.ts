@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { isBaseName, isTableName, parseTableName, resolveTables, shardOrder, type AvailableTable } from "../../lib/columns/names.js";
+import { isBaseName, isTableName, parseTableName, resolveSome, resolveTables, shardOrder, type AvailableTable } from "../../lib/columns/names.js";
 import { failureOf } from "../support/failure.js";
 
 const id = "0".repeat(32);
@@ -124,5 +124,16 @@ describe("resolving tables", () => {
 
   it("takes shards outside any set as they are", () => {
     expect(resolveTables(["trips"], tables("trips-7.bcolzs", "trips-3.bcolzs"))).to.deep.equal(["trips-3.bcolzs", "trips-7.bcolzs"]);
+  });
+
+  it("leaves out what may be missing, and names the shards that a set is known to lack", async () => {
+    const available = [...shards("taxi", [0, 2], 3), ...tables("trips.bcolz")];
+    const lenient = { missingIsEmpty: true, isPartialAllowed: true };
+    expect(resolveSome(["taxi", "trips", "nowhere", "no*.bcolz"], available, lenient)).to.deep.equal({ names: ["taxi-0.bcolzs", "taxi-2.bcolzs", "trips.bcolz"], lacking: ["taxi-1.bcolzs"] });
+    expect(resolveSome(["taxi-1.bcolzs"], available, lenient)).to.deep.equal({ names: [], lacking: ["taxi-1.bcolzs"] });
+    expect(resolveSome(["taxi-*.bcolzs"], available, lenient).lacking).to.deep.equal(["taxi-1.bcolzs"]);
+    expect((await failureOf(() => resolveSome(["taxi"], available, { ...lenient, isPartialAllowed: false }))).code).to.equal("SHARD_UNAVAILABLE");
+    expect((await failureOf(() => resolveSome(["nowhere"], available, { ...lenient, missingIsEmpty: false }))).code).to.equal("UNKNOWN_TABLE");
+    expect(resolveSome(["taxi"], shards("taxi", [0], 2 ** 53 - 1), lenient).lacking).to.have.length.below(1_000_000);
   });
 });

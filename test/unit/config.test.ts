@@ -35,7 +35,7 @@ describe("config", () => {
   it("without any source every key has its default", () => {
     const config = load();
     expect(config).to.include({
-      cluster: "default", bind: "127.0.0.1", port: undefined, cacheMemoryBytes: 2 ** 30, queryMemoryBytes: 2 ** 30,
+      cluster: "default", bind: "127.0.0.1", port: undefined, cacheMemoryBytes: 2 ** 30, partialCacheMemoryBytes: 2 ** 26, queryMemoryBytes: 2 ** 30,
       mergeMemoryBytes: 2 ** 31, heartbeatMs: 1_000, expiryMs: 5_000, attemptsMax: 3, timeoutMs: 120_000, keepGenerations: 2, logLevel: "info",
     });
     expect(config.controllers).to.deep.equal([]);

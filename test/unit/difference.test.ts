@@ -5,8 +5,8 @@ import { Table } from "../../lib/client/table.js";
 import { summarize } from "../../lib/client/summary.js";
 import { findDifference } from "../../misc/support/difference.js";
 
-const cost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
-const summary = summarize({ queryId: "", generations: new Map(), cost, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0 });
+const cost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+const summary = summarize({ queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, cost, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0 });
 
 /** A table of three rows: text a, b, c; whole numbers 1, 2 and a null; floats 0.1, 0.2, 0.3. */
 function table(): Table {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
 import { dtypes, isFloatDtype, isTextDtype, wholeRange, type Dtype } from "../../lib/columns/dtypes.js";
 import { createEngine, type Engine } from "../../lib/engine/engine.js";
-import { parseQuery } from "../../lib/engine/query.js";
+import { parseQuery } from "../../lib/engine/query/query.js";
 import { failureOf } from "../support/failure.js";
 import { answerLocally, rowsOf } from "../support/random/local.js";
 import type { Value } from "../support/random/tables.js";

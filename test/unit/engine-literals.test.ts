@@ -1,11 +1,18 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { conditionOf } from "../../lib/engine/literals.js";
-import { parseQuery, type Term } from "../../lib/engine/query.js";
+import type { Condition } from "../../lib/engine/expressions/tree.js";
+import { parseWhere } from "../../lib/engine/query/where.js";
+import { testOf, type ValueTest } from "../../lib/engine/where/literals.js";
+
+type Term = Extract<Condition, { kind: "compare" }>;
 
 function term(op: string, value: unknown): Term {
-  return parseQuery({ keys: ["c"], measures: [], where: [["c", op, value]] }).where[0]!;
+  return parseWhere([["c", op, value]]) as Term;
+}
+
+function conditionOf(asked: Term, dtype: Dtype): ValueTest {
+  return testOf(asked, { name: "c", dtype });
 }
 
 const intMin = -(2n ** 63n);
@@ -99,7 +106,7 @@ describe("where literals", () => {
     expect(conditionOf(term("<", 0.5), "uint64")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMin, negate: false });
     expect(conditionOf(term(">=", 2n ** 64n), "uint64")).to.deep.equal({ kind: "int-range", lo: 1n, hi: 0n, negate: false });
     expect(conditionOf(term("<", Infinity), "uint64")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMax, negate: false });
-    expect(conditionOf(term("in", [-1, 0, 2n ** 64n]), "uint64")).to.deep.equal({ kind: "int-set", values: new BigInt64Array([intMin]), negate: false });
+    expect(conditionOf(term("in", [-1, 0, 2n ** 64n]), "uint64")).to.deep.equal({ kind: "int-range", lo: intMin, hi: intMin, negate: false });
   });
 
   it("are not rounded to the float32 of their column", () => {
@@ -116,7 +123,7 @@ describe("where literals", () => {
     expect(conditionOf(term(">=", "2016-01-01T00:00:00.000000001Z"), "date")).to.include({ lo: day + 1n });
     expect(conditionOf(term("<", "2016-01-01T12:00:00Z"), "date")).to.include({ hi: day });
     expect(conditionOf(term("<", "1969-12-31T12:00:00Z"), "date")).to.include({ hi: -1n });
-    expect(conditionOf(term("in", ["2016-01-01", "2016-01-02T00:00:01Z"]), "date")).to.deep.equal({ kind: "int-set", values: new BigInt64Array([day]), negate: false });
+    expect(conditionOf(term("in", ["2016-01-01", "2016-01-02T00:00:01Z"]), "date")).to.deep.equal({ kind: "int-range", lo: day, hi: day, negate: false });
   });
 
   it("know dates that no timestamp reaches", () => {
@@ -130,7 +137,14 @@ describe("where literals", () => {
     for (const value of [literal, Buffer.from(literal), "\\x0aff", "\\x0AFF"]) {
       expect(conditionOf(term("<=", value), "bytes")).to.deep.equal({ kind: "text-compare", literal, accept: 3 });
     }
-    expect(conditionOf(term("in", ["\\x", literal]), "bytes")).to.deep.equal({ kind: "text-set", values: [new Uint8Array(0), literal], negate: false });
+    expect(conditionOf(term("in", [literal, "\\x"]), "bytes")).to.deep.equal({
+      kind: "text-set", values: { offsets: Uint32Array.of(0, 2, 2), bytes: literal }, known: { texts: [new Uint8Array(0), literal], areAll: true }, negate: false,
+    });
+  });
+
+  it("of long lists of texts keep the least and the greatest to rule chunks out by", () => {
+    const test = conditionOf(term("in", Array.from({ length: 60_000 }, (_, k) => `k${k}`)), "string");
+    expect(test.kind === "text-set" && test.known).to.deep.equal({ texts: [Buffer.from("k0"), Buffer.from("k9999")].map((text) => new Uint8Array(text)), areAll: false });
   });
 
   it("of another type are DTYPE_MISMATCH naming column, dtype and what to write", () => {

@@ -5,8 +5,9 @@ import { finishQuery } from "../../lib/engine/finish.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
-import { parseQuery } from "../../lib/engine/query.js";
-import { bigintSum, floatSum, limbsOf } from "../../lib/engine/states/sum.js";
+import { parseQuery } from "../../lib/engine/query/query.js";
+import { floatSum } from "../../lib/engine/states/sum.js";
+import { addBiases, bigintSum, limbsOf } from "../../lib/engine/states/whole-sums.js";
 import type { Text } from "../../lib/engine/values.js";
 import { rowsOf } from "../support/random/local.js";
 
@@ -26,7 +27,7 @@ function partial(keys: string[], sums: bigint[], hasNull = false): Partial {
     rows: new Float64Array(groups).fill(1),
     states: [
       { kind: "count", counts: new Float64Array(groups).fill(1) },
-      { kind: "sum-int", dtype: "int64", sums: Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)])) },
+      { kind: "sum", dtype: "int64", sums: Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)])) },
       { kind: "min", seen: new Uint8Array(groups).fill(hasNull ? 0 : 1), values: text(...sums.map(String)) },
     ],
   };
@@ -62,24 +63,24 @@ describe("partials", () => {
     expect(() => finished(merged)).to.throw("the sum 'sum' is 9223372036854775808").with.property("code", "OVERFLOW");
   });
 
-  it("of other dtypes are SCHEMA_MISMATCH", () => {
+  it("of dtypes that nothing holds together are SCHEMA_MISMATCH", () => {
     const other: Partial = { ...partial(["a"], [1n]), keys: [{ dtype: "int64", domain: { dtype: "int64", array: new BigInt64Array(1) }, codes: null, source: null }] };
-    expect(() => mergePartials(partial(["a"], [1n]), other)).to.throw("key 1 is string in one shard and int64").with.property("code", "SCHEMA_MISMATCH");
+    expect(() => mergePartials(partial(["a"], [1n]), other)).to.throw("a key is string in one shard and int64").with.property("code", "SCHEMA_MISMATCH");
   });
 
-  it("hold sums of uint64 less 2^63 a value, which finishing adds again", () => {
-    const of = (kept: bigint[], counts: number[]): Partial => ({
-      ...partial(["a"], kept),
+  it("hold sums of uint64 to 2^64 - 1 and no less than 0", () => {
+    const of = (sums: bigint[], counts: number[]): Partial => ({
+      ...partial(["a"], sums),
       states: [
         { kind: "count", counts: Float64Array.from(counts) },
-        { kind: "sum-int", dtype: "uint64", sums: Uint32Array.from(kept.flatMap((sum) => [...limbsOf(sum)])) },
+        { kind: "sum", dtype: "uint64", sums: Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)])) },
         { kind: "min", seen: Uint8Array.of(1), values: { dtype: "uint64", array: BigInt64Array.of(-(2n ** 63n)) } },
       ],
     });
-    const [most, bias] = [2n ** 64n - 1n, 2n ** 63n];
-    expect(finished(mergePartials(of([most - 5n - 2n * bias], [2]), of([5n - bias], [1])))).to.deep.equal([["a", most, 0n, Number(most) / 3]]);
-    expect(() => finished(mergePartials(of([most - bias], [1]), of([1n - bias], [1])))).to.throw("the sum 'sum' is 18446744073709551616 in one group and does not fit uint64");
-    expect(() => finished(of([-1n - bias], [1]))).to.throw("the sum 'sum' is -1 ").with.property("code", "OVERFLOW");
+    const most = 2n ** 64n - 1n;
+    expect(finished(mergePartials(of([most - 5n], [2]), of([5n], [1])))).to.deep.equal([["a", most, 0n, Number(most) / 3]]);
+    expect(() => finished(mergePartials(of([most], [1]), of([1n], [1])))).to.throw("the sum 'sum' is 18446744073709551616 in one group and does not fit uint64");
+    expect(() => finished(of([-1n], [1]))).to.throw("the sum 'sum' is -1 ").with.property("code", "OVERFLOW");
   });
 
   it("with a value that its dtype does not have are refused", () => {
@@ -89,7 +90,7 @@ describe("partials", () => {
       const { least, greatest } = wholeRange(dtype);
       for (const entry of [least, greatest]) expect(decodePartial(encodePartial(of(entry)))).to.deep.equal(of(entry));
     }
-    const texts = { ...partial(["a"], [1n]), states: [{ kind: "sum-int", dtype: "string", sums: new Float64Array(1) }] } as unknown as Partial;
+    const texts = { ...partial(["a"], [1n]), states: [{ kind: "sum", dtype: "string", sums: new Float64Array(1) }] } as unknown as Partial;
     expect(() => decodePartial(encodePartial(texts))).to.throw().with.property("code", "BAD_MESSAGE");
   });
 
@@ -123,11 +124,19 @@ describe("sums", () => {
     for (const value of [0n, 1n, -1n, 2n ** 64n, -(2n ** 100n), 2n ** 127n - 1n]) expect(bigintSum(limbsOf(value), 0)).to.equal(value);
   });
 
+  it("of values kept less 2^63 get it back for each of them", () => {
+    const counts = [0, 1, 2, 3, 2 ** 33 + 1, 2 ** 52 + 3];
+    for (const kept of [0n, -1n, 2n ** 63n, -(2n ** 100n) + 7n]) {
+      const biased = addBiases(Uint32Array.from(counts.flatMap(() => [...limbsOf(kept)])), Float64Array.from(counts));
+      expect(counts.map((_, group) => bigintSum(biased, group))).to.deep.equal(counts.map((count) => kept + 2n ** 63n * BigInt(count)));
+    }
+  });
+
   it("of floats keep what rounding leaves out", () => {
     const merge = (a: number[], b: number[]): number => {
-      const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum-float", pairs: Float64Array.from(pair) }] });
+      const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum", dtype: "float64", pairs: Float64Array.from(pair) }] });
       const state = mergePartials(of(a), of(b)).states[0]!;
-      return state.kind === "sum-float" ? floatSum(state.pairs, 0) : NaN;
+      return "pairs" in state ? floatSum(state.pairs, 0) : NaN;
     };
     expect(merge([1e16, 1], [-1e16, 0])).to.equal(1);
     expect(merge([Infinity, 0], [1, 0])).to.equal(Infinity);

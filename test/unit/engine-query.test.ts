@@ -1,21 +1,43 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { columnsOf, decodeQuery, encodeQuery, parseQuery } from "../../lib/engine/query.js";
+import { decodeQuery, encodeQuery } from "../../lib/engine/query/bytes.js";
+import { columnsOf, outputNames, parseQuery, type QueryInput } from "../../lib/engine/query/query.js";
 
-function parse(keys: unknown, measures: unknown, where: unknown = []) {
-  return parseQuery({ keys, measures, where });
+function parse(keys: unknown, measures: unknown, where: unknown = [], options: Partial<QueryInput> = {}) {
+  return parseQuery({ keys, measures, where, ...options });
+}
+
+function column(name: string) {
+  return { kind: "column", name };
 }
 
 describe("a query", () => {
   it("takes a bare column as its sum, and names a measure after its column", () => {
     expect(parse([], ["fare", ["tip", "mean"], ["tip", "max", "most"]]).measures).to.deep.equal([
-      { column: "fare", op: "sum", name: "fare" }, { column: "tip", op: "mean", name: "tip" }, { column: "tip", op: "max", name: "most" },
+      { inputs: [column("fare")], op: "sum", name: "fare", params: {} }, { inputs: [column("tip")], op: "mean", name: "tip", params: {} }, { inputs: [column("tip")], op: "max", name: "most", params: {} },
+    ]);
+  });
+
+  it("takes expressions as keys and inputs, several inputs, and arithmetic over measures", () => {
+    const query = parse(["a", { expr: "b + 1", as: "c" }, { expr: "b * 2" }], [[{ expr: "x * y" }, "sum", "xy"], { expr: "xy / n", as: "ratio" }, ["*", "count", "n"], [["x", "y"], "corr"]]);
+    expect(outputNames(query)).to.deep.equal(["a", "c", "b * 2", "xy", "ratio", "n", "x, y"]);
+    expect(query.measures.map(({ inputs }) => inputs.length)).to.deep.equal([1, 0, 2]);
+    expect(query.computed).to.have.length(1).and.have.nested.property("[0].place", 1);
+    expect(columnsOf(query)).to.have.members(["a", "b", "x", "y"]);
+  });
+
+  it("fills the parameters of measures in", () => {
+    const { measures } = parse([], [["x", "topk", "t", { k: 2 }], ["x", "quantile", "q", { p: 0.9 }], ["x", "approx_quantile", "a", { p: 0.5 }], ["x", "histogram", "h", { low: 0 }], [["x", "y"], "histogram2d", "g", { bins: [4, 5], high: [null, 9] }]]);
+    expect(measures.map(({ params }) => params)).to.deep.equal([
+      { k: 2, by: "value" }, { p: 0.9 }, { p: 0.5, error: 0.01 }, { bins: [10], low: [0], high: [null] }, { bins: [4, 5], low: [null, null], high: [null, 9] },
     ]);
   });
 
   it("accepts the spelled out comparisons of the original", () => {
     const where = [["a", "eq", 1], ["a", "neq", 1], ["a", "nin", [1]], ["a", "NOT IN", [1]]];
-    expect(parse(["a"], [], where).where.map((entry) => entry.op)).to.deep.equal(["==", "!=", "not in", "not in"]);
+    const condition = parse(["a"], [], where).where;
+    expect(condition).to.have.property("kind", "and");
+    expect(condition).to.have.property("parts").that.deep.equals(["==", "!=", "not in", "not in"].map((op) => ({ kind: "compare", operand: column("a"), op, values: [1] })));
   });
 
   it("names each column it reads once, and not *", () => {
@@ -27,6 +49,16 @@ describe("a query", () => {
     expect(decodeQuery(encodeQuery(query))).to.deep.equal(query);
   });
 
+  it("survives its bytes with expressions, parameters and all options", () => {
+    const query = parse(["*", { expr: "date_trunc('day', \"odd \"\" name\", 'Europe/Paris')", as: "day" }], [[{ expr: "CASE WHEN b LIKE 'x''%' THEN 1.0 ELSE -2 END" }, "sum", "s"], { expr: "s / 2", as: "half" }, [{ expr: "\"*\"" }, "count", "n"], ["v", "quantile", "q", { p: 0.5 }]], "a + b > 3 OR c IS NULL", {
+      having: [["half", ">", 1]], order: [["s", "DESC"], "day"], limit: 10, offset: 5, expand_filter_column: "basket", missing: "empty", cache: "columns",
+    });
+    expect(decodeQuery(encodeQuery(query))).to.deep.equal(query);
+    const rows = parse(["k"], ["v", { expr: "v + w", as: "sum" }], [], { aggregate: false, order: ["sum"], limit: 1 });
+    expect(decodeQuery(encodeQuery(rows))).to.deep.equal(rows);
+    expect(columnsOf(rows)).to.have.members(["k", "v", "w"]);
+  });
+
   const wrong: [string, () => unknown, RegExp][] = [
     ["neither keys nor measures", () => parse([], []), /key or a measure/],
     ["two result columns of one name", () => parse(["a"], [["a", "sum"]]), /two columns named 'a'/],
@@ -35,13 +67,25 @@ describe("a query", () => {
     ["a list where one value belongs", () => parse(["a"], [], [["a", "==", [1, 2]]]), /column 'a'/],
     ["no list where one belongs", () => parse(["a"], [], [["a", "in", 3]]), /takes a list/],
     ["NaN", () => parse(["a"], [], [["a", ">", NaN]]), /NaN/],
-    ["null", () => parse(["a"], [], [["a", "==", null]]), /null cannot be compared with column 'a'/],
+    ["null", () => parse(["a"], [], [["a", "==", null]]), /null is compared with column 'a'/],
     ["an unknown comparison", () => parse(["a"], [], [["a", "=~", 1]]), /where op "=~"/],
     ["* with another op than count", () => parse([], [["*", "sum", "n"]]), /only count takes/],
     ["a key that is no text", () => parse([1], []), /key 1/],
     ["a term too long, whatever is in it", () => parse(["a"], [], [["a", "==", 1n, Uint8Array.of(10)]]), /\["a","==","1n","\\\\x0a"\] does not read/],
     ["bytes in a wrong spelling from afar", () => decodeQuery(Buffer.from('{"keys":["a"],"measures":[],"where":[["a","==",[{"$bytes":"0a"}]]]}')), /cannot be compared with column 'a'/],
     ["keys that are no list", () => parse("a", []), /keys is "a"/],
+    ["an expression that is none", () => parse([{ expr: "a +" }], []), /cannot be read at character 4: it ends where a value is expected/],
+    ["an expression with an unknown member", () => parse([{ expr: "a", is: "b" }], []), /member 'is'/],
+    ["arithmetic over what is no column of the result", () => parse(["a"], [{ expr: "a + hidden", as: "b" }]), /computed measure 'b' names 'hidden'/],
+    ["having over what is no column of the result", () => parse(["a"], [["v", "sum", "total"]], [], { having: "totl > 1" }), /having names 'totl'.*did you mean 'total'/],
+    ["order by what is no column of the result", () => parse(["a"], [], [], { order: ["b"] }), /order names 'b'/],
+    ["order twice by one column", () => parse(["a"], [], [], { order: ["a", ["a", "desc"]] }), /'a' twice/],
+    ["an order that is none", () => parse(["a"], [], [], { order: [["a", "up"]] }), /\["a","up"\] does not read/],
+    ["a negative limit", () => parse(["a"], [], [], { limit: -1 }), /limit is -1/],
+    ["one column where two belong", () => parse([], [["a", "corr"]]), /takes two/],
+    ["a quantile without p", () => parse([], [["a", "quantile", "q"]]), /'p' of measure 'q'/],
+    ["an unknown parameter", () => parse([], [["a", "topk", "t", { k: 1, n: 2 }]]), /'topk' takes k, by/],
+    ["too many bins", () => parse([], [[["a", "b"], "histogram2d", "h", { bins: [1_000, 1_000] }]]), /1000000 bins/],
   ];
   for (const [what, ask, message] of wrong) {
     it(`with ${what} is BAD_QUERY`, () => {

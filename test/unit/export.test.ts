@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { dtypes } from "../../lib/columns/dtypes.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
-import { createSelector, parseWhere } from "../../lib/engine/select.js";
+import { parseWhere } from "../../lib/engine/query/where.js";
+import { createSelector } from "../../lib/engine/where/select.js";
 import { exportTables } from "../../lib/formats/export/export.js";
 import type { ExportOptions, ExportSummary } from "../../lib/formats/export/export.js";
 import { openTable } from "../../lib/columns/read/open.js";
@@ -131,7 +132,7 @@ describe("exporting", () => {
     it(`a set to ${format} is its shards one after another, with the columns and rows that are asked for`, async () => {
       const paths = [0, 1, 2].map((shard) => at(`t-${shard}.bcolzs`));
       await writeShards(paths, numbers);
-      const select = createSelector(parseWhere([["n", ">=", 66_000], ["s", "==", "t7"]]));
+      const select = createSelector(parseWhere([["n", ">=", 66_000], ["s", "==", "t7"]])!);
       const { rows: written } = await exportTo(`t.${format}`, { tables: paths, columns: ["s", "n"], select });
       const expected = numbers[0]!.values.filter((value, row) => Number(value) >= 66_000 && numbers[1]!.values[row] === "t7");
       expect(written).to.equal(expected.length);

@@ -14,7 +14,7 @@ function fakeRpc(): Rpc {
     ping: () => Promise.resolve("pong"),
     info: () => new Promise((resolve) => { setImmediate(() => { resolve({ node: "dqe1" } as ClusterInfo); }); }),
     files: () => new Promise(() => undefined),
-    groupby: fail, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
+    groupby: fail, rows: () => { throw new BquerydError("USAGE", "no rows here"); }, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
   };
 }
 

@@ -10,7 +10,7 @@ import type { ClientMessage, ClientReply, WorkerMessage, WorkerReply } from "../
 const id = "0123456789abcdef".repeat(2);
 const generation = "ab".repeat(32);
 const bytesMax = 1_000_000;
-const cost = { shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 0.5, mergeMs: 0 };
+const cost = { shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 0.5, mergeMs: 0 };
 const shards = [{ ordinal: 0, name: "taxi-0.bcolzs", generation }];
 const greeting = { controllerId: id, node: "n1", version: "0.1.0", heartbeatMs: 1_000, expiryMs: 5_000 };
 
@@ -18,13 +18,17 @@ const clientMessages: ClientMessage[] = [
   { type: "hello", clientId: id, version: "0.1.0" },
   { type: "call", id, verb: "groupby", tables: ["taxi"], columns: ["a", "b"], affinity: "me", remainingMs: 1_000.5 },
   { type: "call", id, verb: "ping", tables: [], columns: [], remainingMs: 0 },
-  { type: "cancel", id }, { type: "heartbeat" }, { type: "bye" },
+  { type: "call", id, verb: "groupby", tables: ["taxi"], columns: ["a"], remainingMs: 1, rows: { slices: 24, rowsMax: null }, missing: "empty", partial: "allow", generations: [{ name: "taxi-0.bcolzs", generation }] },
+  { type: "cancel", id }, { type: "credit", id, attempt: 1, slices: 2 }, { type: "heartbeat" }, { type: "bye" },
 ];
 const clientReplies: ClientReply[] = [
   { type: "welcome", ...greeting }, { type: "heartbeat" },
   { type: "accepted", id, queryId: id, attempt: 1, shards },
   { type: "partial", id, attempt: 1, block: { start: 0, size: 1 } },
   { type: "result", id, value: { pid: 1, big: 2n ** 63n, absent: undefined, at: new Date(0), list: [null, 1.5, "é"] }, cost, queuedMs: 0, workers: 2, retries: 0 },
+  { type: "slice", id, attempt: 1, ordinal: 3, from: 0, next: null, rows: 5 },
+  { type: "leftOut", id, attempt: 1, ordinal: 3 },
+  { type: "result", id, value: null, cost, queuedMs: 0, workers: 2, retries: 0, leftOut: [{ name: "taxi-0.bcolzs", code: "IO", message: "cannot read", rows: null }] },
   { type: "result", id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 },
   { type: "error", id, code: "BUSY", message: "the queue is full", details: { queued: 9 }, origin: "n1" },
 ];
@@ -36,6 +40,7 @@ const workerMessages: WorkerMessage[] = [
   { type: "ready", nonce: id, cached: [{ shard: "taxi-0.bcolzs", columns: ["a"] }] },
   { type: "heartbeat" },
   { type: "partial", taskId: id, block: { start: 4, size: 4 } },
+  { type: "slice", taskId: id, ordinal: 0, from: 10, next: 20, rows: 5 },
   { type: "done", taskId: id, cost },
   { type: "failed", taskId: id, code: "IO", message: "cannot read", details: {}, retry: "elsewhere", shard: null },
   { type: "declined", taskId: id, reason: "busy" }, { type: "bye", reason: "stopped" },
@@ -43,6 +48,7 @@ const workerMessages: WorkerMessage[] = [
 const workerReplies: WorkerReply[] = [
   { type: "welcome", ...greeting }, { type: "heartbeat", known: false },
   { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1 },
+  { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1, rows: { slices: 8, rowsMax: 5, from: [0] }, absent: [{ name: "a", dtype: "int64" }] },
   { type: "cancelTask", taskId: id }, { type: "shutdown", reason: "killall" },
 ];
 
@@ -134,7 +140,15 @@ describe("frames", () => {
       { ...whole, nonce: undefined }, { ...whole, extra: 1 }, { ...whole, attempt: 0 }, { ...whole, attempt: 1.5 }, { ...whole, taskId: id.toUpperCase() },
       { ...whole, remainingMs: Infinity }, { ...whole, remainingMs: NaN }, { ...whole, remainingMs: -1 }, { ...whole, shards: {} },
       { ...whole, shards: [{ ordinal: 0, name: "", generation }] }, { ...whole, attempt: 1n },
+      { ...whole, rows: { slices: 0, rowsMax: null, from: [0] } }, { ...whole, rows: { slices: 1, rowsMax: -1, from: [0] } }, { ...whole, rows: { slices: 1, rowsMax: null, from: [-1] } },
+      { ...whole, absent: [{ name: "a" }] },
     ]) expect(refusalOf("worker", "reply", wrong).code).to.equal("BAD_MESSAGE");
+    const call = { type: "call", id, verb: "groupby", tables: ["taxi"], columns: [], remainingMs: 1 };
+    for (const wrong of [
+      { ...call, rows: { slices: limits.sliceCreditMax + 1, rowsMax: null } }, { ...call, rows: { slices: 1.5, rowsMax: null } }, { ...call, rows: true },
+      { ...call, missing: "error" }, { ...call, partial: true }, { ...call, generations: [{ name: "taxi.bcolz", generation: "latest" }] }, { ...call, generations: { "taxi.bcolz": generation } },
+      { type: "credit", id, attempt: 0, slices: 1 }, { type: "credit", id, attempt: 1, slices: limits.sliceCreditMax + 1 }, { type: "credit", id, attempt: 1, slices: -1 },
+    ]) expect(refusalOf("client", "message", wrong).code).to.equal("BAD_MESSAGE");
   });
 
   it("larger than allowed are refused at both ends", () => {

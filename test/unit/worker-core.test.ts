@@ -5,7 +5,7 @@ import type { Failure } from "../../lib/cluster/worker/failure.js";
 import type { Cost, Holding, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 
 const cost: Cost = {
-  shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 1, mergeMs: 0,
+  shards: 1, shardsPruned: 0, rowsScanned: 10, chunksDecoded: 1, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 80, scanMs: 1, mergeMs: 0,
 };
 const failure: Failure = { code: "CORRUPT_CHUNK", message: "cannot decode", details: {}, retry: "elsewhere", shard: "taxi-0.bcolzs" };
 const query = Uint8Array.of(1, 2, 3);
@@ -122,6 +122,22 @@ describe("worker core", () => {
     const { state, apply } = startWorker("c1");
     const [answer] = sent(apply({ ...task("c1", "t1", state.nonce), body: [query, query] }));
     expect(answer![1]).to.deep.include({ type: "failed", code: "BAD_MESSAGE", retry: "never" });
+  });
+
+  it("fails a task for rows that does not say of every shard where it goes on", () => {
+    const { state, apply } = startWorker("c1");
+    const asked = task("c1", "t1", state.nonce);
+    const [answer] = sent(apply({ ...asked, header: { ...asked.header, rows: { slices: 1, rowsMax: null, from: [] } } as WorkerReply }));
+    expect(answer![1]).to.deep.include({ type: "failed", code: "BAD_MESSAGE", retry: "never" });
+  });
+
+  it("forwards slices of rows to its controller, and none of a task it gave up", () => {
+    const { state, apply } = startWorker("c1");
+    apply(task("c1", "t1", state.nonce));
+    const slice = { ordinal: 0, from: 0, next: 5, rows: 5, bytes: Uint8Array.of(1) };
+    expect(sent(apply({ kind: "slice", taskId: "t1", slice }))[0]![1]).to.deep.equal({ type: "slice", taskId: "t1", ordinal: 0, from: 0, next: 5, rows: 5 });
+    apply({ kind: "received", link: "c1", header: { type: "cancelTask", taskId: "t1" }, body: [] });
+    expect(apply({ kind: "slice", taskId: "t1", slice })).to.deep.equal([]);
   });
 
   it("reports a failure with its code, retry rule and shard", () => {

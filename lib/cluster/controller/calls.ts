@@ -1,32 +1,31 @@
 /** Calls: how one is taken, restarted and ended. Each that is taken gets one final answer, unless its client is gone. */
 import { BquerydError, errorCodes } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
+import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
-import type { ClientMessage, Cost, ShardRef } from "../../wire/messages.js";
-import { chosenHoldings, resolveShards } from "./catalog.js";
+import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
+import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
 import type { GoneGeneration } from "./generations.js";
 import { dequeue, enqueue } from "./queues.js";
 import { createMean } from "./running-mean.js";
-import { ordinalStates, requestWake, type Call, type ControllerState, type Failure, type Step, type Task } from "./state.js";
-
-const nothing: Cost = {
-  shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0,
-};
+import { createStream, forgetRows, isEnough, moveHead, returnBudget } from "./slices.js";
+import { ordinalStates, requestWake, type Call, type ControllerState, type Failure, type Scope, type Step, type Task } from "./state.js";
 
 /** Takes a call and queues it, or refuses it. Undefined when there is nothing to schedule. */
 export function takeCall(step: Step, clientId: string, asked: ClientMessage & { type: "call" }, body: Body): Call | undefined {
   const { state } = step;
   if (state.clients.get(clientId)?.has(asked.id) === true) return undefined; // A repeated message.
   const bodyBytes = body.reduce((sum, frame) => sum + frame.byteLength, 0);
-  const shards = resolveOrRefuse(state, asked, bodyBytes);
-  if ("code" in shards) {
-    step.actions.push({ kind: "refuse", clientId, header: failures.errorHeader(asked.id, shards) });
-    logFailure(step, { clientId, id: asked.id, tables: asked.tables }, shards);
+  const scope = scopeOf(asked);
+  const resolved = resolveOrRefuse(state, scope, bodyBytes);
+  if ("code" in resolved) {
+    step.actions.push({ kind: "refuse", clientId, header: failures.errorHeader(asked.id, resolved) });
+    logFailure(step, { clientId, id: asked.id, scope }, resolved);
     return undefined;
   }
-  const call = createCall(step, { clientId, asked, body, bodyBytes, shards });
+  const call = createCall(step, { clientId, asked, scope, body, bodyBytes, resolved });
   state.calls.set(call.queryId, call);
   state.bodyBytes += bodyBytes;
   const calls = state.clients.get(clientId);
@@ -34,6 +33,7 @@ export function takeCall(step: Step, clientId: string, asked: ClientMessage & { 
   else calls.set(call.id, call.queryId);
   requestWake(step, call.deadlineMs);
   accept(step, call);
+  finishIfWhole(step, call);
   return call;
 }
 
@@ -46,9 +46,9 @@ export function findCall(state: ControllerState, clientId: string, id: string): 
 /** Begins a call again over what is held now, after a generation it read is gone; fails it when that cannot be. */
 export function restartCall(step: Step, call: Call, gone: GoneGeneration): void {
   call.gone.push(gone);
-  const shards = call.attempt === 1 ? resolveAgain(step.state, call) : undefined;
-  if (shards === undefined) failCall(step, call, failures.generationGone(gone.name, step.state.options.origin));
-  else beginAgain(step, call, shards);
+  const resolved = call.attempt === 1 ? resolveAgain(step.state, call) : undefined;
+  if (resolved === undefined) failCall(step, call, failures.generationGone(gone.name, step.state.options.origin));
+  else beginAgain(step, call, resolved);
 }
 
 /**
@@ -56,39 +56,72 @@ export function restartCall(step: Step, call: Call, gone: GoneGeneration): void 
  * an import with fewer shards; tells whether it did. A set that only lost a shard is never taken for another.
  */
 export function restartOverNewSet(step: Step, call: Call, { name, generation }: ShardRef): boolean {
-  const shards = call.attempt === 1 ? resolveAgain(step.state, call) : undefined;
+  const resolved = call.attempt === 1 && call.scope.pinned === null ? resolveAgain(step.state, call) : undefined;
   const { base, shard } = parseTableName(name);
-  if (shards === undefined || shard === null) return false;
+  if (resolved === undefined || shard === null) return false;
   const holdings = chosenHoldings(step.state.catalog);
   const before = new Map(call.shards.map((old) => [old.name, old.generation]));
-  const members = shards.filter((member) => parseTableName(member.name).base === base);
+  const members = resolved.shards.filter((member) => parseTableName(member.name).base === base);
   const isNew = members.every((member) => (holdings.get(member.name)?.set ?? null) !== null && before.get(member.name) !== member.generation);
   if (members.length === 0 || !isNew) return false;
   call.gone.push({ name, generation });
-  beginAgain(step, call, shards);
+  beginAgain(step, call, resolved);
   return true;
 }
 
-function beginAgain(step: Step, call: Call, shards: readonly ShardRef[]): void {
+function beginAgain(step: Step, call: Call, resolved: ResolvedShards): void {
   cancelTasks(step, call);
   call.attempt += 1;
   call.retries += 1;
-  Object.assign(call, freshProgress(shards));
+  Object.assign(call, freshProgress(step.state, call.scope, resolved, call.streamAsked));
   call.excluded.clear();
   accept(step, call);
+  finishIfWhole(step, call);
 }
 
-/** Answers a call that is answered whole and has no task left to report its cost. */
+/** Tells whether a call of which a generation is gone is to be begun again at newer ones, or failed if it was before. */
+export function canRestart(call: Call): boolean {
+  return call.scope.pinned === null && (call.attempt === 1 || !call.scope.isPartialAllowed);
+}
+
+/** Answers a call that is answered, as far as is wanted, and has no task left to report its cost. */
 export function finishIfWhole(step: Step, call: Call): void {
-  if (call.answeredCount < call.shards.length || call.tasks.size > 0) return;
+  if (call.tasks.size > 0 || !(call.answeredCount === call.shards.length || isEnough(call.stream))) return;
+  if (call.leftOut.length > 0 && call.leftOut.length === call.shards.length + call.lacking) {
+    failCall(step, call, call.failure ?? failures.shardsLacking(call.leftOut.map(({ name }) => name), step.state.options.origin));
+    return;
+  }
   removeCall(step, call);
   step.actions.push({
     kind: "answer", clientId: call.clientId,
     header: {
       type: "result", id: call.id, value: null, cost: call.cost,
       queuedMs: (call.firstAssignedMs ?? step.nowMs) - call.arrivedMs, workers: call.workers.size, retries: call.retries,
+      ...(call.leftOut.length === 0 ? {} : { leftOut: call.leftOut }),
     },
   });
+}
+
+/** Goes on without a waiting shard, of a call that allows for it. */
+export function leaveOut(step: Step, call: Call, { ordinal, name }: ShardRef, failure: Failure): void {
+  call.ordinals[ordinal] = ordinalStates.leftOut;
+  call.tries[ordinal] = 0;
+  call.waitingCount -= 1;
+  call.answeredCount += 1;
+  call.failure = failure;
+  call.leftOut.push({ name, code: failure.code, message: failure.message, rows: rowsOf(step.state.catalog, name) });
+  step.actions.push({ kind: "forward", clientId: call.clientId, header: { type: "leftOut", id: call.id, attempt: call.attempt, ordinal }, body: [] });
+  if (call.waitingCount === 0) dequeue(step.state.queues, call.affinity, call.queryId);
+  if (call.stream !== null) {
+    forgetRows(call.stream, ordinal);
+    settleHead(call, call.stream);
+  }
+  step.actions.push({ kind: "log", level: "warn", event: "shard.left-out", facts: { code: failure.code, message: failure.message, query: call.queryId, shard: name } });
+}
+
+/** Lets a stream move on past the shards that are finished. */
+export function settleHead(call: Call, stream: NonNullable<Call["stream"]>): void {
+  moveHead(stream, (ordinal) => call.ordinals[ordinal]! >= ordinalStates.answered);
 }
 
 /** Ends a call with an error, and with it its tasks. */
@@ -106,31 +139,44 @@ export function dropCalls(step: Step, clientId: string): void {
 /** Forgets a task; its worker is idle again only when it says so. */
 export function releaseTask(state: ControllerState, task: Task): void {
   state.tasks.delete(task.id);
-  state.calls.get(task.queryId)?.tasks.delete(task.id);
+  const call = state.calls.get(task.queryId);
+  call?.tasks.delete(task.id);
+  if (task.budget !== null && call !== undefined && call.stream !== null) returnBudget(call.stream, task.budget);
   const worker = state.workers.get(task.workerId);
   if (worker?.taskId === task.id) worker.taskId = undefined;
 }
 
-function resolveOrRefuse(state: ControllerState, asked: ClientMessage & { type: "call" }, bodyBytes: number): readonly ShardRef[] | Failure {
+function scopeOf({ tables, columns, missing, partial, generations }: ClientMessage & { type: "call" }): Scope {
+  const pinned = generations === undefined ? null : new Map(generations.map(({ name, generation }) => [name, generation]));
+  return { tables, columns, missingIsEmpty: missing === "empty", isPartialAllowed: partial === "allow", pinned };
+}
+
+function resolveOrRefuse(state: ControllerState, scope: Scope, bodyBytes: number): ResolvedShards | Failure {
   const { origin, queueTasksMax, queueBytesMax } = state.options;
   if (state.stopping) return failures.controllerStopping(origin);
   if (state.calls.size >= queueTasksMax || state.bodyBytes + bodyBytes > queueBytesMax) {
     return failures.queueFull({ queued: state.calls.size, retryAfterMs: estimateWaitMs(state) }, origin);
   }
   if (state.workers.size === 0) return failures.noWorkers(origin);
-  const shards = resolve(() => resolveShards(state.catalog, asked.tables), origin);
-  if ("code" in shards) return shards;
-  if (shards.length === 0) return failures.badCall("the call names no table; name at least one", origin);
-  if (shards.length <= limits.shardsMax) return shards;
-  return failures.badCall(`the call names ${shards.length} shards, more than ${limits.shardsMax}; ask for fewer at a time`, origin);
+  if (scope.tables.length === 0) return failures.badCall("the call names no table; name at least one", origin);
+  const resolved = resolve(() => resolveScope(state, scope, []), origin);
+  if ("code" in resolved) return resolved;
+  const { shards, lacking } = resolved;
+  if (shards.length > limits.shardsMax) return failures.badCall(`the call names ${shards.length} shards, more than ${limits.shardsMax}; ask for fewer at a time`, origin);
+  if (lacking.length > 0 && scope.pinned !== null && !scope.isPartialAllowed) return failures.pinnedGone(lacking, origin);
+  return lacking.length > 0 && shards.length === 0 ? failures.shardsLacking(lacking, origin) : resolved;
 }
 
-function resolveAgain(state: ControllerState, call: Call): readonly ShardRef[] | undefined {
-  const shards = resolve(() => resolveShards(state.catalog, call.tables, call.gone), state.options.origin);
-  return "code" in shards ? undefined : shards;
+function resolveScope({ catalog }: ControllerState, scope: Scope, gone: readonly GoneGeneration[]): ResolvedShards {
+  return scope.pinned === null ? resolveSomeShards(catalog, scope.tables, scope, gone) : resolvePinned(catalog, scope.tables, scope.pinned, scope);
 }
 
-function resolve(doing: () => readonly ShardRef[], origin: string): readonly ShardRef[] | Failure {
+function resolveAgain(state: ControllerState, call: Call): ResolvedShards | undefined {
+  const resolved = resolve(() => resolveScope(state, call.scope, call.gone), state.options.origin);
+  return "code" in resolved ? undefined : resolved;
+}
+
+function resolve(doing: () => ResolvedShards, origin: string): ResolvedShards | Failure {
   try {
     return doing();
   } catch (error) {
@@ -142,30 +188,38 @@ function resolve(doing: () => readonly ShardRef[], origin: string): readonly Sha
 interface NewCall {
   readonly clientId: string;
   readonly asked: ClientMessage & { type: "call" };
+  readonly scope: Scope;
   readonly body: Body;
   readonly bodyBytes: number;
-  readonly shards: readonly ShardRef[];
+  readonly resolved: ResolvedShards;
 }
 
-function createCall({ state, nowMs }: Step, { clientId, asked, body, bodyBytes, shards }: NewCall): Call {
+function createCall({ state, nowMs }: Step, { clientId, asked, scope, body, bodyBytes, resolved }: NewCall): Call {
+  const streamAsked = asked.rows ?? null;
   return {
-    queryId: state.options.makeId(), clientId, id: asked.id, tables: asked.tables, columns: asked.columns,
+    queryId: state.options.makeId(), clientId, id: asked.id, scope, streamAsked,
     affinity: asked.affinity ?? clientId, body, bodyBytes, arrivedMs: nowMs, deadlineMs: nowMs + asked.remainingMs,
-    attempt: 1, ...freshProgress(shards), excluded: new Map(), gone: [], failure: undefined, restUntilMs: 0,
-    tasks: new Set(), workers: new Set(), shardMs: createMean(), firstAssignedMs: undefined, cost: nothing, retries: 0,
+    attempt: 1, ...freshProgress(state, scope, resolved, streamAsked), excluded: new Map(), gone: [], failure: undefined, restUntilMs: 0,
+    tasks: new Set(), workers: new Set(), shardMs: createMean(), firstAssignedMs: undefined, cost: noCost, retries: 0,
   };
 }
 
-function freshProgress(shards: readonly ShardRef[]): Pick<Call, "shards" | "ordinals" | "tries" | "waitingCount" | "answeredCount" | "firstWaiting"> {
+type Progress = Pick<Call, "shards" | "lacking" | "absent" | "ordinals" | "tries" | "waitingCount" | "answeredCount" | "firstWaiting" | "stream" | "leftOut">;
+
+function freshProgress({ catalog, options }: ControllerState, scope: Scope, { shards, lacking }: ResolvedShards, streamAsked: Call["streamAsked"]): Progress {
+  const { code, message } = failures.shardsLacking(lacking, options.origin);
+  const leftOut = lacking.map((name): LeftOut => ({ name, code, message, rows: null }));
   return {
-    shards, ordinals: new Uint8Array(shards.length).fill(ordinalStates.waiting), tries: new Uint8Array(shards.length),
+    shards, lacking: lacking.length, leftOut, absent: scope.missingIsEmpty ? columnDtypes(catalog, shards, scope.columns) : undefined,
+    ordinals: new Uint8Array(shards.length).fill(ordinalStates.waiting), tries: new Uint8Array(shards.length),
     waitingCount: shards.length, answeredCount: 0, firstWaiting: 0,
+    stream: streamAsked === null ? null : createStream(shards.length, streamAsked),
   };
 }
 
 function accept(step: Step, call: Call): void {
   const { clientId, id, queryId, attempt, shards } = call;
-  enqueue(step.state.queues, call.affinity, queryId);
+  if (call.waitingCount > 0) enqueue(step.state.queues, call.affinity, queryId);
   step.actions.push({ kind: "forward", clientId, header: { type: "accepted", id, queryId, attempt, shards: [...shards] }, body: [] });
 }
 
@@ -194,9 +248,9 @@ function estimateWaitMs(state: ControllerState): number {
   return Math.round(Math.min(Math.max(workMs, 100), 10_000));
 }
 
-function logFailure(step: Step, call: Pick<Call, "clientId" | "id" | "tables">, { code, message, origin }: Failure): void {
+function logFailure(step: Step, call: Pick<Call, "clientId" | "id" | "scope">, { code, message, origin }: Failure): void {
   const level = isOurs(code) ? "warn" : "info";
-  const facts = { code, message, origin, client: call.clientId, call: call.id, tables: call.tables.slice(0, 5) };
+  const facts = { code, message, origin, client: call.clientId, call: call.id, tables: call.scope.tables.slice(0, 5) };
   step.actions.push({ kind: "log", level, event: "query.failed", facts });
 }
 

@@ -1,6 +1,6 @@
 /** Who holds what: the shards that live workers have, by name and generation. */
-import { resolveTables } from "../../columns/names.js";
-import type { Holding, ShardRef } from "../../wire/messages.js";
+import { resolveSome, resolveTables, type Leniency } from "../../columns/names.js";
+import type { AbsentColumn, Holding, ShardRef } from "../../wire/messages.js";
 import { chooseHoldings, type GoneGeneration, type HeldShard } from "./generations.js";
 import { choosePreferred } from "./rendezvous.js";
 
@@ -79,6 +79,50 @@ export function resolveShards(catalog: Catalog, tables: readonly string[], gone:
   return shards;
 }
 
+/** Ordered shards, and the names of those that nobody holds. */
+export interface ResolvedShards {
+  readonly shards: readonly ShardRef[];
+  readonly lacking: readonly string[];
+}
+
+/** The same as far as it goes: see resolveSome. Throws as resolveShards. */
+export function resolveSomeShards(catalog: Catalog, tables: readonly string[], leniency: Leniency, gone: readonly GoneGeneration[]): ResolvedShards {
+  if (!leniency.missingIsEmpty && !leniency.isPartialAllowed) return { shards: resolveShards(catalog, tables, gone), lacking: [] };
+  const holdings = gone.length > 0 ? chooseHoldings(catalog.shards.values(), gone) : chosenHoldings(catalog);
+  const { names, lacking } = resolveSome(tables, holdings.values(), leniency);
+  return { shards: refsOf(names, (name) => holdings.get(name)!.generation), lacking };
+}
+
+/**
+ * The shards that tables meant when their generations were these: the names alone count, as the sets they belonged to may
+ * be others by now. `lacking` are those that nobody holds at any generation. Throws UNKNOWN_TABLE, AMBIGUOUS_TABLE.
+ */
+export function resolvePinned(catalog: Catalog, tables: readonly string[], generations: ReadonlyMap<string, string>, leniency: Leniency): ResolvedShards {
+  const { names } = resolveSome(tables, Array.from(generations.keys(), (name) => ({ name, set: null })), leniency);
+  const held = names.filter((name) => catalog.shards.has(name));
+  return { shards: refsOf(held, (name) => generations.get(name)!), lacking: names.filter((name) => !catalog.shards.has(name)) };
+}
+
+/** The dtypes of columns, each as the first of the shards that has it; those that none has are left out. */
+export function columnDtypes(catalog: Catalog, shards: readonly ShardRef[], columns: readonly string[]): AbsentColumn[] {
+  const wanted = new Set(columns);
+  const found: AbsentColumn[] = [];
+  for (const { name: shard } of shards) {
+    if (wanted.size === 0) break;
+    for (const { name, dtype } of holdingOf(catalog, shard)?.columns ?? []) if (wanted.delete(name)) found.push({ name, dtype });
+  }
+  return found;
+}
+
+/** The rows of a shard as one of its holders says; null when there is none. */
+export function rowsOf(catalog: Catalog, name: string): number | null {
+  return holdingOf(catalog, name)?.rows ?? null;
+}
+
+function holdingOf(catalog: Catalog, name: string): Holding | undefined {
+  return catalog.shards.get(name)?.holders.values().next().value;
+}
+
 /**
  * The workers that may read a pinned shard: those whose current generation it is; when there is none, all that hold the
  * name, because a table keeps its earlier generations for a while.
@@ -106,9 +150,11 @@ export function preferredReader(catalog: Catalog, ref: ShardRef): string | undef
 }
 
 function pin(tables: readonly string[], holdings: ReadonlyMap<string, Holding>): ShardRef[] {
-  return resolveTables([...tables], holdings.values()).map((name, ordinal) => {
-    return { ordinal, name, generation: holdings.get(name)!.generation };
-  });
+  return refsOf(resolveTables(tables, holdings.values()), (name) => holdings.get(name)!.generation);
+}
+
+function refsOf(names: readonly string[], generationOf: (name: string) => string): ShardRef[] {
+  return names.map((name, ordinal) => ({ ordinal, name, generation: generationOf(name) }));
 }
 
 function getOrCreateShard(catalog: Catalog, name: string): Shard {

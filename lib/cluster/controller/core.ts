@@ -12,7 +12,7 @@ import type { Action, CacheChange, Event } from "./events.js";
 import * as failures from "./failures.js";
 import { scheduleAll, scheduleCall, scheduleWorker } from "./schedule.js";
 import { requestWake, workersMax, type Call, type ControllerState, type Step, type Worker } from "./state.js";
-import { failIfStranded, onDeclined, onDone, onFailed, onLostTask, onPartial } from "./tasks.js";
+import { failIfStranded, onDeclined, onDone, onFailed, onLostTask, onPartial, onSlice } from "./tasks.js";
 
 /** What to do about an event at the time `nowMs` of a steady clock; `state` is updated in place. */
 export function on(state: ControllerState, event: Event, nowMs: number): Action[] {
@@ -21,6 +21,7 @@ export function on(state: ControllerState, event: Event, nowMs: number): Action[
     case "registered": onRegistered(step, event); break;
     case "called": schedule(step, takeCall(step, event.clientId, event.call, event.body)); break;
     case "cancelled": onCancelled(step, event.clientId, event.id); break;
+    case "credit": onCredit(step, event); break;
     case "clientLost": dropCalls(step, event.clientId); break;
     case "unsendable": onUnsendable(step, event); break;
     case "stopping": onStopping(step, event.finish); break;
@@ -30,7 +31,7 @@ export function on(state: ControllerState, event: Event, nowMs: number): Action[
   return step.actions;
 }
 
-type WorkerEvent = Exclude<Event, { kind: "registered" | "called" | "cancelled" | "clientLost" | "unsendable" | "stopping" | "tick" }>;
+type WorkerEvent = Exclude<Event, { kind: "registered" | "called" | "cancelled" | "credit" | "clientLost" | "unsendable" | "stopping" | "tick" }>;
 
 /** Events of workers that are registered; of others they are too late. */
 function onWorkerEvent(step: Step, event: WorkerEvent): void {
@@ -42,6 +43,7 @@ function onWorkerEvent(step: Step, event: WorkerEvent): void {
     case "ready": onReady(step, worker, event.nonce, event.cached); return;
     case "heartbeat": return;
     case "partial": onPartial(step, worker, event); return;
+    case "slice": onSlice(step, worker, event); return;
     case "done": schedule(step, onDone(step, worker, event)); return;
     case "failed": schedule(step, onFailed(step, worker, event)); return;
     case "declined": schedule(step, onDeclined(step, worker, event.taskId)); return;
@@ -130,6 +132,14 @@ function forgetWorker(state: ControllerState, worker: Worker): void {
 function onCancelled(step: Step, clientId: string, id: string): void {
   const call = findCall(step.state, clientId, id);
   if (call !== undefined) failCall(step, call, failures.cancelledByClient(step.state.options.origin));
+}
+
+/** Credit beyond the bound is none: a client that claims it has taken more than came is not believed. */
+function onCredit(step: Step, { clientId, id, attempt, slices }: Event & { kind: "credit" }): void {
+  const call = findCall(step.state, clientId, id);
+  if (call === undefined || call.stream === null || call.attempt !== attempt) return;
+  call.stream.credit = Math.min(call.stream.credit + slices, limits.sliceCreditMax);
+  schedule(step, call);
 }
 
 function onUnsendable(step: Step, { clientId, id, message }: Event & { kind: "unsendable" }): void {

@@ -24,12 +24,15 @@ export type Event =
   | { readonly kind: "heartbeat"; readonly workerId: string }
   | { readonly kind: "called"; readonly clientId: string; readonly call: ClientMessage & { type: "call" }; readonly body: Body }
   | { readonly kind: "partial"; readonly workerId: string; readonly taskId: string; readonly block: Block; readonly body: Body }
+  | SliceEvent
   | { readonly kind: "done"; readonly workerId: string; readonly taskId: string; readonly cost: Cost }
   | TaskFailed
   /** The worker did not start the task, or hands it back. */
   | { readonly kind: "declined"; readonly workerId: string; readonly taskId: string; readonly reason: string }
   /** `id` is the one the client gave its call. */
   | { readonly kind: "cancelled"; readonly clientId: string; readonly id: string }
+  /** The client has taken so many slices of that attempt. */
+  | { readonly kind: "credit"; readonly clientId: string; readonly id: string; readonly attempt: number; readonly slices: number }
   | { readonly kind: "clientLost"; readonly clientId: string }
   /** News of a call is too large to be sent to its client. */
   | { readonly kind: "unsendable"; readonly clientId: string; readonly id: string; readonly message: string }
@@ -39,6 +42,18 @@ export type Event =
   | { readonly kind: "stopping"; readonly finish: boolean }
   /** Time has passed: sent at the latest when `wakeAt` asked for it. */
   | { readonly kind: "tick" };
+
+/** Rows of a shard, from a place up to the next; null at its end. */
+export interface SliceEvent {
+  readonly kind: "slice";
+  readonly workerId: string;
+  readonly taskId: string;
+  readonly ordinal: number;
+  readonly from: number;
+  readonly next: number | null;
+  readonly rows: number;
+  readonly body: Body;
+}
 
 /** A worker could not do its task. `shard` is the one that failed, where one did. */
 export interface TaskFailed {
@@ -57,7 +72,7 @@ export type Action =
   | { readonly kind: "assign"; readonly workerId: string; readonly header: WorkerReply & { type: "task" }; readonly body: Body }
   | { readonly kind: "cancelTask"; readonly workerId: string; readonly taskId: string }
   /** News of a call that goes on. */
-  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" }; readonly body: Body }
+  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" }; readonly body: Body }
   /** The one final answer of a call that was taken. */
   | { readonly kind: "answer"; readonly clientId: string; readonly header: ClientReply & { type: "result" | "error" } }
   /** The one final answer of a call that was not. */
@@ -73,6 +88,10 @@ export function eventOfMessage(workerId: string, header: Exclude<WorkerMessage, 
     case "ready": return { kind: "ready", workerId, nonce: header.nonce, cached: header.cached };
     case "heartbeat": return { kind: "heartbeat", workerId };
     case "partial": return { kind: "partial", workerId, taskId: header.taskId, block: header.block, body };
+    case "slice": {
+      const { taskId, ordinal, from, next, rows } = header;
+      return { kind: "slice", workerId, taskId, ordinal, from, next, rows, body };
+    }
     case "done": return { kind: "done", workerId, taskId: header.taskId, cost: header.cost };
     case "failed": {
       const { taskId, code, message, details, retry, shard } = header;

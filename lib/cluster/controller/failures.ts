@@ -49,6 +49,18 @@ export function noWorkers(origin: string): Failure {
   return { code: "SHARD_UNAVAILABLE", message, details: { workers: 0 }, origin };
 }
 
+/** SHARD_UNAVAILABLE: of the shards of a table these are held by nobody. */
+export function shardsLacking(names: readonly string[], origin: string): Failure {
+  const message = `no live worker holds ${list(names)}; start a worker whose data_dir has them`;
+  return { code: "SHARD_UNAVAILABLE", message, details: { shards: names.slice(0, namesMax) }, origin };
+}
+
+/** GENERATION_GONE: a call names generations of shards that nobody holds any more. */
+export function pinnedGone(names: readonly string[], origin: string): Failure {
+  const message = `no live worker holds ${list(names)}, of which the query names generations; ask without generations`;
+  return { code: "GENERATION_GONE", message, details: { shards: names.slice(0, namesMax) }, origin };
+}
+
 /** GENERATION_GONE: the table was replaced under a call, and there is no way to restart it. */
 export function generationGone(name: string, origin: string): Failure {
   const message = `the generation of ${name} that the query had begun to read is gone and cannot be replaced by a newer one; ask again`;
@@ -58,8 +70,9 @@ export function generationGone(name: string, origin: string): Failure {
 /** DEADLINE: the time of a call has run out, naming what was outstanding. */
 export function deadlinePassed(call: Call, workers: readonly string[], origin: string): Failure {
   const outstanding = call.shards.length - call.answeredCount;
-  const shards = call.shards.filter(({ ordinal }) => call.ordinals[ordinal] !== ordinalStates.answered).map(({ name }) => name);
-  const where = workers.length === 0 ? "no worker had taken them" : `workers at it: ${list(workers)}`;
+  const shards = call.shards.filter(({ ordinal }) => call.ordinals[ordinal]! < ordinalStates.answered).map(({ name }) => name);
+  const idle = call.stream?.credit === 0 ? "the client has taken no rows lately" : "no worker had taken them";
+  const where = workers.length === 0 ? idle : `workers at it: ${list(workers)}`;
   const message = `time ran out with ${outstanding} of ${call.shards.length} shards outstanding, ${list(shards)} (${where}); give the call a longer timeout`;
   return {
     code: "DEADLINE", message, origin,

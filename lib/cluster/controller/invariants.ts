@@ -1,5 +1,7 @@
 /** What must hold of a controller's state between any two events. For tests and the simulator. */
+import { limits } from "../../base/limits.js";
 import type { Shard } from "./catalog.js";
+import { isEnough, taskSlicesMax } from "./slices.js";
 import { ordinalStates, workersMax, type Call, type ControllerState, type Task, type Worker } from "./state.js";
 import { hasReader } from "./tasks.js";
 
@@ -25,23 +27,41 @@ function check<T>(items: Iterable<T>, kind: string, nameOf: (item: T) => string,
 }
 
 function rulesOfCall(state: ControllerState, call: Call): Rule[] {
-  const { waiting, running, answered } = ordinalStates;
-  const counts = [0, 0, 0];
+  const { waiting, running, answered, leftOut } = ordinalStates;
+  const counts = [0, 0, 0, 0];
   for (const stands of call.ordinals) counts[stands]! += 1;
   const open = [...call.tasks].flatMap((taskId) => [...state.tasks.get(taskId)?.open ?? []]);
   return [
     [call.ordinals.length === call.shards.length, "it has as many ordinals as shards"],
     [call.shards.every(({ ordinal }, index) => ordinal === index), "its shards are numbered in order"],
-    [call.waitingCount === counts[waiting] && call.answeredCount === counts[answered], "its shards are counted"],
+    [call.waitingCount === counts[waiting] && call.answeredCount === counts[answered]! + counts[leftOut]!, "its shards are counted"],
+    [call.leftOut.length === call.lacking + counts[leftOut]!, "the shards it goes without are named"],
+    [call.leftOut.length === 0 || call.scope.isPartialAllowed, "it goes without shards only where it may"],
+    ...rulesOfStream(state, call),
     [call.ordinals.subarray(0, call.firstWaiting).every((stands) => stands !== waiting), "no shard waits before the first that does"],
     [open.length === counts[running] && new Set(open).size === open.length, "every running shard is open in exactly one task"],
     [open.every((ordinal) => call.ordinals[ordinal] === running), "every open shard is running"],
-    [call.shards.every((shard) => call.ordinals[shard.ordinal] !== waiting || hasReader(state, call, shard)), "every waiting shard has a reader"],
+    [isEnough(call.stream) || call.shards.every((shard) => call.ordinals[shard.ordinal] !== waiting || hasReader(state, call, shard)), "every waiting shard has a reader"],
     [call.waitingCount > 0 === (state.queues.get(call.affinity)?.has(call.queryId) === true), "it is queued while shards wait"],
     [call.tasks.size > 0 || call.waitingCount > 0, "it goes on while there is something left to do"],
     [call.tries.every((count) => count < state.options.attemptsMax), "no shard is tried too often"],
     [state.clients.get(call.clientId)?.get(call.id) === call.queryId, "its client is known by it"],
     [state.wakeAtMs <= call.deadlineMs, "a tick is due at its deadline"],
+  ];
+}
+
+function rulesOfStream(state: ControllerState, { stream, ordinals, tasks }: Call): Rule[] {
+  const budgets = [...tasks].map((taskId) => state.tasks.get(taskId)?.budget ?? null);
+  if (stream === null) return [[budgets.every((budget) => budget === null), "its tasks send partials"]];
+  const asked = budgets.reduce((sum, budget) => sum + (budget?.slices ?? 0), 0);
+  const { head, rows, rowsBefore, credit } = stream;
+  return [
+    [budgets.every((budget) => budget !== null && budget.slices >= 0), "its tasks send no more slices than they may"],
+    [credit >= 0 && credit + asked <= limits.sliceCreditMax + budgets.length * taskSlicesMax, "its slices are bounded"],
+    [ordinals.subarray(0, head).every((stands) => stands >= ordinalStates.answered), "shards before the first unfinished one are finished"],
+    [head === ordinals.length || ordinals[head]! < ordinalStates.answered, "the first unfinished shard is unfinished"],
+    [rowsBefore === rows.subarray(0, head).reduce((sum, count) => sum + count, 0), "the rows before it are counted"],
+    [!isEnough(stream) || tasks.size > 0, "it ends when it has enough"],
   ];
 }
 

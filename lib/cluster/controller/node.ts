@@ -181,7 +181,7 @@ class ControllerNode {
     }
   }
 
-  #forward(clientId: string, header: ClientReply & { type: "accepted" | "partial" }, body: Body): void {
+  #forward(clientId: string, header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" }, body: Body): void {
     try {
       this.#sendToClient(clientId, header, body);
     } catch (cause) {
@@ -232,6 +232,7 @@ class ControllerNode {
     switch (header.type) {
       case "call": this.#call(session, header, body); break;
       case "cancel": this.#dispatch({ kind: "cancelled", clientId: session.id, id: header.id }); break;
+      case "credit": this.#dispatch({ kind: "credit", clientId: session.id, id: header.id, attempt: header.attempt, slices: header.slices }); break;
       case "heartbeat": break;
       case "bye": this.#lose(peer, "it said goodbye", true); break;
       default: unreachable(header);

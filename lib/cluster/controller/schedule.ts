@@ -2,10 +2,12 @@
  * Who does what next. An idle worker gets, of the most urgent call, shards whose columns it has cached; else shards it
  * is the preferred reader of; else, after a short wait that leaves those to their own readers, any it can read.
  */
-import type { ShardRef } from "../../wire/messages.js";
+import type { ShardRef, WorkerReply } from "../../wire/messages.js";
 import { chooseBatch } from "./batches.js";
-import { preferredReader, readersOf } from "./catalog.js";
+import { chunkRows } from "../../columns/dtypes.js";
+import { preferredReader, readersOf, rowsOf } from "./catalog.js";
 import { dequeue, inTurn, rotate } from "./queues.js";
+import { isEnough, takeBudget, taskSlicesMax, type SliceBudget, type SliceStream } from "./slices.js";
 import { ordinalStates, requestWake, type Call, type ControllerState, type Step, type Task, type Worker } from "./state.js";
 
 /** A batch is at most this much work, so that a slow worker holds up little and a deadline is noticed. */
@@ -24,6 +26,10 @@ const waitFromTaskMs = 5;
 export function scheduleWorker(step: Step, worker: Worker): void {
   for (const call of callsInTurn(step.state)) {
     if (isResting(step, call)) continue;
+    if (call.stream !== null) {
+      if (assignSlices(step, call, call.stream, worker)) return;
+      continue;
+    }
     const size = batchSize(step.state, call);
     const waiting = findWaiting(step.state, call, worker, size);
     if (assignNear(step, call, worker, { waiting, size }) || assignAny(step, call, worker, { waiting, size })) return;
@@ -34,6 +40,10 @@ export function scheduleWorker(step: Step, worker: Worker): void {
 export function scheduleCall(step: Step, call: Call): void {
   const { state } = step;
   if (!state.calls.has(call.queryId) || isResting(step, call)) return;
+  if (call.stream !== null) {
+    for (const workerId of state.idle) assignSlices(step, call, call.stream, state.workers.get(workerId)!);
+    return;
+  }
   for (const assignSome of [assignNear, assignAny]) {
     for (const workerId of state.idle) {
       if (call.waitingCount === 0) return;
@@ -84,12 +94,45 @@ function assignAny(step: Step, call: Call, worker: Worker, { waiting: { others }
   return true;
 }
 
-function assign(step: Step, call: Call, worker: Worker, ordinals: readonly number[]): void {
+/**
+ * Gives a worker the first waiting shards that it can read, if the client has room for their rows; tells whether it did.
+ * Rows are wanted in the order of shards, so a shard further on is not taken for being cached.
+ */
+function assignSlices(step: Step, call: Call, stream: SliceStream, worker: Worker): boolean {
+  if (call.waitingCount === 0 || stream.credit < 1 || isEnough(stream)) return false;
+  const ordinals = nextInOrder(step.state, call, worker);
+  const [first] = ordinals;
+  const budget = first === undefined ? undefined : takeBudget(stream, first);
+  if (budget === undefined) return false;
+  assign(step, call, worker, ordinals.slice(0, budget.slices), budget);
+  return true;
+}
+
+/** The first waiting ordinal that a worker can read, and those after it as long as their rows fit about one slice. */
+function nextInOrder(state: ControllerState, call: Call, worker: Worker): number[] {
+  const ordinals: number[] = [];
+  let rows = 0;
+  skipAssigned(call);
+  for (let ordinal = call.firstWaiting; ordinal < call.shards.length && ordinals.length < taskSlicesMax; ordinal++) {
+    const isReadable = call.ordinals[ordinal] === ordinalStates.waiting && canRead(state, call, worker, call.shards[ordinal]!);
+    if (ordinals.length === 0 && !isReadable) continue;
+    rows += rowsOf(state.catalog, call.shards[ordinal]!.name) ?? chunkRows;
+    if (ordinals.length > 0 && (!isReadable || rows > chunkRows)) break;
+    ordinals.push(ordinal);
+  }
+  return ordinals;
+}
+
+function canRead(state: ControllerState, call: Call, worker: Worker, shard: ShardRef): boolean {
+  return readersOf(state.catalog, shard).has(worker.id) && call.excluded.get(shard.ordinal)?.has(worker.id) !== true;
+}
+
+function assign(step: Step, call: Call, worker: Worker, ordinals: readonly number[], budget: SliceBudget | null = null): void {
   const { state, nowMs } = step;
   const nonce = worker.nonce!;
   const task: Task = {
     id: state.options.makeId(), queryId: call.queryId, workerId: worker.id, open: new Set(ordinals),
-    shardCount: ordinals.length, assignedMs: nowMs,
+    shardCount: ordinals.length, assignedMs: nowMs, budget,
   };
   state.tasks.set(task.id, task);
   call.tasks.add(task.id);
@@ -105,8 +148,14 @@ function assign(step: Step, call: Call, worker: Worker, ordinals: readonly numbe
     header: {
       type: "task", taskId: task.id, attempt: call.attempt, kind: "groupby", queryId: call.queryId, nonce,
       shards: ordinals.map((ordinal) => call.shards[ordinal]!), remainingMs: Math.max(0, call.deadlineMs - nowMs),
+      ...(budget === null || call.stream === null ? {} : { rows: rowsAsked(call.stream, budget, ordinals) }),
+      ...(call.absent === undefined ? {} : { absent: [...call.absent] }),
     },
   });
+}
+
+function rowsAsked({ from }: SliceStream, { slices, rows }: SliceBudget, ordinals: readonly number[]): NonNullable<(WorkerReply & { type: "task" })["rows"]> {
+  return { slices, rowsMax: rows === Infinity ? null : rows, from: ordinals.map((ordinal) => from[ordinal]!) };
 }
 
 /** Waiting ordinals a worker can read, ascending, by how near they are to it. */
@@ -127,7 +176,7 @@ function findWaiting(state: ControllerState, call: Call, worker: Worker, size: n
     if (looked >= lookMax && found.cached.length + found.preferred.length > 0) break;
     looked += 1;
     const shard = call.shards[ordinal]!;
-    if (!readersOf(state.catalog, shard).has(worker.id) || call.excluded.get(ordinal)?.has(worker.id) === true) continue;
+    if (!canRead(state, call, worker, shard)) continue;
     const ordinals = found[nearness(state, call, worker, shard)];
     if (ordinals.length < enough) ordinals.push(ordinal);
   }
@@ -140,7 +189,8 @@ function skipAssigned(call: Call): void {
 
 function nearness(state: ControllerState, call: Call, worker: Worker, shard: ShardRef): keyof Waiting {
   const columns = worker.cached.get(shard.name);
-  if (columns !== undefined && call.columns.length > 0 && call.columns.every((column) => columns.has(column))) return "cached";
+  const wanted = call.scope.columns;
+  if (columns !== undefined && wanted.length > 0 && wanted.every((column) => columns.has(column))) return "cached";
   return preferredReader(state.catalog, shard) === worker.id ? "preferred" : "others";
 }
 

@@ -1,11 +1,12 @@
 /** The state of the scheduling core: plain data, updated in place by one event at a time. */
 import type { ErrorCode, ErrorDetails } from "../../base/errors.js";
-import type { Cost, ShardRef } from "../../wire/messages.js";
+import type { AbsentColumn, Cost, LeftOut, ShardRef } from "../../wire/messages.js";
 import { createCatalog, type Catalog } from "./catalog.js";
 import type { Action, Body } from "./events.js";
 import type { GoneGeneration } from "./generations.js";
 import { createQueues, type FairQueues } from "./queues.js";
 import { createMean, type RunningMean } from "./running-mean.js";
+import type { SliceBudget, SliceStream } from "./slices.js";
 
 /** Why a call or a task failed: an error code and its facts, not an exception. */
 export interface Failure {
@@ -61,10 +62,24 @@ export interface Task {
   readonly open: Set<number>;
   readonly shardCount: number;
   readonly assignedMs: number;
+  /** What it may still send of a call for rows; null for partials. */
+  readonly budget: SliceBudget | null;
 }
 
-/** Where an ordinal of a call stands. */
-export const ordinalStates = { waiting: 0, running: 1, answered: 2 } as const;
+/** Where an ordinal of a call stands; one that is left out counts as answered. */
+export const ordinalStates = { waiting: 0, running: 1, answered: 2, leftOut: 3 } as const;
+
+/** Which shards a call asks for, and how it takes those that cannot be had. */
+export interface Scope {
+  readonly tables: readonly string[];
+  readonly columns: readonly string[];
+  /** Whether unknown tables and columns are empty. */
+  readonly missingIsEmpty: boolean;
+  /** Whether an answer without the shards that cannot be had is one. */
+  readonly isPartialAllowed: boolean;
+  /** The generations to read, by name; null for those that are current. */
+  readonly pinned: ReadonlyMap<string, string> | null;
+}
 
 /** A call from its acceptance to its one final answer. */
 export interface Call {
@@ -72,8 +87,9 @@ export interface Call {
   readonly clientId: string;
   /** The id the client gave it. */
   readonly id: string;
-  readonly tables: readonly string[];
-  readonly columns: readonly string[];
+  readonly scope: Scope;
+  /** Dtypes of columns that a shard may lack; undefined where that is an error. */
+  absent: readonly AbsentColumn[] | undefined;
   readonly affinity: string;
   readonly body: Body;
   readonly bodyBytes: number;
@@ -92,6 +108,14 @@ export interface Call {
   firstWaiting: number;
   /** Workers that failed an ordinal in a way that another may not. */
   readonly excluded: Map<number, Set<string>>;
+  /** What a call for rows asked; null for partials. */
+  readonly streamAsked: { readonly slices: number; readonly rowsMax: number | null } | null;
+  /** Shards of its tables that nobody held when it began. */
+  lacking: number;
+  /** How far the rows of each shard have been sent; null for a call for partials. */
+  stream: SliceStream | null;
+  /** Shards that are not in the answer, which allows for that. */
+  leftOut: LeftOut[];
   readonly gone: GoneGeneration[];
   /** The last failure of a task, told when nothing is left to try. */
   failure: Failure | undefined;

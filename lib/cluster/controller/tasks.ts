@@ -1,12 +1,14 @@
 /** Tasks: what their workers say about them, and what becomes of the shards they leave unanswered. */
+import { addCosts } from "../../wire/costs.js";
 import type { Block, Cost, ShardRef } from "../../wire/messages.js";
 import { isAligned } from "./batches.js";
-import { failCall, finishIfWhole, releaseTask, restartCall, restartOverNewSet } from "./calls.js";
+import { canRestart, failCall, finishIfWhole, leaveOut, releaseTask, restartCall, restartOverNewSet, settleHead } from "./calls.js";
 import { isHeldByOther, readersOf } from "./catalog.js";
-import type { Body, TaskFailed } from "./events.js";
+import type { Body, SliceEvent, TaskFailed } from "./events.js";
 import * as failures from "./failures.js";
 import { enqueue } from "./queues.js";
 import { observe } from "./running-mean.js";
+import { isEnough, takeSlice } from "./slices.js";
 import { ordinalStates, type Call, type ControllerState, type Failure, type Step, type Task, type Worker } from "./state.js";
 
 /** How long a call rests after a failure that a pause may heal. */
@@ -35,17 +37,54 @@ export function onPartial(step: Step, worker: Worker, { taskId, block, body }: {
   step.actions.push({ kind: "forward", clientId: call.clientId, header: { type: "partial", id: call.id, attempt: call.attempt, block }, body });
 }
 
+/** Hands a slice of rows on to the client. One that is late, repeated or more than was asked for is dropped. */
+export function onSlice(step: Step, worker: Worker, slice: SliceEvent): void {
+  const assignment = findAssignment(step.state, worker, slice.taskId);
+  if (assignment === undefined) return;
+  const { task, call } = assignment;
+  const { ordinal, from, next, rows, body } = slice;
+  const { stream } = call;
+  if (stream === null || task.budget === null || !task.open.has(ordinal) || !takeSlice(stream, task.budget, slice)) return;
+  if (next === null) {
+    task.open.delete(ordinal);
+    call.ordinals[ordinal] = ordinalStates.answered;
+    call.answeredCount += 1;
+    settleHead(call, stream);
+  }
+  call.workers.add(worker.id);
+  step.actions.push({ kind: "forward", clientId: call.clientId, header: { type: "slice", id: call.id, attempt: call.attempt, ordinal, from, next, rows }, body });
+  if (isEnough(stream)) stopOtherTasks(step, call);
+}
+
+/** Takes back what is not wanted any more. A task that has sent all it may ends by itself, and says what it cost. */
+function stopOtherTasks(step: Step, call: Call): void {
+  for (const taskId of [...call.tasks]) {
+    const task = step.state.tasks.get(taskId)!;
+    if (task.budget === null || task.budget.slices <= 0 || task.budget.rows <= 0) continue;
+    releaseTask(step.state, task);
+    letWait(step, call, task);
+    step.actions.push({ kind: "cancelTask", workerId: task.workerId, taskId });
+  }
+  finishIfWhole(step, call);
+}
+
 /** Ends a task that went well, and its call when nothing else is outstanding. */
 export function onDone(step: Step, worker: Worker, { taskId, cost }: { taskId: string; cost: Cost }): Call | undefined {
   const assignment = findAssignment(step.state, worker, taskId);
   if (assignment === undefined) return undefined;
   const { task, call } = assignment;
   call.cost = addCosts(call.cost, cost);
+  if (task.open.size > 0 && task.budget?.hasSent === true) return giveBack(step, assignment);
   if (task.open.size > 0) {
     return giveBack(step, assignment, { failure: failures.unanswered(call, task, worker), charged: task.open, exclude: true });
   }
   const tookMs = step.nowMs - task.assignedMs;
   observe(step.state.taskMs, tookMs);
+  if (task.budget !== null) {
+    releaseTask(step.state, task);
+    finishIfWhole(step, call);
+    return undefined;
+  }
   // What the worker computed, without the way there and back, which a larger batch would not lengthen.
   const workMs = Math.min(tookMs, cost.scanMs + cost.mergeMs);
   observe(step.state.shardMs, workMs / task.shardCount);
@@ -63,7 +102,7 @@ export function onFailed(step: Step, worker: Worker, failed: TaskFailed): Call |
   const failure = failures.failureOfTask(failed, worker);
   const shard = failedShard(task, call, failed);
   const isHeldElsewhere = shard !== undefined && isHeldByOther(step.state.catalog, shard, worker.id);
-  if (failed.code === "GENERATION_GONE" && shard !== undefined && !isHeldElsewhere) {
+  if (failed.code === "GENERATION_GONE" && shard !== undefined && !isHeldElsewhere && canRestart(call)) {
     releaseTask(step.state, task);
     restartCall(step, call, shard);
     return call;
@@ -93,17 +132,23 @@ export function onLostTask(step: Step, worker: Worker, reason: string): Call | u
   return giveBack(step, assignment, { failure, charged: task.open, exclude: false });
 }
 
-/** Fails a call of which a waiting shard has nobody left to read it, if a newer set cannot be read in its place. */
+/** Fails a call of which a waiting shard has nobody left to read it, if a newer set cannot be read in its place, or goes on without. */
 export function failIfStranded(step: Step, call: Call): void {
   const { state } = step;
+  if (isEnough(call.stream)) return;
+  const before = call.leftOut.length;
   for (let ordinal = call.firstWaiting; ordinal < call.shards.length; ordinal++) {
     const shard = call.shards[ordinal]!;
     if (call.ordinals[ordinal] !== ordinalStates.waiting || hasReader(state, call, shard)) continue;
     if (readersOf(state.catalog, shard).size === 0 && restartOverNewSet(step, call, shard)) return;
-    const failure = call.excluded.has(ordinal) ? call.failure : undefined;
-    failCall(step, call, failure ?? failures.shardUnavailable(shard, state.options.origin));
-    return;
+    const failure = (call.excluded.has(ordinal) ? call.failure : undefined) ?? failures.shardUnavailable(shard, state.options.origin);
+    if (call.scope.isPartialAllowed) leaveOut(step, call, shard, failure);
+    else {
+      failCall(step, call, failure);
+      return;
+    }
   }
+  if (call.leftOut.length > before) finishIfWhole(step, call);
 }
 
 /** Tells whether a live worker may still be given a shard of a call. */
@@ -125,18 +170,20 @@ interface Blame {
 /** Ends a task and lets its open ordinals wait again, or ends the call when one of them has been tried too often. */
 function giveBack(step: Step, { task, call, worker }: Assignment, blame?: Blame): Call | undefined {
   releaseTask(step.state, task);
-  for (const ordinal of task.open) call.ordinals[ordinal] = ordinalStates.waiting;
-  call.waitingCount += task.open.size;
-  const [first] = task.open; // They are in ascending order.
-  if (first !== undefined) {
-    call.firstWaiting = Math.min(call.firstWaiting, first);
-    enqueue(step.state.queues, call.affinity, call.queryId);
-  }
-  if (blame !== undefined && isTriedTooOften(step, call, worker, blame)) {
-    failCall(step, call, blame.failure);
+  letWait(step, call, task);
+  if (isEnough(call.stream)) {
+    finishIfWhole(step, call);
     return undefined;
   }
-  if (task.open.size === 0) {
+  const lost = blame === undefined ? [] : chargeTries(step, call, worker, blame);
+  if (blame !== undefined && lost.length > 0) {
+    if (!call.scope.isPartialAllowed) {
+      failCall(step, call, blame.failure);
+      return undefined;
+    }
+    for (const ordinal of lost) leaveOut(step, call, call.shards[ordinal]!, blame.failure);
+  }
+  if (task.open.size === lost.length) {
     finishIfWhole(step, call);
     return undefined;
   }
@@ -147,16 +194,26 @@ function giveBack(step: Step, { task, call, worker }: Assignment, blame?: Blame)
   return call;
 }
 
-/** Counts a failed try of the charged ordinals; tells whether one of them has used up its tries. */
-function isTriedTooOften(step: Step, call: Call, worker: Worker, { failure, charged, exclude }: Blame): boolean {
+/** Lets the open ordinals of a task that is over wait again. */
+function letWait(step: Step, call: Call, task: Task): void {
+  for (const ordinal of task.open) call.ordinals[ordinal] = ordinalStates.waiting;
+  call.waitingCount += task.open.size;
+  const [first] = task.open; // They are in ascending order.
+  if (first === undefined) return;
+  call.firstWaiting = Math.min(call.firstWaiting, first);
+  enqueue(step.state.queues, call.affinity, call.queryId);
+}
+
+/** Counts a failed try of the charged ordinals; gives those that have used up their tries. */
+function chargeTries(step: Step, call: Call, worker: Worker, { failure, charged, exclude }: Blame): number[] {
   call.failure = failure;
-  let most = 0;
+  const lost: number[] = [];
   for (const ordinal of charged) {
     call.tries[ordinal]! += 1;
-    most = Math.max(most, call.tries[ordinal]!);
+    if (call.tries[ordinal]! >= step.state.options.attemptsMax) lost.push(ordinal);
     if (exclude) call.excluded.set(ordinal, new Set([...call.excluded.get(ordinal) ?? [], worker.id]));
   }
-  return most >= step.state.options.attemptsMax;
+  return lost;
 }
 
 /** The task when it is alive and this worker's. */
@@ -178,14 +235,6 @@ function openOrdinals(task: Task, call: Call, block: Block): number[] | undefine
 /** The shard of a task that its worker says failed; undefined when it names none that is open. */
 function failedShard(task: Task, call: Call, { shard }: TaskFailed): ShardRef | undefined {
   return [...task.open].map((ordinal) => call.shards[ordinal]!).find(({ name }) => name === shard);
-}
-
-function addCosts(a: Cost, b: Cost): Cost {
-  return {
-    shards: a.shards + b.shards, shardsPruned: a.shardsPruned + b.shardsPruned, rowsScanned: a.rowsScanned + b.rowsScanned,
-    chunksDecoded: a.chunksDecoded + b.chunksDecoded, chunksPruned: a.chunksPruned + b.chunksPruned,
-    cacheHits: a.cacheHits + b.cacheHits, bytesDecoded: a.bytesDecoded + b.bytesDecoded, scanMs: a.scanMs + b.scanMs, mergeMs: a.mergeMs + b.mergeMs,
-  };
 }
 
 function logRetry(step: Step, { task, call, worker }: Assignment, { code, message }: Failure): void {

@@ -1,6 +1,6 @@
 /** What the message thread and the compute thread of one worker say to each other. */
 import type { Block, Cost } from "../../wire/messages.js";
-import type { CacheChange, ComputeTask } from "./core.js";
+import type { CacheChange, ComputeTask, RowSlice } from "./core.js";
 import type { Failure } from "./failure.js";
 
 /** What a compute thread is born with. */
@@ -8,6 +8,7 @@ export interface ComputeSetup {
   readonly dataDir: string;
   readonly cacheBytes: number;
   readonly queryBytes: number;
+  readonly partialCacheBytes: number;
   /** One Int32: the number of the newest run that is to stop. */
   readonly stopFlag: SharedArrayBuffer;
 }
@@ -24,5 +25,6 @@ export type ComputeReply =
   | { readonly kind: "up" }
   | { readonly kind: "unusable"; readonly failure: Failure }
   | { readonly kind: "block"; readonly taskId: string; readonly block: Block; readonly partial: Uint8Array }
+  | { readonly kind: "slice"; readonly taskId: string; readonly slice: RowSlice }
   | { readonly kind: "done"; readonly taskId: string; readonly cost: Cost; readonly cacheChanges: readonly CacheChange[] }
   | { readonly kind: "failed"; readonly taskId: string; readonly failure: Failure; readonly cacheChanges: readonly CacheChange[] };

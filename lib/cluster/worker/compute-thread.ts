@@ -6,13 +6,14 @@ import type { ComputeTask, WorkerEvent } from "./core.js";
 import { failureOf, type Failure } from "./failure.js";
 
 /** What a compute thread tells, as events of the worker's core. */
-export type ComputeEvent = WorkerEvent & { kind: "computeUp" | "computeLost" | "block" | "taskDone" | "taskFailed" };
+export type ComputeEvent = WorkerEvent & { kind: "computeUp" | "computeLost" | "block" | "slice" | "taskDone" | "taskFailed" };
 
 /** What a compute thread is started with. */
 export interface ComputeThreadOptions {
   readonly dataDir: string;
   readonly cacheBytes: number;
   readonly queryBytes: number;
+  readonly partialCacheBytes: number;
   readonly onEvent: (event: ComputeEvent) => void;
   /** The program of the thread; the one beside this file when absent. */
   readonly program?: URL;
@@ -59,10 +60,10 @@ export class ComputeThread {
   #isClosed = false;
   #settleStart: (error?: BquerydError) => void = () => undefined;
 
-  constructor({ dataDir, cacheBytes, queryBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
+  constructor({ dataDir, cacheBytes, queryBytes, partialCacheBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
     const stopFlag = new SharedArrayBuffer(4);
     this.#program = program;
-    this.#setup = { dataDir, cacheBytes, queryBytes, stopFlag };
+    this.#setup = { dataDir, cacheBytes, queryBytes, partialCacheBytes, stopFlag };
     this.#stopFlag = new Int32Array(stopFlag);
     this.#onEvent = onEvent;
     this.started = new Promise((resolve, reject) => {
@@ -121,7 +122,7 @@ export class ComputeThread {
         this.#onEvent({ kind: "computeUp" });
         this.#settleStart();
         break;
-      case "block": this.#onEvent(reply); break;
+      case "block": case "slice": this.#onEvent(reply); break;
       case "done":
         this.#deaths = 0;
         this.#runningId = undefined;

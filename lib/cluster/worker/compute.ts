@@ -37,7 +37,7 @@ function serve(port: MessagePort, setup: ComputeSetup): void {
 }
 
 function runTask(port: MessagePort, engine: Engine, task: ComputeTask, isCancelled: () => boolean): void {
-  const { taskId, query, shards, remainingMs } = task;
+  const { taskId, query, shards, remainingMs, rows, absent } = task;
   const deadlineMs = monotonicMs() + remainingMs;
   const isLate = () => monotonicMs() >= deadlineMs;
   try {
@@ -45,6 +45,8 @@ function runTask(port: MessagePort, engine: Engine, task: ComputeTask, isCancell
       query, shards,
       shouldStop: () => isCancelled() || isLate(),
       onBlock: (block, partial) => { post(port, { kind: "block", taskId, block, partial }); },
+      ...(rows === undefined ? {} : { rows: { ...rows, onSlice: (slice) => { post(port, { kind: "slice", taskId, slice }); } } }),
+      ...(absent === undefined ? {} : { absent }),
     });
     post(port, { kind: "done", taskId, cost, cacheChanges: engine.takeCacheChanges() });
   } catch (cause) {
@@ -68,7 +70,8 @@ function locate(cause: BquerydError, { shards }: ComputeTask): Failure {
 }
 
 function post(port: MessagePort, reply: ComputeReply): void {
-  // Only a partial that fills its buffer is handed over; a view of something larger is copied by posting it.
-  const isWhole = reply.kind === "block" && reply.partial.byteLength === reply.partial.buffer.byteLength;
-  port.postMessage(reply, isWhole && reply.partial.buffer instanceof ArrayBuffer ? [reply.partial.buffer] : []);
+  const bytes = reply.kind === "block" ? reply.partial : reply.kind === "slice" ? reply.slice.bytes : undefined;
+  // Only what fills its buffer is handed over; a view of something larger is copied by posting it.
+  const isWhole = bytes !== undefined && bytes.byteLength === bytes.buffer.byteLength;
+  port.postMessage(reply, isWhole && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []);
 }

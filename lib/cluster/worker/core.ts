@@ -4,7 +4,7 @@
  * first task that names it wins, every other is declined.
  */
 import { unreachable } from "../../base/errors.js";
-import type { Block, Cost, Holding, ShardRef, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import type { AbsentColumn, Block, Cost, Holding, ShardRef, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 import type { Failure } from "./failure.js";
 
 /** The columns of a shard that the compute thread now holds decoded; an empty list means none any more. */
@@ -20,6 +20,22 @@ export interface ComputeTask {
   readonly query: Uint8Array;
   readonly shards: readonly ShardRef[];
   readonly remainingMs: number;
+  /** Asks for rows, in place of partials. */
+  readonly rows?: RowsAsked;
+  /** The dtypes of columns that a shard may lack; absent where that is an error. */
+  readonly absent?: readonly AbsentColumn[];
+}
+
+/** How many slices and rows a task may send, and where each of its shards goes on. */
+export type RowsAsked = NonNullable<(WorkerReply & { type: "task" })["rows"]>;
+
+/** A stretch of a shard's rows, encoded. */
+export interface RowSlice {
+  readonly ordinal: number;
+  readonly from: number;
+  readonly next: number | null;
+  readonly rows: number;
+  readonly bytes: Uint8Array;
 }
 
 /** What happens to a worker. A link is the connection to one controller, named by its address. */
@@ -31,6 +47,7 @@ export type WorkerEvent =
   | { readonly kind: "computeUp" }
   | { readonly kind: "computeLost"; readonly failure: Failure; readonly error?: unknown }
   | { readonly kind: "block"; readonly taskId: string; readonly block: Block; readonly partial: Uint8Array }
+  | { readonly kind: "slice"; readonly taskId: string; readonly slice: RowSlice }
   /** A block of the running task is larger than a message may be. */
   | { readonly kind: "blockRefused"; readonly taskId: string; readonly failure: Failure }
   | { readonly kind: "taskDone"; readonly taskId: string; readonly cost: Cost; readonly cacheChanges: readonly CacheChange[] }
@@ -111,6 +128,7 @@ export function on(state: WorkerState, event: WorkerEvent, nowMs: number): Instr
     case "computeUp": state.computeUp = true; return offer(state);
     case "computeLost": return onComputeLost(state, event.failure);
     case "block": return onBlock(state, event.taskId, event.block, event.partial);
+    case "slice": return onSlice(state, event.taskId, event.slice);
     case "blockRefused": return onBlockRefused(state, event.taskId, event.failure);
     case "taskDone": return finishTask(state, { type: "done", taskId: event.taskId, cost: event.cost }, event.cacheChanges);
     case "taskFailed": return finishTask(state, failedMessage(event.taskId, event.failure), event.cacheChanges);
@@ -167,7 +185,7 @@ function onReceived(state: WorkerState, { link, header, body }: WorkerEvent & { 
 }
 
 function onTask(state: WorkerState, link: string, task: WorkerReply & { type: "task" }, body: readonly Uint8Array[]): Instruction[] {
-  const { taskId, shards, remainingMs, nonce } = task;
+  const { taskId, shards, remainingMs, nonce, rows, absent } = task;
   if (state.running?.taskId === taskId) return []; // A repeated message.
   if (nonce !== state.nonce) {
     const reason = state.phase === "serving" ? "the offer was taken or withdrawn" : "the worker is stopping";
@@ -175,13 +193,18 @@ function onTask(state: WorkerState, link: string, task: WorkerReply & { type: "t
   }
   state.nonce = undefined;
   state.running = { taskId, link, abandoned: false };
-  const refusal = findRefusal(state, shards, body);
+  const refusal = findRefusal(state, task, body);
   if (refusal !== undefined) return finishTask(state, failedMessage(taskId, refusal));
-  return [{ kind: "run", task: { taskId, query: body[0]!, shards, remainingMs } }];
+  const more = { ...(rows === undefined ? {} : { rows }), ...(absent === undefined ? {} : { absent }) };
+  return [{ kind: "run", task: { taskId, query: body[0]!, shards, remainingMs, ...more } }];
 }
 
 /** Why a task cannot be run at all. Names are checked against the holdings before any of them becomes a path. */
-function findRefusal(state: WorkerState, shards: readonly ShardRef[], body: readonly Uint8Array[]): Failure | undefined {
+function findRefusal(state: WorkerState, { shards, rows }: WorkerReply & { type: "task" }, body: readonly Uint8Array[]): Failure | undefined {
+  if (rows !== undefined && rows.from.length !== shards.length) {
+    const message = `a task for rows says of ${rows.from.length} shards where they go on, and names ${shards.length}`;
+    return { code: "BAD_MESSAGE", message, details: {}, retry: "never", shard: null };
+  }
   if (body.length !== 1 || shards.length === 0) {
     const message = `a task carries a query frame and shards, not ${body.length} frames and ${shards.length} shards`;
     return { code: "BAD_MESSAGE", message, details: {}, retry: "never", shard: null };
@@ -204,6 +227,12 @@ function onBlock(state: WorkerState, taskId: string, block: Block, partial: Uint
   const { running } = state;
   if (running === undefined || running.taskId !== taskId || running.abandoned) return [];
   return [send(running.link, { type: "partial", taskId, block }, [partial])];
+}
+
+function onSlice(state: WorkerState, taskId: string, { ordinal, from, next, rows, bytes }: RowSlice): Instruction[] {
+  const { running } = state;
+  if (running === undefined || running.taskId !== taskId || running.abandoned) return [];
+  return [send(running.link, { type: "slice", taskId, ordinal, from, next, rows }, [bytes])];
 }
 
 function onBlockRefused(state: WorkerState, taskId: string, failure: Failure): Instruction[] {

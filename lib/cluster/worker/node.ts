@@ -74,10 +74,10 @@ class WorkerNode {
   }
 
   async open(registry: Registry): Promise<void> {
-    const { dataDir, cacheMemoryBytes, queryMemoryBytes, controllers, messageBytesMax, heartbeatMs, expiryMs } = this.#config;
+    const { dataDir, cacheMemoryBytes, partialCacheMemoryBytes, queryMemoryBytes, controllers, messageBytesMax, heartbeatMs, expiryMs } = this.#config;
     const log = this.#log;
     this.#compute = await startComputeThread({
-      dataDir, cacheBytes: cacheMemoryBytes, queryBytes: queryMemoryBytes,
+      dataDir, cacheBytes: cacheMemoryBytes, queryBytes: queryMemoryBytes, partialCacheBytes: partialCacheMemoryBytes,
       onEvent: (event) => { this.#onCompute(event); },
     });
     this.#holdings = await watchHoldings({
@@ -134,7 +134,7 @@ class WorkerNode {
     try {
       this.#links?.send(link, header, body);
     } catch (cause) {
-      if (header.type !== "partial") throw cause;
+      if (header.type !== "partial" && header.type !== "slice") throw cause;
       const { taskId } = header;
       this.#apply({ kind: "blockRefused", taskId, failure: failureOf(cause, []) });
     }

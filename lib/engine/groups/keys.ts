@@ -1,14 +1,14 @@
 /** Key columns of a shard: how their values become small whole numbers ("fields") by which groups are found. */
 import { isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
-import { hasNullRows, type TableColumn } from "../../columns/read/table.js";
 import type { Run } from "../input.js";
+import { mayBeNull, type ScanColumn } from "../scan-column.js";
 
 /**
  * A key column of a shard. A value's field is its distance from `minimum` (whole numbers), its code (texts) or its bits
  * (floats); a null's field is `size`, so nulls come last. `size` is undefined where no bound is known beforehand.
  */
 export interface KeyColumn {
-  readonly column: TableColumn;
+  readonly column: ScanColumn;
   readonly kind: "int" | "float" | "code";
   /** Whether some row of the shard is null. */
   readonly hasNulls: boolean;
@@ -21,8 +21,8 @@ export interface KeyColumn {
 const poolSize = 2n ** 32n - 1n;
 
 /** The key column with its range, from the statistics of all its chunks. */
-export function keyColumnOf(column: TableColumn): KeyColumn {
-  const hasNulls = hasNullRows(column);
+export function keyColumnOf(column: ScanColumn): KeyColumn {
+  const hasNulls = mayBeNull(column);
   if (isFloatDtype(column.dtype)) return { column, kind: "float", hasNulls, minimum: 0n, size: undefined };
   if (isTextDtype(column.dtype)) {
     const dictionary = column.dictionary();
@@ -44,11 +44,12 @@ export function fieldTerms(key: KeyColumn, run: Run, stride: bigint): { multipli
   return { multiplier: run.step * stride, offset, nullDelta: (key.size ?? 0n) * stride - ofNull };
 }
 
-function intRange(column: TableColumn): { minimum: bigint; maximum: bigint } {
+function intRange(column: ScanColumn): { minimum: bigint; maximum: bigint } {
   let minimum: bigint | undefined;
   let maximum: bigint | undefined;
   for (let chunk = 0; chunk < column.chunkCount; chunk++) {
     const statistics = column.statistics(chunk);
+    // Without extremes no row of the chunk has a value.
     if (typeof statistics.minimum !== "bigint" || typeof statistics.maximum !== "bigint") continue;
     if (minimum === undefined || statistics.minimum < minimum) minimum = statistics.minimum;
     if (maximum === undefined || statistics.maximum > maximum) maximum = statistics.maximum;

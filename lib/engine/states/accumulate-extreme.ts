@@ -1,16 +1,17 @@
 /** Accumulators of min and max: by int64 (as kept) or float64 value, by the rank of a dictionary code, or by text of a pool. */
 import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type FloatDtype, type TextDtype, type WholeDtype } from "../../columns/dtypes.js";
 import type { Dictionary } from "../../columns/files/dictionary.js";
-import { hasNullRows, type TableColumn } from "../../columns/read/table.js";
 import type { Run } from "../input.js";
+import { mayBeNull, type ScanColumn } from "../scan-column.js";
 import { codesByRank } from "../strings.js";
-import type { Text, Values } from "../values.js";
-import { createSlab, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import type { Values } from "../values.js";
+import { seenTexts, type SeenValues } from "./seen-values.js";
+import { createSlab, slotsOr, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 
 type ExtremeKind = "min" | "max";
 
 /** A min or max accumulator for a column. */
-export function createExtreme(kind: ExtremeKind, column: TableColumn, context: AccumulatorContext): Accumulator {
+export function createExtreme(kind: ExtremeKind, column: ScanColumn, context: AccumulatorContext): Accumulator<SeenValues> {
   const { dtype } = column;
   if (isFloatDtype(dtype)) return createFloatExtreme(kind, column, dtype, context);
   if (!isTextDtype(dtype)) return createIntExtreme(kind, column, dtype, context);
@@ -22,7 +23,7 @@ export function createExtreme(kind: ExtremeKind, column: TableColumn, context: A
 const emptyRank = { min: 0xffff_ffffn, max: 0n };
 const emptyFloat = { min: Infinity, max: -Infinity };
 
-function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator {
+function createIntExtreme(kind: ExtremeKind, column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<SeenValues> {
   const { kernels } = context.arena;
   const { least, greatest } = wholeRange(dtype);
   const slab = createIntSlab((kind === "min" ? greatest : least) - biasOf(dtype), context);
@@ -31,7 +32,7 @@ function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: WholeDt
     grow: growBoth(slab, seen),
     add(input, slots) {
       const run = input.run(column);
-      const at = slots === 0 ? context.zeroSlots() : slots;
+      const at = slotsOr(slots, context);
       kernels[`${kind}Slots${widthNames[run.width]}`](at, run.values, run.nulls, run.rows, run.base, run.step, slab.pointer());
       seen.add(at, run);
     },
@@ -39,12 +40,12 @@ function createIntExtreme(kind: ExtremeKind, column: TableColumn, dtype: WholeDt
       const extreme = new BigInt64Array(kernels.memory.buffer, slab.pointer());
       const picked = BigInt64Array.from(order, (slot) => extreme[slot]!);
       const values: Values = dtype === "bool" ? { dtype, array: Uint8Array.from(picked, (value) => (value === 1n ? 1 : 0)) } : { dtype, array: picked };
-      return { kind, seen: seen.take(order), values };
+      return { seen: seen.take(order), values };
     },
   };
 }
 
-function createFloatExtreme(kind: ExtremeKind, column: TableColumn, dtype: FloatDtype, context: AccumulatorContext): Accumulator {
+function createFloatExtreme(kind: ExtremeKind, column: ScanColumn, dtype: FloatDtype, context: AccumulatorContext): Accumulator<SeenValues> {
   const { arena } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, 8, (pointer, groups) => kernels.fillF64(pointer, groups, emptyFloat[kind]));
@@ -53,18 +54,18 @@ function createFloatExtreme(kind: ExtremeKind, column: TableColumn, dtype: Float
     grow: growBoth(slab, seen),
     add(input, slots) {
       const run = input.run(column);
-      const at = slots === 0 ? context.zeroSlots() : slots;
+      const at = slotsOr(slots, context);
       kernels[`${kind}SlotsF64`](at, run.values, run.nulls, run.rows, slab.pointer());
       seen.add(at, run);
     },
     take(order) {
       const extreme = new Float64Array(kernels.memory.buffer, slab.pointer());
-      return { kind, seen: seen.take(order), values: { dtype, array: Float64Array.from(order, (slot) => extreme[slot]!) } };
+      return { seen: seen.take(order), values: { dtype, array: Float64Array.from(order, (slot) => extreme[slot]!) } };
     },
   };
 }
 
-function createRankExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDtype, dictionary: Dictionary, context: AccumulatorContext): Accumulator {
+function createRankExtreme(kind: ExtremeKind, column: ScanColumn, dtype: TextDtype, dictionary: Dictionary, context: AccumulatorContext): Accumulator<SeenValues> {
   const { arena, strings } = context;
   const { kernels } = arena;
   const table = arena.allocate(dictionary.count * 4);
@@ -79,7 +80,7 @@ function createRankExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDt
       if (run.width === 8) throw new Error("codes are at most 4 bytes wide");
       // An all-null shard has an empty dictionary and codes of 0 that translate to nothing.
       if (dictionary.count === 0) return;
-      const at = slots === 0 ? context.zeroSlots() : slots;
+      const at = slotsOr(slots, context);
       kernels[`translate${widthNames[run.width]}`](run.values, run.rows, table, ranks);
       kernels[`${kind}SlotsU32`](at, ranks, run.nulls, run.rows, 0n, 1n, slab.pointer());
       seen.add(at, run);
@@ -88,12 +89,12 @@ function createRankExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDt
       const flags = seen.take(order);
       const best = new BigInt64Array(kernels.memory.buffer, slab.pointer());
       const codeOfRank = codesByRank(dictionary);
-      return { kind, ...seenTexts(flags, (k) => codeOfRank[Number(best[order[k]!])]!, (codes) => ({ dtype, ...strings.texts(column, codes) })) };
+      return seenTexts(flags, (k) => codeOfRank[Number(best[order[k]!])]!, (codes) => ({ dtype, ...strings.texts(column, codes) }));
     },
   };
 }
 
-function createPoolExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDtype, context: AccumulatorContext): Accumulator {
+function createPoolExtreme(kind: ExtremeKind, column: ScanColumn, dtype: TextDtype, context: AccumulatorContext): Accumulator<SeenValues> {
   const { arena, strings } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, 4, zeroFill(arena, 4));
@@ -102,30 +103,14 @@ function createPoolExtreme(kind: ExtremeKind, column: TableColumn, dtype: TextDt
     add(input, slots) {
       const run = input.run(column);
       const pool = strings.pool(column);
-      kernels[`${kind}SlotsText`](slots === 0 ? context.zeroSlots() : slots, run.values, run.nulls, run.rows, pool.offsets, pool.bytes, slab.pointer());
+      kernels[`${kind}SlotsText`](slotsOr(slots, context), run.values, run.nulls, run.rows, pool.offsets, pool.bytes, slab.pointer());
     },
     take(order) {
       const extreme = new Uint32Array(kernels.memory.buffer, slab.pointer());
       const flags = Uint8Array.from(order, (slot) => (extreme[slot] === 0 ? 0 : 1));
-      return { kind, ...seenTexts(flags, (k) => extreme[order[k]!]! - 1, (codes) => ({ dtype, ...strings.texts(column, codes) })) };
+      return seenTexts(flags, (k) => extreme[order[k]!]! - 1, (codes) => ({ dtype, ...strings.texts(column, codes) }));
     },
   };
-}
-
-/** Texts of the groups that have one; the others hold empty text. */
-function seenTexts(seen: Uint8Array, codeOf: (k: number) => number, textOf: (codes: Uint32Array) => Text): { seen: Uint8Array; values: Values } {
-  const codes: number[] = [];
-  seen.forEach((flag, k) => {
-    if (flag === 1) codes.push(codeOf(k));
-  });
-  const packed = textOf(Uint32Array.from(codes));
-  const offsets = new Uint32Array(seen.length + 1);
-  let at = 0;
-  seen.forEach((flag, k) => {
-    if (flag === 1) at += 1;
-    offsets[k + 1] = packed.offsets[at]!;
-  });
-  return { seen, values: { ...packed, offsets } };
 }
 
 function createIntSlab(empty: bigint, { arena }: AccumulatorContext): ReturnType<typeof createSlab> {
@@ -133,9 +118,9 @@ function createIntSlab(empty: bigint, { arena }: AccumulatorContext): ReturnType
 }
 
 /** Counts the rows that had a value, which tells a group without any from one whose extreme is the empty mark. */
-function createSeen(column: TableColumn, { arena }: AccumulatorContext): { grow(groups: number): void; add(slots: number, run: Run): void; take(order: Uint32Array): Uint8Array } {
+function createSeen(column: ScanColumn, { arena }: AccumulatorContext): { grow(groups: number): void; add(slots: number, run: Run): void; take(order: Uint32Array): Uint8Array } {
   // A group has rows, so where no row is null it has a value.
-  if (!hasNullRows(column)) return { grow: () => undefined, add: () => undefined, take: (order) => new Uint8Array(order.length).fill(1) };
+  if (!mayBeNull(column)) return { grow: () => undefined, add: () => undefined, take: (order) => new Uint8Array(order.length).fill(1) };
   const { kernels } = arena;
   const slab = createSlab(arena, 8, zeroFill(arena, 8));
   return {

@@ -1,5 +1,31 @@
 /** The count state: non-null rows of a group. */
-import type { MergePlan } from "./state.js";
+import { mayBeNull, type ScanColumn } from "../scan-column.js";
+import { requireCounts } from "./bytes.js";
+import { createSlab, slotsOr, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import type { MergePlan, StateDefinition } from "./state.js";
+
+/** Counts, exact to 2^53; null where no row of the column is null, so they are the rows of the group. */
+export interface Counts {
+  readonly kind: "count";
+  readonly counts: Float64Array | null;
+}
+
+/** Of one input of any dtype. */
+export const countState: StateDefinition<Counts> = {
+  accumulate: (_spec, [column], context) => createCount(column!, context),
+  merge(left, right, plan, rows) {
+    const areRows = left.counts === null && right.counts === null;
+    return { kind: "count", counts: areRows ? null : mergeCounts(left.counts ?? rows.left, right.counts ?? rows.right, plan) };
+  },
+  empty: (_like, groups) => ({ kind: "count", counts: new Float64Array(groups) }),
+  dtypes: () => [],
+  widen: (state) => state,
+  write(state, writer) {
+    if (state.counts !== null) writer.array(state.counts);
+    return { areRows: state.counts === null };
+  },
+  read: ({ areRows }, groups, reader) => ({ kind: "count", counts: areRows === true ? null : requireCounts(reader.float64(groups)) }),
+};
 
 /** Counts of the groups in the given order, from int64 accumulators in kernel memory. */
 export function takeCounts(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Float64Array {
@@ -22,4 +48,28 @@ export function mergeCounts(a: Float64Array, b: Float64Array, plan: MergePlan): 
     merged[k] = (left >= 0 ? a[left]! : 0) + (right >= 0 ? b[right]! : 0);
   }
   return merged;
+}
+
+function createCount(column: ScanColumn, context: AccumulatorContext): Accumulator<Counts> {
+  if (!mayBeNull(column)) return { grow: () => undefined, add: () => undefined, take: () => ({ kind: "count", counts: null }) };
+  const counter = createNonNullCounter(column, context);
+  return { grow: counter.grow, add: counter.add, take: (order) => ({ kind: "count", counts: counter.take(order) }) };
+}
+
+/** Counts the non-null rows of a column by group. */
+export function createNonNullCounter(column: ScanColumn, context: AccumulatorContext): Accumulator<Float64Array> {
+  if (!mayBeNull(column)) return { grow: () => undefined, add: () => undefined, take: (order) => context.rows.take(order) };
+  const { arena } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, 8, zeroFill(arena, 8));
+  return {
+    grow: slab.grow,
+    add(input, slots) {
+      const { nulls } = input.run(column);
+      const at = slotsOr(slots, context);
+      if (nulls === 0) kernels.countSlots(at, input.rows, slab.pointer());
+      else kernels.countSlotsNonNull(at, nulls, input.rows, slab.pointer());
+    },
+    take: (order) => takeCounts(kernels.memory.buffer, slab.pointer(), order),
+  };
 }

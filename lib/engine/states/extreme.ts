@@ -1,27 +1,37 @@
 /** The min and max states: an extreme value of a group, where it has one. */
-import { comparison, pick, type Values } from "../values.js";
-import type { MergePlan } from "./state.js";
+import { comparison } from "../values.js";
+import { createExtreme } from "./accumulate-extreme.js";
+import { mergeSeen, readSeen, unseenValues, widenSeen, writeSeen, type SeenValues } from "./seen-values.js";
+import type { MergePlan, StateDefinition } from "./state.js";
 
-/** The extremes of two runs along a merge plan. */
-export function mergeExtremes(
-  kind: "min" | "max",
-  a: { seen: Uint8Array; values: Values },
-  b: { seen: Uint8Array; values: Values },
-  plan: MergePlan,
-): { seen: Uint8Array; values: Values } {
+/** The extreme value where `seen` is 1. */
+export interface Extremes<K extends "min" | "max"> extends SeenValues {
+  readonly kind: K;
+}
+
+/** Of one input of any dtype. */
+export const minState: StateDefinition<Extremes<"min">> = defineExtreme("min");
+
+/** Of one input of any dtype. */
+export const maxState: StateDefinition<Extremes<"max">> = defineExtreme("max");
+
+function defineExtreme<K extends "min" | "max">(kind: K): StateDefinition<Extremes<K>> {
+  return {
+    accumulate(_spec, [column], context) {
+      const accumulator = createExtreme(kind, column!, context);
+      return { ...accumulator, take: (order) => ({ kind, ...accumulator.take(order) }) };
+    },
+    merge: (left, right, plan) => ({ kind, ...mergeExtremes(kind, left, right, plan) }),
+    empty: (like, groups) => ({ kind, ...unseenValues(like.values.dtype, groups) }),
+    dtypes: (state) => [state.values.dtype],
+    widen: (state, [dtype]) => ({ kind, ...widenSeen(state, dtype!) }),
+    write: writeSeen,
+    read: (description, groups, reader) => ({ kind, ...readSeen(description, groups, reader) }),
+  };
+}
+
+function mergeExtremes(kind: "min" | "max", a: SeenValues, b: SeenValues, plan: MergePlan): SeenValues {
   const compare = comparison(a.values, b.values);
   const sign = kind === "min" ? 1 : -1;
-  const groups = plan.left.length;
-  const seen = new Uint8Array(groups);
-  const sources = new Int32Array(groups);
-  for (let k = 0; k < groups; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    const hasLeft = left >= 0 && a.seen[left] === 1;
-    const hasRight = right >= 0 && b.seen[right] === 1;
-    const takesLeft = hasLeft ? !hasRight || sign * compare(left, right) <= 0 : !hasRight && left >= 0;
-    sources[k] = takesLeft ? left : ~right;
-    seen[k] = hasLeft || hasRight ? 1 : 0;
-  }
-  return { seen, values: pick(a.values, b.values, sources) };
+  return mergeSeen(a, b, plan, (left, right) => sign * compare(left, right) <= 0);
 }

@@ -2,7 +2,7 @@
 import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
 import type { ShardStrings } from "../strings.js";
-import type { StateColumn } from "./state.js";
+import type { StateColumn } from "./kinds.js";
 
 /** What an accumulator is made from. */
 export interface AccumulatorContext {
@@ -12,6 +12,8 @@ export interface AccumulatorContext {
   readonly isGrouped: boolean;
   /** A page of 65,536 zero slots, for kernels that need slots where there is one group. */
   readonly zeroSlots: () => number;
+  /** Rows of each group, all of them added when states are taken. */
+  readonly rows: RowCounter;
 }
 
 /** Rows of each group: what a column without nulls need not count again. */
@@ -23,8 +25,8 @@ export interface RowCounter {
   usedSlots(slotCount: number): Uint32Array;
 }
 
-/** One state of one column over all groups of a shard. */
-export interface Accumulator {
+/** One state over all groups of a shard. */
+export interface Accumulator<S = StateColumn> {
   /** Makes room for `groups` groups, new ones empty. */
   grow(groups: number): void;
   /** Adds the selected rows of a chunk; `slots` points at their uint32 groups, 0 without keys. */
@@ -32,7 +34,7 @@ export interface Accumulator {
   /** The same and counts the rows into `counts` in one pass; false when it cannot, and has done nothing. */
   addAndCount?(input: ChunkInput, slots: number, counts: number): boolean;
   /** The states of the groups in the given order, copied out. */
-  take(order: Uint32Array): StateColumn;
+  take(order: Uint32Array): S;
 }
 
 /** The widths of integer and code kernels by the width of a run. */
@@ -51,6 +53,11 @@ export function createSlab(arena: Arena, bytesEach: number, fill: (pointer: numb
       groups = wanted;
     },
   };
+}
+
+/** Pointer to the slots of a chunk, also where there are no keys. */
+export function slotsOr(slots: number, context: AccumulatorContext): number {
+  return slots === 0 ? context.zeroSlots() : slots;
 }
 
 /** A fill with zero bytes. */

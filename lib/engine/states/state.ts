@@ -1,34 +1,27 @@
-/** The mergeable states that measures are made of: what a partial carries for every group. */
-import type { WholeDtype } from "../../columns/dtypes.js";
-import type { Values } from "../values.js";
+/**
+ * What every kind of mergeable state has in common: a partial carries states for its groups, and measures are made of
+ * them. One file a kind defines it, kinds.ts lists them.
+ */
+import type { Dtype } from "../../columns/dtypes.js";
+import type { ScanColumn } from "../scan-column.js";
+import type { ArrayReader, Description, StateWriter } from "./bytes.js";
+import type { StateKind } from "./kinds.js";
+import type { Accumulator, AccumulatorContext } from "./slab.js";
 
-/** What a state counts or keeps. */
-export type StateKind = "count" | "sum" | "min" | "max";
-
-/** A state that a query needs: of a column, once, whatever measures share it. */
+/** A state that a query needs, once, whatever measures share it. */
 export interface StateSpec {
   readonly kind: StateKind;
-  readonly column: string;
+  /** Places in inputsOf(measures), in the order the kind takes them. */
+  readonly inputs: readonly number[];
+  /** What the kind has to be told; JSON, and part of what makes two states one. */
+  readonly params: StateParams;
 }
 
-/**
- * Sums of integers: float64 where each is whole and within 2^53, so that adding is one instruction; else four uint32
- * limbs a group, little-endian, two's complement of 128 bits.
- */
-export type IntSums = Float64Array | Uint32Array;
+/** Parameters of a state, all of them JSON. */
+export type StateParams = Readonly<Record<string, StateParam>>;
 
-/**
- * A state for every group of a partial.
- * - count: non-null rows, exact to 2^53; null where no row of the column is null, so they are the rows of the group.
- * - sum-int: sums of whole numbers as they are kept (uint64 less 2^63 each), as IntSums holds them; `dtype` is the column's.
- * - sum-float: a compensated sum, two float64 a group: sum, then what rounding left out.
- * - min, max: the extreme value where `seen` is 1.
- */
-export type StateColumn =
-  | { readonly kind: "count"; readonly counts: Float64Array | null }
-  | { readonly kind: "sum-int"; readonly dtype: WholeDtype; readonly sums: IntSums }
-  | { readonly kind: "sum-float"; readonly pairs: Float64Array }
-  | { readonly kind: "min" | "max"; readonly seen: Uint8Array; readonly values: Values };
+/** One of them. */
+export type StateParam = number | string | boolean | null | readonly StateParam[];
 
 /**
  * Where the groups of a merged partial come from: row k is group `left[k]` of one and `right[k]` of the other, -1 where
@@ -37,4 +30,31 @@ export type StateColumn =
 export interface MergePlan {
   readonly left: Int32Array;
   readonly right: Int32Array;
+}
+
+/** Rows of each group on both sides of a merge. */
+export interface MergedRows {
+  readonly left: Float64Array;
+  readonly right: Float64Array;
+}
+
+/** A kind of state: S holds it for all groups of a partial, in their order. States are never changed in place. */
+export interface StateDefinition<S> {
+  /** An accumulator of the state over the groups of a shard; `columns` are the inputs of the spec. */
+  accumulate(spec: StateSpec, columns: readonly ScanColumn[], context: AccumulatorContext): Accumulator<S>;
+  /** The states of both sides, of equal dtypes; the left side holds the earlier rows. Equal inputs give equal bytes. */
+  merge(left: S, right: S, plan: MergePlan, rows: MergedRows): S;
+  /** The states of groups of which no row was seen, with the dtypes and parameters of another state. */
+  empty(like: S, groups: number): S;
+  /** The dtypes of its inputs, as far as they matter to merging and finishing; none where any two states merge. */
+  dtypes(state: S): readonly Dtype[];
+  /** The same state as if its inputs had had wider dtypes; see widening.ts. Asked only where dtypes differ. */
+  widen(state: S, dtypes: readonly Dtype[]): S;
+  /** Writes the arrays of a state; what it gives is JSON that `read` gets back. */
+  write(state: S, writer: StateWriter): Description;
+  /**
+   * Reads what `write` wrote, from bytes that may be hostile: the state is right for that many groups, whatever they hold,
+   * or this throws.
+   */
+  read(description: Description, groups: number, reader: ArrayReader): S;
 }

@@ -1,116 +1,66 @@
 /**
- * The sum states. Integer sums are exact whatever their size, so no order of additions can overflow on the way; float
- * sums are compensated by two-sum (Knuth, TAOCP 2, 4.2.2), so cutting rows into other shards moves only the last bits.
+ * The sum state: exact of whole numbers, compensated of floats by two-sum (Knuth, TAOCP 2, 4.2.2), so that cutting rows
+ * into other shards moves only the last bits.
  */
-import type { WholeDtype } from "../../columns/dtypes.js";
-import type { IntSums, MergePlan } from "./state.js";
+import { isFloatDtype, isTextDtype, type Dtype, type FloatDtype, type WholeDtype } from "../../columns/dtypes.js";
+import { createFloatSum, createWholeSum } from "./accumulate-sum.js";
+import { requireDtype, requireFloatDtype, requireWholeDtype } from "./bytes.js";
+import type { MergePlan, StateDefinition } from "./state.js";
+import { bigintSum, countSums, mergeIntSums, type IntSums } from "./whole-sums.js";
 
-const limbRange = 0x1_0000_0000;
-/** The upper half of an int64 below this, or not below minus this, leaves it within 2^53. */
-const exactHighMax = 0x20_0000;
+/** Sums of whole numbers, of the values themselves whatever is kept in their place; `dtype` is the input's. */
+export interface WholeSums {
+  readonly kind: "sum";
+  readonly dtype: WholeDtype;
+  readonly sums: IntSums;
+}
 
-/** Sums of the groups in the given order, from int64 accumulators that never overflowed. */
-export function takeNarrowSums(memory: ArrayBufferLike, pointer: number, order: Uint32Array): IntSums {
-  const sums = new Float64Array(order.length);
-  const halves = new Int32Array(memory, pointer);
-  for (let k = 0; k < order.length; k++) {
-    const at = 2 * order[k]!;
-    const high = halves[at + 1]!;
-    if (high >= exactHighMax || high < -exactHighMax) return takeLimbs(halves, order);
-    sums[k] = high * limbRange + (halves[at]! >>> 0);
-  }
+/** Compensated sums, two float64 a group: sum, then what rounding left out. */
+export interface FloatSums {
+  readonly kind: "sum";
+  readonly dtype: FloatDtype;
+  readonly pairs: Float64Array;
+}
+
+/** Of one input that is no text. */
+export const sumState: StateDefinition<WholeSums | FloatSums> = {
+  accumulate(_spec, [column], context) {
+    const { dtype } = column!;
+    if (isTextDtype(dtype)) throw new Error(`a sum of ${dtype} means nothing`);
+    return isFloatDtype(dtype) ? createFloatSum(column!, dtype, context) : createWholeSum(column!, dtype, context);
+  },
+  merge(left, right, plan) {
+    if ("sums" in left && "sums" in right) return { ...left, sums: mergeIntSums(left.sums, right.sums, plan) };
+    if ("pairs" in left && "pairs" in right) return { ...left, pairs: mergeFloatSums(left.pairs, right.pairs, plan) };
+    throw new Error(`cannot merge sums of ${left.dtype} and ${right.dtype}`);
+  },
+  empty: (like, groups) => ("sums" in like ? { ...like, sums: new Float64Array(groups) } : { ...like, pairs: new Float64Array(2 * groups) }),
+  dtypes: (state) => [state.dtype],
+  widen: (state, [dtype]) => widenSums(state, dtype!),
+  write(state, writer) {
+    const { dtype } = state;
+    writer.array("sums" in state ? state.sums : state.pairs);
+    return { dtype, areLimbs: "sums" in state && state.sums instanceof Uint32Array };
+  },
+  read({ dtype, areLimbs }, groups, reader) {
+    const known = requireDtype(dtype);
+    if (isFloatDtype(known)) return { kind: "sum", dtype: known, pairs: reader.float64(groups * 2) };
+    const sums = areLimbs === true ? reader.uint32(groups * 4) : requireExact(reader.float64(groups));
+    return { kind: "sum", dtype: requireWholeDtype(known), sums };
+  },
+};
+
+/** The float64 value of the compensated sum of a group. */
+export function floatSum(pairs: Float64Array, group: number): number {
+  return pairs[2 * group]! + pairs[2 * group + 1]!;
+}
+
+function requireExact(sums: Float64Array): Float64Array {
+  for (const sum of sums) if (!Number.isSafeInteger(sum)) throw new RangeError("a sum is not whole");
   return sums;
 }
 
-function takeLimbs(halves: Int32Array, order: Uint32Array): Uint32Array {
-  const limbs = new Uint32Array(order.length * 4);
-  for (let k = 0; k < order.length; k++) {
-    const high = halves[2 * order[k]! + 1]!;
-    limbs[4 * k] = halves[2 * order[k]!]!;
-    limbs[4 * k + 1] = high;
-    limbs[4 * k + 2] = high >> 31;
-    limbs[4 * k + 3] = high >> 31;
-  }
-  return limbs;
-}
-
-/** Limbs of the groups in the given order, from 128-bit accumulators. */
-export function takeWideSums(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Uint32Array {
-  const limbs = new Uint32Array(order.length * 4);
-  const source = new Uint32Array(memory, pointer);
-  for (let k = 0; k < order.length; k++) {
-    for (let limb = 0; limb < 4; limb++) limbs[4 * k + limb] = source[4 * order[k]! + limb]!;
-  }
-  return limbs;
-}
-
-/** The limbs of one bigint of at most 128 bits. */
-export function limbsOf(value: bigint): Uint32Array {
-  const limbs = new Uint32Array(4);
-  for (let limb = 0; limb < 4; limb++) limbs[limb] = Number(BigInt.asUintN(32, value >> BigInt(32 * limb)));
-  return limbs;
-}
-
-/** Pairs of the groups in the given order, from compensated accumulators. */
-export function takeFloatSums(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Float64Array {
-  const pairs = new Float64Array(order.length * 2);
-  const source = new Float64Array(memory, pointer);
-  for (let k = 0; k < order.length; k++) {
-    pairs[2 * k] = source[2 * order[k]!]!;
-    pairs[2 * k + 1] = source[2 * order[k]! + 1]!;
-  }
-  return pairs;
-}
-
-/** The sums of two runs of integer sums along a merge plan. */
-export function mergeIntSums(a: IntSums, b: IntSums, plan: MergePlan): IntSums {
-  const exact = a instanceof Float64Array && b instanceof Float64Array ? mergeExactSums(a, b, plan) : undefined;
-  return exact ?? mergeLimbs(toLimbs(a), toLimbs(b), plan);
-}
-
-/** Undefined when a sum is not within 2^53. */
-function mergeExactSums(a: Float64Array, b: Float64Array, plan: MergePlan): Float64Array | undefined {
-  const merged = new Float64Array(plan.left.length);
-  for (let k = 0; k < merged.length; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    const sum = (left >= 0 ? a[left]! : 0) + (right >= 0 ? b[right]! : 0);
-    if (sum > Number.MAX_SAFE_INTEGER || sum < Number.MIN_SAFE_INTEGER) return undefined;
-    merged[k] = sum;
-  }
-  return merged;
-}
-
-function toLimbs(sums: IntSums): Uint32Array {
-  if (sums instanceof Uint32Array) return sums;
-  const limbs = new Uint32Array(sums.length * 4);
-  for (let k = 0; k < sums.length; k++) {
-    const high = Math.floor(sums[k]! / limbRange);
-    limbs[4 * k] = sums[k]! - high * limbRange;
-    limbs[4 * k + 1] = high;
-    limbs[4 * k + 2] = high >> 31;
-    limbs[4 * k + 3] = high >> 31;
-  }
-  return limbs;
-}
-
-function mergeLimbs(a: Uint32Array, b: Uint32Array, plan: MergePlan): Uint32Array {
-  const merged = new Uint32Array(plan.left.length * 4);
-  for (let k = 0; k < plan.left.length; k++) {
-    const left = 4 * plan.left[k]!;
-    const right = 4 * plan.right[k]!;
-    let carry = 0;
-    for (let limb = 0; limb < 4; limb++) {
-      const sum = (left >= 0 ? a[left + limb]! : 0) + (right >= 0 ? b[right + limb]! : 0) + carry;
-      merged[4 * k + limb] = sum;
-      carry = sum >= limbRange ? 1 : 0;
-    }
-  }
-  return merged;
-}
-
-/** The sums of two runs of compensated sums along a merge plan. */
-export function mergeFloatSums(a: Float64Array, b: Float64Array, plan: MergePlan): Float64Array {
+function mergeFloatSums(a: Float64Array, b: Float64Array, plan: MergePlan): Float64Array {
   const merged = new Float64Array(plan.left.length * 2);
   for (let k = 0; k < plan.left.length; k++) {
     const left = 2 * plan.left[k]!;
@@ -126,75 +76,15 @@ export function mergeFloatSums(a: Float64Array, b: Float64Array, plan: MergePlan
   return merged;
 }
 
-/** The float64 value of the compensated sum of a group. */
-export function floatSum(pairs: Float64Array, group: number): number {
-  return pairs[2 * group]! + pairs[2 * group + 1]!;
-}
-
-/** The sum of a group exactly. */
-export function bigintSum(sums: IntSums, group: number): bigint {
-  if (sums instanceof Float64Array) return BigInt(sums[group]!);
-  let value = 0n;
-  for (let limb = 3; limb >= 0; limb--) value = (value << 32n) | BigInt(sums[4 * group + limb]!);
-  return BigInt.asIntN(128, value);
-}
-
-/** The sum of a group as the nearest float64. */
-export function approximateSum(sums: IntSums, group: number): number {
-  return sums instanceof Float64Array ? sums[group]! : Number(bigintSum(sums, group));
-}
-
-/**
- * Sums of uint64 values from those of the values as they are kept, which are less by 2^63 each; `counts` says of how many
- * values each is. A new array.
- */
-export function addBiases(sums: IntSums, counts: Float64Array): Uint32Array {
-  const biased = new Uint32Array(toLimbs(sums));
-  for (let group = 0; group < counts.length; group++) {
-    // Of the limbs of 2^63 * count the second has its lowest bit alone, the upper two all others.
-    const [at, half] = [4 * group, Math.floor(counts[group]! / 2)];
-    const second = biased[at + 1]! + (counts[group]! % 2) * 0x8000_0000;
-    const third = biased[at + 2]! + (half % limbRange) + (second >= limbRange ? 1 : 0);
-    biased[at + 1] = second;
-    biased[at + 2] = third;
-    biased[at + 3] = biased[at + 3]! + Math.floor(half / limbRange) + (third >= limbRange ? 1 : 0);
+function widenSums(state: WholeSums | FloatSums, dtype: Dtype): WholeSums | FloatSums {
+  if ("pairs" in state) return { ...state, dtype: requireFloatDtype(dtype) };
+  if (!isFloatDtype(dtype)) return { ...state, dtype: requireWholeDtype(dtype) };
+  const groups = countSums(state.sums);
+  const pairs = new Float64Array(2 * groups);
+  for (let group = 0; group < groups; group++) {
+    const sum = bigintSum(state.sums, group);
+    pairs[2 * group] = Number(sum);
+    pairs[2 * group + 1] = Number(sum - BigInt(pairs[2 * group]!));
   }
-  return biased;
-}
-
-/** The dtype that sums of a dtype have. */
-export function sumDtype(dtype: WholeDtype): "int64" | "uint64" {
-  switch (dtype) {
-    case "bool": case "int8": case "int16": case "int32": case "int64": case "timestamp": case "date": return "int64";
-    case "uint8": case "uint16": case "uint32": case "uint64": return "uint64";
-  }
-}
-
-/** The sums as a dtype is kept (less 2^63 for uint64), or the first group whose sum it does not hold. */
-export function toKept(sums: IntSums, dtype: "int64" | "uint64"): BigInt64Array | { readonly overflowAt: number } {
-  return sums instanceof Float64Array ? keepExact(sums, dtype) : keepLimbs(sums, dtype);
-}
-
-function keepExact(sums: Float64Array, dtype: "int64" | "uint64"): BigInt64Array | { readonly overflowAt: number } {
-  const halves = new Uint32Array(sums.length * 2);
-  const bias = dtype === "uint64" ? 0x8000_0000 : 0;
-  for (let group = 0; group < sums.length; group++) {
-    if (bias !== 0 && sums[group]! < 0) return { overflowAt: group };
-    const high = Math.floor(sums[group]! / limbRange);
-    halves[2 * group] = sums[group]! - high * limbRange;
-    halves[2 * group + 1] = high ^ bias;
-  }
-  return new BigInt64Array(halves.buffer);
-}
-
-function keepLimbs(limbs: Uint32Array, dtype: "int64" | "uint64"): BigInt64Array | { readonly overflowAt: number } {
-  const halves = new Uint32Array(limbs.length / 2);
-  const bias = dtype === "uint64" ? 0x8000_0000 : 0;
-  for (let group = 0; group < limbs.length / 4; group++) {
-    const upper = bias === 0 && limbs[4 * group + 1]! >>> 31 === 1 ? 0xffff_ffff : 0;
-    if (limbs[4 * group + 2] !== upper || limbs[4 * group + 3] !== upper) return { overflowAt: group };
-    halves[2 * group] = limbs[4 * group]!;
-    halves[2 * group + 1] = limbs[4 * group + 1]! ^ bias;
-  }
-  return new BigInt64Array(halves.buffer);
+  return { kind: "sum", dtype, pairs };
 }

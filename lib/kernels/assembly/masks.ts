@@ -130,6 +130,12 @@ export function maskAnd(mask: usize, other: usize, n: u32): void {
   for (let i = whole; i < n; i++) store<u8>(mask + i, load<u8>(mask + i) & load<u8>(other + i));
 }
 
+export function maskOr(mask: usize, other: usize, n: u32): void {
+  const whole = n & ~15;
+  for (let i: u32 = 0; i < whole; i += 16) v128.store(mask + i, v128.or(v128.load(mask + i), v128.load(other + i)));
+  for (let i = whole; i < n; i++) store<u8>(mask + i, load<u8>(mask + i) | load<u8>(other + i));
+}
+
 export function maskCount(mask: usize, n: u32): u32 {
   const whole = n & ~15;
   let sums = i32x4.splat(0);

@@ -5,36 +5,61 @@ import { finishQuery, type ResultColumn } from "../../../lib/engine/finish.js";
 import { mergePartials } from "../../../lib/engine/merge.js";
 import type { Partial } from "../../../lib/engine/partial.js";
 import { decodePartial } from "../../../lib/engine/partial-bytes.js";
-import { encodeQuery, type Query } from "../../../lib/engine/query.js";
+import { encodeQuery } from "../../../lib/engine/query/bytes.js";
+import type { Query } from "../../../lib/engine/query/query.js";
 import { createMergeTree, type Block } from "../../../lib/engine/tree.js";
-import { countOf } from "../../../lib/engine/values.js";
+import { countOf, isLists } from "../../../lib/engine/values.js";
+import { finishResult } from "../../../lib/engine/result/finish-result.js";
+import { askWithBaskets, type Asked } from "../../../lib/client/baskets.js";
+import { askForRanges } from "../../../lib/client/ranges.js";
 import { summarize } from "../../../lib/client/summary.js";
 import { Table, type Column } from "../../../lib/client/table.js";
+import type { Dtype } from "../../../lib/columns/dtypes.js";
 import { parseDate, parseTimestamp } from "../../../lib/columns/moments.js";
 import { oneOf, someOf } from "./draw.js";
 import type { StoredShard } from "./store.js";
 import type { Value } from "./tables.js";
 
 const noSummary = summarize({
-  queryId: "", generations: new Map(), workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
-  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
+  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
+  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
 });
 
 /** The finished columns of a query over stored shards, cut into random tasks that arrive in a random order. */
 export function answerLocally(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): ResultColumn[] {
+  return finishQuery(query, partialOf(random, engine, shards, query));
+}
+
+/** The table that a client makes of a query over stored shards, which may take several questions. */
+export async function answerAsClient(random: Random, engine: Engine, shards: readonly StoredShard[], asked: Query): Promise<Table> {
+  const ask = async (part: Query): Promise<Asked> => ({ partial: partialOf(random, engine, shards, part), accepted: { type: "accepted", id: "", queryId: "", attempt: 1, shards: [...shards] } });
+  const { query } = await askForRanges(asked, ask);
+  const { answer: { partial } } = await askWithBaskets(query, ask);
+  const { columns, numRows } = finishResult(query, finishQuery(query, partial), query.keys.length === 0 ? 1 : partial.groups);
+  return new Table(columns, numRows, noSummary);
+}
+
+/** The partial of a query over stored shards, which were cut into random tasks. */
+export function partialOf(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): Partial {
   const arrived: { block: Block; bytes: Uint8Array }[] = [];
   for (const task of drawTasks(random, shards)) {
     engine.run({ query: encodeQuery(query), shards: task, shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
   }
   const tree = createMergeTree<Partial>(shards.length, mergePartials);
   for (const { block, bytes } of someOf(random, arrived, arrived.length)) tree.add(block, decodePartial(bytes));
-  return finishQuery(query, tree.root()!);
+  return tree.root()!;
 }
 
 /** Rows of finished columns as the oracle gives them. */
 export function rowsOf(columns: readonly ResultColumn[]): Value[][] {
-  const rows = columns.length === 0 ? 0 : countOf(columns[0]!.values);
-  return valueRows(new Table(columns, rows, noSummary));
+  return valueRows(tableOf(columns));
+}
+
+/** Finished columns as a client gets them, with an empty summary. */
+export function tableOf(columns: readonly ResultColumn[]): Table {
+  const first = columns[0]?.values;
+  const rows = first === undefined ? 0 : isLists(first) ? first.offsets.length - 1 : countOf(first);
+  return new Table(columns, rows, noSummary);
 }
 
 /** Rows of a result as the oracle gives them, each value taken from its column's array. */
@@ -46,11 +71,16 @@ export function valueRows(table: Table): Value[][] {
 function valueOf(column: Column, row: number): Value {
   const cell = column.get(row);
   if (column.isNull(row)) return cell;
-  const value = column.values[row]!;
-  switch (column.dtype) {
+  const value: unknown = column.values[row];
+  if (column.dtype !== "list") return itemOf(column.dtype, value, cell);
+  return (cell as Value[]).map((item, place) => itemOf(column.item!, (value as ArrayLike<unknown>)[place], item));
+}
+
+function itemOf(dtype: Dtype, value: unknown, cell: Value): Value {
+  switch (dtype) {
     case "bool": return same(value === 1, cell);
-    case "float32": case "float64": case "string": return same(value, cell);
-    case "bytes": return value;
+    case "float32": case "float64": case "string": return same(value as number | string, cell);
+    case "bytes": return value as Uint8Array;
     case "timestamp": return same(BigInt(value as bigint), parseTimestamp(String(cell)));
     case "date": {
       const days = parseDate(String(cell));

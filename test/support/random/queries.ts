@@ -1,71 +1,174 @@
-/** Random queries over a random table: 0 to 3 keys, 0 to 4 measures, 0 to 3 terms. */
+/** Random queries over a random table, as callers write them. */
 import type { Random } from "../../../lib/base/clock.js";
-import { formatHex } from "../../../lib/base/hex.js";
-import { formatDate, formatTimestamp } from "../../../lib/columns/moments.js";
-import { isTextDtype, wholeRange, type IntegerDtype } from "../../../lib/columns/dtypes.js";
-import { measureOps } from "../../../lib/engine/measures.js";
-import { parseQuery, type Literal, type Query, type TermOp } from "../../../lib/engine/query.js";
-import { anyInt64, chance, oneOf, someOf, whole } from "./draw.js";
-import type { FilledTable, RandomColumn, Value } from "./tables.js";
+import { dtypes } from "../../../lib/columns/dtypes.js";
+import { measureOps } from "../../../lib/engine/query/measures.js";
+import { exactDtype } from "./sql-measures.js";
+import { drawCondition, plainOps, type TermColumn } from "./conditions.js";
+import type { Coverage } from "./coverage.js";
+import { chance, oneOf, someOf, whole } from "./draw.js";
+import { drawKeyExpression, drawNumberExpression, drawTimeKey, isNearTime, keyForms } from "./key-expressions.js";
+import { drawMeasure, type DrawnMeasure } from "./measures.js";
+import { nullShares, type FilledTable, type RandomColumn } from "./tables.js";
 
-const termOps: readonly TermOp[] = ["==", "!=", "<", "<=", ">", ">=", "in", "not in"];
-
-/** A query that means something for the table's dtypes. */
-export function drawQuery(random: Random, table: FilledTable): Query {
-  const keys = someOf(random, table.columns, whole(random, 0, 3)).map((column) => column.name);
-  const measures = Array.from({ length: whole(random, keys.length === 0 ? 1 : 0, 4) }, (_, k) => drawMeasure(random, table, `m${k}`));
-  const where = Array.from({ length: whole(random, 0, 3) }, () => drawTerm(random, table, whole(random, 0, table.columns.length - 1)));
-  return parseQuery({ keys, measures, where, cache: oneOf(random, [true, "columns", false]) });
+/** A query as groupby takes it, but for its tables. */
+export interface WrittenQuery {
+  readonly keys: readonly (string | { readonly expr: string; readonly as: string })[];
+  readonly measures: readonly unknown[];
+  readonly where: readonly unknown[];
+  readonly expand_filter_column?: string;
+  readonly having?: readonly unknown[];
+  readonly order?: readonly (string | readonly [string, "asc" | "desc"])[];
+  readonly limit?: number;
+  readonly offset?: number;
+  readonly aggregate?: boolean;
+  /** Asked of the table and of one that is not there. */
+  readonly missing?: "empty";
+  readonly partial?: "allow";
+  readonly cache: boolean | "columns";
 }
 
-function drawMeasure(random: Random, table: FilledTable, name: string): string[] {
-  if (chance(random, 0.1)) return ["*", "count", name];
-  const op = oneOf(random, measureOps);
-  const takesNumbers = op === "sum" || op === "mean";
-  const columns = table.columns.filter(({ dtype }) => !takesNumbers || !(isTextDtype(dtype) || dtype === "timestamp" || dtype === "date"));
-  return [oneOf(random, columns).name, op, name];
+/** What a run has to make use of. */
+export const wanted: Readonly<Record<string, readonly string[]>> = {
+  dtype: dtypes,
+  nulls: nullShares.map(nullName),
+  measure: [...measureOps, "rows"],
+  term: [...plainOps, "like", "not like", ...["==", "!=", "<", "<=", ">", ">="].map((op) => `${op} column`)],
+  condition: ["and", "or", "not", "text", "expression"],
+  key: ["column", ...keyForms],
+  option: ["having", "order", "limit", "offset", "expand_filter_column", "computed", "aggregate: false", "missing", "partial"],
+  keys: ["0", "1", "2", "3", "4"],
+  measures: ["0", "1", "2", "3", "4", "5"],
+  terms: ["0", "1", "2", "3", "4"],
+};
+
+/** A column of the result that is exact, so that rows may be ordered and chosen by it. */
+interface Output extends TermColumn {
+  readonly isNumber: boolean;
 }
 
-function drawTerm(random: Random, table: FilledTable, place: number): unknown[] {
-  const [column, values] = [table.columns[place]!, table.values[place]!];
-  const op = oneOf(random, termOps);
-  if (op !== "in" && op !== "not in") return [column.name, op, drawLiteral(random, column, values)];
-  return [column.name, op, Array.from({ length: oneOf(random, [1, 3, 40]) }, () => drawLiteral(random, column, values))];
+/** A query that means something for the table's dtypes; what it makes use of is counted. */
+export function drawQuery(random: Random, table: FilledTable, coverage: Coverage): WrittenQuery {
+  const columns = table.columns.map((column, place) => ({ ...column, values: table.values[place]! }));
+  const use = (column: RandomColumn): void => {
+    coverage.count("dtype", column.dtype);
+    coverage.count("nulls", nullName(column.nullShare));
+  };
+  const keyed = someOf(random, columns, oneOf(random, table.rows > 10_000 ? [0, 1, 1, 1, 2, 3, 4] : [0, 1, 1, 2, 2, 3, 4]));
+  const keys = keyed.map((column, place) => drawKey(random, column, columns, place, coverage));
+  const measured = Array.from({ length: whole(random, keys.length === 0 ? 1 : 0, 5) }, (_, place) => drawMeasure(random, columns, `m${place}`));
+  measured.forEach(({ columns: used, op }) => { used.forEach(use); coverage.count("measure", op); });
+  keyed.forEach(use);
+  const outputs = [...keyed.flatMap((column, place): Output[] => (typeof keys[place] === "string" ? [{ ...column, isNumber: false }] : [])), ...outputsOf(measured)];
+  const measures: unknown[] = measured.map(({ written }) => written);
+  for (const computed of drawComputed(random, outputs, coverage)) measures.splice(whole(random, 0, measures.length), 0, computed);
+  const where = drawWhere(random, columns, coverage);
+  coverage.count("keys", String(keys.length));
+  coverage.count("measures", String(measured.length));
+  coverage.count("terms", String(where.length));
+  return {
+    keys, measures, where, cache: oneOf(random, [true, "columns", false]),
+    ...drawExpand(random, columns, where.length > 0, coverage),
+    ...drawRowsWanted(random, keys, outputs, coverage),
+  };
 }
 
-/** Mostly a value that occurs, so that terms select some rows; else one near it or anywhere. */
-function drawLiteral(random: Random, { dtype }: RandomColumn, values: readonly Value[]): Literal {
-  const found = values.length === 0 || chance(random, 0.2) ? null : oneOf(random, values);
-  switch (dtype) {
-    case "bool": return chance(random, 0.5);
-    case "int8": case "int16": case "int32": case "int64": case "uint8": case "uint16": case "uint32": case "uint64": return drawInteger(random, dtype, found);
-    case "float32": case "float64": return typeof found === "number" && !Number.isNaN(found) ? found : oneOf(random, [0, 0.1, 0.5, 100, -1e9, 1e-300, Infinity, 3]);
-    case "timestamp": return drawTime(random, typeof found === "bigint" ? found : BigInt(whole(random, 0, 2_000_000_000)) * 1_000_000_000n);
-    case "date": return drawTime(random, (typeof found === "bigint" && found < 90_000_000n && found > -90_000_000n ? found : BigInt(whole(random, -25_567, 17_000))) * dayNs);
-    case "string": return typeof found === "string" ? found : oneOf(random, ["", "m", "zzz", "id05", "nowhere"]);
-    case "bytes": {
-      const bytes = found instanceof Uint8Array ? found : Uint8Array.from({ length: whole(random, 0, 2) }, () => whole(random, 0, 255));
-      return chance(random, 0.5) ? bytes : formatHex(bytes);
-    }
+/** What makes no difference where every shard is there. */
+export function drawLeniency(random: Random, coverage: Coverage): Pick<WrittenQuery, "missing" | "partial"> {
+  const drawn = { ...(chance(random, 0.15) ? { missing: "empty" as const } : {}), ...(chance(random, 0.15) ? { partial: "allow" as const } : {}) };
+  for (const option of Object.keys(drawn)) coverage.count("option", option);
+  return drawn;
+}
+
+/** A query for the rows themselves. */
+export function drawRowQuery(random: Random, table: FilledTable, coverage: Coverage): WrittenQuery {
+  const columns = table.columns.map((column, place) => ({ ...column, values: table.values[place]! }));
+  const drawn = someOf(random, columns, whole(random, 1, 6));
+  const keys = drawn.slice(0, whole(random, 0, 2)).map((column, place) => drawKey(random, column, columns, place, coverage));
+  const plain = drawn.slice(keys.length).map(({ name }) => name);
+  const number = oneOf(random, columns.filter(({ dtype }) => /int|float/.test(dtype)));
+  const measures = [...plain, ...(plain.length === 0 || chance(random, 0.3) ? [{ expr: drawNumberExpression(random, number, columns), as: "computed" }] : [])];
+  const where = drawWhere(random, columns, coverage);
+  const names = [...keys.map((key) => (typeof key === "string" ? key : key.as)), ...plain];
+  coverage.count("option", "aggregate: false");
+  return {
+    keys, measures, where, aggregate: false, cache: oneOf(random, [true, "columns", false]),
+    ...(names.length > 0 && chance(random, 0.4) ? { order: someOf(random, names, 2).map((name) => [name, oneOf(random, ["asc", "desc"] as const)] as const) } : {}),
+    ...(chance(random, 0.5) ? { limit: oneOf(random, [0, 1, 10, 2_000, 70_000]) } : {}), ...(chance(random, 0.2) ? { offset: oneOf(random, [1, 30, 66_000]) } : {}),
+    ...drawExpand(random, columns, where.length > 0, coverage),
+  };
+}
+
+function nullName(share: number): string {
+  return `${share * 100} %`;
+}
+
+function drawKey(random: Random, column: TermColumn & RandomColumn, columns: readonly (TermColumn & RandomColumn)[], place: number, coverage: Coverage): string | { expr: string; as: string } {
+  // Times of our days are what buckets and zones are for.
+  const near = columns.filter(isNearTime);
+  const drawn = near.length > 0 && chance(random, 0.1) ? drawTimeKey(random, oneOf(random, near)) : chance(random, 0.4) ? drawKeyExpression(random, column, columns) : undefined;
+  coverage.count("key", drawn?.form ?? "column");
+  return drawn === undefined ? column.name : { expr: drawn.text, as: `key ${place}` };
+}
+
+function outputsOf(measured: readonly DrawnMeasure[]): Output[] {
+  return measured.flatMap(({ name, op, columns: [column], isPlain }): Output[] => {
+    const dtype = op === "rows" ? "int64" : exactDtype(op, column!.dtype);
+    if (dtype === null || !isPlain) return [];
+    const isCount = op === "rows" || op.startsWith("count") || op === "sorted_count_distinct" || op === "sum";
+    return [{ name, dtype, values: isCount ? [0n, 1n, 2n, 5n, 40n] : column!.values, isNumber: /int|float/.test(dtype) }];
+  });
+}
+
+/** Arithmetic over measures. */
+function drawComputed(random: Random, outputs: readonly Output[], coverage: Coverage): { expr: string; as: string }[] {
+  const numbers = outputs.filter(({ isNumber }) => isNumber);
+  if (numbers.length === 0 || chance(random, 0.7)) return [];
+  coverage.count("option", "computed");
+  const [a, b] = [oneOf(random, numbers).name, oneOf(random, numbers).name];
+  return [{ expr: oneOf(random, [`${a} - ${b}`, `${a} * 2 + ${b}`, `${a} / ${b}`, `coalesce(${a}, 0) % 7`, `CASE WHEN ${a} > ${b} THEN ${a} ELSE -1 END`]), as: "computed" }];
+}
+
+function drawWhere(random: Random, columns: readonly (TermColumn & RandomColumn)[], coverage: Coverage): unknown[] {
+  const count = oneOf(random, [0, 0, 1, 1, 1, 2, 2, 3, 4]);
+  return Array.from({ length: count }, () => {
+    if (chance(random, 0.15)) return drawWritten(random, columns, coverage);
+    const term = drawCondition(random, columns, oneOf(random, [0, 0, 1, 2]), (op, dtype) => {
+      coverage.count("term", op);
+      coverage.count("dtype", dtype);
+    });
+    for (const kind of ["and", "or", "not"]) if (kind in term) coverage.count("condition", kind);
+    return term;
+  });
+}
+
+/** A term on an expression, or as text. */
+function drawWritten(random: Random, columns: readonly (TermColumn & RandomColumn)[], coverage: Coverage): unknown {
+  const column = oneOf(random, columns.filter(({ dtype }) => /int|float/.test(dtype)));
+  const expr = drawNumberExpression(random, column, columns);
+  const [op, literal] = [oneOf(random, ["<", ">=", "!="]), whole(random, -10, 100)];
+  if (chance(random, 0.5)) {
+    coverage.count("condition", "expression");
+    return [{ expr }, op, literal];
   }
+  coverage.count("condition", "text");
+  return `${expr} ${op} ${literal} OR NOT ${column.name} IS NULL`;
 }
 
-function drawInteger(random: Random, dtype: IntegerDtype, found: Value): Literal {
-  const { least, greatest } = wholeRange(dtype);
-  if (chance(random, 0.1)) return whole(random, -100, 100) + 0.5;
-  if (chance(random, 0.1)) return narrow(oneOf(random, [greatest + 1n, least - 1n, 2n ** 70n]));
-  return narrow(typeof found === "bigint" ? found : oneOf(random, [0n, 1n, greatest, anyInt64(random)]));
+function drawExpand(random: Random, columns: readonly TermColumn[], hasWhere: boolean, coverage: Coverage): Pick<WrittenQuery, "expand_filter_column"> {
+  if (!hasWhere || !chance(random, 0.12)) return {};
+  coverage.count("option", "expand_filter_column");
+  return { expand_filter_column: oneOf(random, columns).name };
 }
 
-const dayNs = 86_400_000_000_000n;
+type RowsWanted = Pick<WrittenQuery, "having" | "order" | "limit" | "offset">;
 
-/** The instant, the day it lies in, or an instant later that day, as text. */
-function drawTime(random: Random, instant: bigint): Literal {
-  const midnight = instant - (((instant % dayNs) + dayNs) % dayNs);
-  if (chance(random, 0.3)) return formatDate(Number(midnight / dayNs));
-  return formatTimestamp(chance(random, 0.2) ? midnight + BigInt(whole(random, 0, 86_399)) * 1_000_000_000n : instant);
-}
-
-function narrow(value: bigint): Literal {
-  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+function drawRowsWanted(random: Random, keys: WrittenQuery["keys"], outputs: readonly Output[], coverage: Coverage): RowsWanted {
+  const drawn: { -readonly [K in keyof RowsWanted]: RowsWanted[K] } = {};
+  if (outputs.length > 0 && chance(random, 0.2)) drawn.having = [drawCondition(random, outputs, oneOf(random, [0, 0, 1]), () => undefined)];
+  const names = [...new Set([...keys.map((key) => (typeof key === "string" ? key : key.as)), ...outputs.map(({ name }) => name)])];
+  if (names.length > 0 && chance(random, 0.3)) drawn.order = someOf(random, names, whole(random, 1, 3)).map((name) => (chance(random, 0.5) ? name : [name, oneOf(random, ["asc", "desc"] as const)]));
+  if (chance(random, 0.25)) drawn.limit = oneOf(random, [0, 1, 3, 50, 1_000]);
+  if (chance(random, 0.1)) drawn.offset = oneOf(random, [1, 2, 20]);
+  for (const option of Object.keys(drawn)) coverage.count("option", option);
+  return drawn;
 }

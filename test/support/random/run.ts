@@ -4,18 +4,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seededRandom, type Random } from "../../../lib/base/clock.js";
 import type { Table } from "../../../lib/client/table.js";
-import { wholeRange } from "../../../lib/columns/dtypes.js";
-import { createEngine } from "../../../lib/engine/engine.js";
-import { encodeQuery, type Query } from "../../../lib/engine/query.js";
+import { createEngine, type Engine } from "../../../lib/engine/engine.js";
+import { encodeQuery } from "../../../lib/engine/query/bytes.js";
+import { parseQuery } from "../../../lib/engine/query/query.js";
+import { chance } from "./draw.js";
 import { findDifference } from "./compare.js";
-import { answerLocally, rowsOf, valueRows } from "./local.js";
-import { openOracle } from "./oracle.js";
-import { drawQuery } from "./queries.js";
+import { openCoverage, type Coverage } from "./coverage.js";
+import { answerAsClient, valueRows } from "./local.js";
+import { openOracle, type Oracle } from "./oracle.js";
+import { drawLeniency, drawQuery, drawRowQuery, wanted, type WrittenQuery } from "./queries.js";
 import { storeTable, type StoredShard } from "./store.js";
 import { drawTable, type RandomTable, type Value } from "./tables.js";
 
 /** Asks a running cluster over the data directory; given by those who can start one. */
-export type AskCluster = (table: string, query: Query) => Promise<Table>;
+export type AskCluster = (table: string, query: WrittenQuery) => Promise<Table>;
+
+/** Starts a cluster over a directory of so many tables for the length of some work. */
+export type WithCluster = (dataDir: string, tables: number, work: (ask: AskCluster) => Promise<void>) => Promise<void>;
 
 /** What a run did, and the first difference it met. */
 export interface RandomReport {
@@ -23,102 +28,167 @@ export interface RandomReport {
   readonly throughCluster: number;
   readonly tables: number;
   readonly groups: number;
+  /** Queries refused because a whole number left its dtype. */
+  readonly overflows: number;
+  readonly coverage: Coverage;
   readonly failure: string | undefined;
 }
 
-const queriesPerTable = 25;
-
-/** Runs `count` queries drawn from a seed; `withCluster` starts a cluster over the directory for the length of its work. */
-export async function runRandomQueries(options: {
+/** What is run: `count` queries of a seed, or its one query of a number. */
+export interface RandomOptions {
   readonly count: number;
   readonly seed: number;
-  readonly withCluster?: (dataDir: string, work: (ask: AskCluster) => Promise<void>) => Promise<void>;
-}): Promise<RandomReport> {
-  const dataDir = await mkdtemp(join(tmpdir(), "bqueryd-random-"));
-  const random = seededRandom(options.seed);
+  readonly only?: number;
+  readonly withCluster?: WithCluster;
+}
+
+const queriesPerTable = 40;
+/** Tables that are there at a time: together those of a long run would fill memory. */
+const tablesPerRound = 40;
+const shardsMax = 9;
+const mebibyte = 2 ** 20;
+
+/** Runs the queries of a seed until one fails. */
+export async function runRandomQueries({ count, seed, only, withCluster }: RandomOptions): Promise<RandomReport> {
+  const report = { queries: 0, throughCluster: 0, tables: 0, groups: 0, overflows: 0, coverage: openCoverage(wanted), failure: undefined as string | undefined };
   const oracle = await openOracle();
-  const report = { queries: 0, throughCluster: 0, tables: 0, groups: 0, failure: undefined as string | undefined };
   try {
-    const asks: Ask[] = [];
-    // One table's values at a time are held here: together they would be gigabytes.
-    for (; asks.length < options.count; report.tables += 1) asks.push(...(await drawAsks(options.count - asks.length, report.tables, { random, dataDir, oracle })));
-    await runAsks(asks, { random, dataDir, oracle, report, withCluster: options.withCluster });
+    const perRound = queriesPerTable * tablesPerRound;
+    const [first, end] = only === undefined ? [0, count] : [only, only + 1];
+    for (let number = first; number < end && report.failure === undefined; number += perRound) {
+      await runRound(number, Math.min(end, number + perRound), { seed, oracle, report, withCluster });
+    }
   } finally {
     oracle.close();
-    await rm(dataDir, { recursive: true, force: true });
   }
   return report;
 }
 
+interface Run {
+  readonly seed: number;
+  readonly oracle: Oracle;
+  readonly report: { -readonly [K in keyof RandomReport]: RandomReport[K] };
+  readonly withCluster: WithCluster | undefined;
+}
+
 interface Ask {
   readonly number: number;
+  /** Draws how the query is cut into tasks. */
+  readonly random: Random;
   readonly table: RandomTable;
   readonly shards: readonly StoredShard[];
-  readonly query: Query;
+  readonly written: WrittenQuery;
 }
 
-interface Run {
-  readonly random: Random;
-  readonly dataDir: string;
-  readonly oracle: Awaited<ReturnType<typeof openOracle>>;
-  readonly report: { queries: number; throughCluster: number; groups: number; failure: string | undefined };
-  readonly withCluster: ((dataDir: string, work: (ask: AskCluster) => Promise<void>) => Promise<void>) | undefined;
+/** The queries of numbers from `first` on, over tables of their own. */
+async function runRound(first: number, end: number, run: Run): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), "bqueryd-random-"));
+  const engine = createEngine({ dataDir, cacheBytes: 64 * mebibyte, queryBytes: 192 * mebibyte, partialCacheBytes: 16 * mebibyte });
+  const remote: Ask[] = [];
+  const tables: RandomTable[] = [];
+  try {
+    for (let number = first; number < end && run.report.failure === undefined;) {
+      const tableNumber = Math.floor(number / queriesPerTable);
+      const next = Math.min(end, (tableNumber + 1) * queriesPerTable);
+      const asks = await drawAsks(tableNumber, number, next, dataDir, run);
+      tables.push(asks[0]!.table);
+      await runLocally(asks.filter((ask) => !isRemote(ask, run)), engine, run);
+      remote.push(...asks.filter((ask) => isRemote(ask, run)));
+      number = next;
+    }
+    if (remote.length > 0 && run.report.failure === undefined) await runThroughCluster(remote, dataDir, tables.length, run);
+    for (const table of tables) await run.oracle.drop(table);
+  } finally {
+    engine.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
 }
 
-/** At most `most` queries over a new table, which is then in the directory and the oracle. */
-async function drawAsks(most: number, tableNumber: number, { random, dataDir, oracle }: Pick<Run, "random" | "dataDir" | "oracle">): Promise<Ask[]> {
-  const filled = drawTable(random, `table${tableNumber}`, 7);
+function isRemote({ number }: Pick<Ask, "number">, { withCluster }: Run): boolean {
+  return withCluster !== undefined && number % 10 === 9;
+}
+
+/** The queries of numbers `from` to `to` over their table, which is then in the directory and the oracle. */
+async function drawAsks(tableNumber: number, from: number, to: number, dataDir: string, run: Run): Promise<Ask[]> {
+  const { seed, oracle, report } = run;
+  const random = randomOf(seed, -1 - tableNumber);
+  const filled = drawTable(random, `table${tableNumber}`, shardsMax);
   const { name, rows, columns, cuts } = filled;
   const shards = await storeTable(random, dataDir, filled);
   await oracle.load(filled);
-  return Array.from({ length: Math.min(most, queriesPerTable) }, (_, k) => ({
-    number: tableNumber * queriesPerTable + k, table: { name, rows, columns, cuts }, shards, query: drawQuery(random, filled),
-  }));
+  report.tables += 1;
+  const table = { name, rows, columns, cuts };
+  return Array.from({ length: to - from }, (_, k) => {
+    const number = from + k;
+    const own = randomOf(seed, number);
+    if (!isRemote({ number }, run)) return { number, random: own, written: drawQuery(own, filled, report.coverage), table, shards };
+    // Rows are streamed, and tables looked for, by a cluster alone.
+    const draw = chance(own, 0.4) ? drawRowQuery : drawQuery;
+    return { number, random: own, written: { ...draw(own, filled, report.coverage), ...drawLeniency(own, report.coverage) }, table, shards };
+  });
 }
 
-async function runAsks(asks: readonly Ask[], run: Run): Promise<void> {
-  const isRemote = (ask: Ask): boolean => run.withCluster !== undefined && ask.number % 10 === 9;
-  const engine = createEngine({ dataDir: run.dataDir, cacheBytes: 64 * 2 ** 20, queryBytes: 192 * 2 ** 20 });
-  try {
-    for (const ask of asks.filter((candidate) => !isRemote(candidate))) await check(ask, run, () => rowsOf(answerLocally(run.random, engine, ask.shards, ask.query)));
-  } finally {
-    engine.close();
-  }
-  await run.withCluster?.(run.dataDir, async (askCluster) => {
-    for (const ask of asks.filter(isRemote)) {
-      await check(ask, run, async () => valueRows(await askCluster(ask.table.name, ask.query)));
+/** Draws of one table or query, whatever was drawn before it. */
+function randomOf(seed: number, number: number): Random {
+  return seededRandom(Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) ^ Math.imul(number + 0x1234_567, 0xc2b2_ae35));
+}
+
+async function runLocally(asks: readonly Ask[], engine: Engine, run: Run): Promise<void> {
+  for (const ask of asks) await check(ask, run, () => answerAsClient(ask.random, engine, ask.shards, parseQuery(ask.written)));
+}
+
+async function runThroughCluster(asks: readonly Ask[], dataDir: string, tables: number, run: Run): Promise<void> {
+  await run.withCluster!(dataDir, tables, async (askCluster) => {
+    for (const ask of asks) {
+      await check(ask, run, () => askCluster(ask.table.name, ask.written));
       run.report.throughCluster += 1;
     }
   });
 }
 
-async function check(ask: Ask, run: Run, answer: () => Value[][] | Promise<Value[][]>): Promise<void> {
-  if (run.report.failure !== undefined) return;
-  run.report.queries += 1;
+async function check(ask: Ask, run: Run, answer: () => Promise<Table>): Promise<void> {
+  const { oracle, report } = run;
+  if (report.failure !== undefined) return;
+  report.queries += 1;
+  const query = parseQuery(ask.written);
+  // DuckDB computes on a thread of its own, meanwhile.
+  const [expected, found] = await Promise.allSettled([oracle.answer(ask.table, query), answerRows(answer)]);
   try {
-    const rows = await answer();
-    run.report.groups += rows.length;
-    const difference = findDifference(rows, await run.oracle.answer(ask.table, ask.query), ask.query.keys.length);
-    if (difference !== undefined) run.report.failure = describe(ask, difference);
+    const rows = valueOf(found);
+    if (rows === "OVERFLOW") {
+      report.overflows += 1;
+      if (!(await oracle.overflows(ask.table, query))) report.failure = describe(ask, run, "an OVERFLOW where nothing leaves its dtype");
+      return;
+    }
+    report.groups += rows.length;
+    const difference = findDifference(rows, valueOf(expected));
+    if (difference !== undefined) report.failure = describe(ask, run, difference);
   } catch (error) {
-    // A sum beyond its dtype is an error here and a wider number there.
-    if (error instanceof Error && "code" in error && error.code === "OVERFLOW" && (await hasWideSum(ask, run))) return;
-    run.report.failure = describe(ask, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    report.failure = describe(ask, run, error instanceof Error ? (error.stack ?? error.message).slice(0, 3_000) : String(error));
   }
 }
 
-async function hasWideSum(ask: Ask, run: Run): Promise<boolean> {
-  const { rows } = await run.oracle.answer(ask.table, ask.query);
-  return ask.query.measures.some(({ column, op }, place) => {
-    if (op !== "sum") return false;
-    const isUnsigned = ask.table.columns.some(({ name, dtype }) => name === column && dtype.startsWith("uint"));
-    const { least, greatest } = wholeRange(isUnsigned ? "uint64" : "int64");
-    return rows.map((row) => row[ask.query.keys.length + place]).some((value) => typeof value === "bigint" && (value < least || value > greatest));
-  });
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
 }
 
-function describe({ number, table, shards, query }: Ask, difference: string): string {
-  const shapes = table.columns.map(({ name, shape }) => `${name}: ${shape}`).join("; ");
-  const asked = Buffer.from(encodeQuery(query)).toString();
-  return `query ${number} of ${table.name} (${table.rows} rows, ${shards[0]!.name.endsWith(".bcolz") ? "segments" : "shards"} cut at ${table.cuts.join(",")}; ${shapes})\n${asked.slice(0, 2_000)}\n${difference}`;
+async function answerRows(answer: () => Promise<Table>): Promise<Value[][] | "OVERFLOW"> {
+  let table: Table;
+  try {
+    table = await answer();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "OVERFLOW") return "OVERFLOW";
+    throw error;
+  }
+  return valueRows(table);
+}
+
+function describe({ number, table, shards, written }: Ask, { seed }: Run, difference: string): string {
+  const shapes = table.columns.map(({ name, shape, nullShare }) => `${name}: ${shape}, ${nullShare * 100} % null`).join("; ");
+  const asked = Buffer.from(encodeQuery(parseQuery(written))).toString();
+  return [
+    `seed ${seed}, query ${number} of ${table.name} (${table.rows} rows, ${shards[0]!.name.endsWith(".bcolz") ? "segments" : "shards"} cut at ${table.cuts.join(",")}; ${shapes})`,
+    asked.slice(0, 4_000), difference, `again: npm run check -- random --seed ${seed} --only ${number}`,
+  ].join("\n");
 }

@@ -2,10 +2,10 @@
 import type { Random } from "../../../lib/base/clock.js";
 import { wholeRange, type Dtype, type IntegerDtype } from "../../../lib/columns/dtypes.js";
 import { anyInt64, chance, oneOf, whole } from "./draw.js";
-import type { Value } from "./tables.js";
+import type { StoredValue } from "../read-table.js";
 
 /** Draws the value of a row. */
-export type Draw = (random: Random, row: number) => Value;
+export type Draw = (random: Random, row: number) => StoredValue;
 
 /** Draws the parameters of one column. */
 export type Shape = (random: Random) => Draw;

@@ -1,18 +1,21 @@
 /** Random tables: every dtype in many shapes, row counts around the borders of chunks. */
 import type { Random } from "../../../lib/base/clock.js";
 import { dtypes, type Dtype } from "../../../lib/columns/dtypes.js";
+import type { StoredValue } from "../read-table.js";
 import { chance, oneOf, someOf, whole } from "./draw.js";
 import { shapes } from "./shapes.js";
 
-/** A value of a random table: bigint for whole numbers, timestamps (ns) and dates (days); a NaN is stored as a null. */
-export type Value = bigint | number | string | boolean | Uint8Array | null;
+/** A value of a result: as it is stored, or a list of such. */
+export type Value = StoredValue | readonly Value[];
 
 /** A column of a random table. */
 export interface RandomColumn {
   readonly name: string;
   readonly dtype: Dtype;
-  /** How its values were drawn, for the log of a failing seed. */
+  /** How its values were drawn. */
   readonly shape: string;
+  /** The share of nulls among them. */
+  readonly nullShare: number;
 }
 
 /** A random table, and how its rows are cut into shards: `cuts` are the first rows of all shards but the first. */
@@ -25,16 +28,22 @@ export interface RandomTable {
 
 /** A random table with its values: those of each column, in the order of the columns. */
 export interface FilledTable extends RandomTable {
-  readonly values: readonly (readonly Value[])[];
+  readonly values: readonly (readonly StoredValue[])[];
 }
 
-const rowCounts = [0, 1, 2, 7, 100, 1_000, 5_000, 20_000, 65_534, 65_535, 65_536, 65_537, 65_538, 131_071, 131_072, 131_073];
+/** Few rows mostly, so that there is time for many queries. */
+const smallCounts = [0, 1, 2, 7, 100, 1_000, 3_000];
+const largeCounts = [20_000, 65_534, 65_535, 65_536, 65_537, 65_538, 131_070, 131_071, 131_072, 131_073, 131_074];
+const largeShare = 0.12;
+
+/** Shares of nulls that a column may have. */
+export const nullShares = [0, 0.02, 0.5, 1] as const;
 /** Dtypes with a second column. */
 const doubled = 5;
 
 /** A table with a column of each dtype and a second one of some, cut into 1 to `shardsMax` shards. */
 export function drawTable(random: Random, name: string, shardsMax: number): FilledTable {
-  const rows = oneOf(random, rowCounts);
+  const rows = oneOf(random, chance(random, largeShare) ? largeCounts : smallCounts);
   const second = someOf(random, dtypes, doubled);
   const drawn = [
     ...dtypes.map((dtype) => drawColumn(random, `${dtype}_a`, dtype, rows)),
@@ -45,12 +54,12 @@ export function drawTable(random: Random, name: string, shardsMax: number): Fill
   return { name, rows, cuts, columns: drawn.map(({ column }) => column), values: drawn.map(({ values }) => values) };
 }
 
-function drawColumn(random: Random, name: string, dtype: Dtype, rows: number): { column: RandomColumn; values: Value[] } {
+function drawColumn(random: Random, name: string, dtype: Dtype, rows: number): { column: RandomColumn; values: StoredValue[] } {
   const shape = oneOf(random, Object.keys(shapes[dtype]));
   const draw = shapes[dtype][shape]!(random);
-  const nullShare = oneOf(random, [0, 0, 0.02, 0.5, 1]);
+  const nullShare = oneOf(random, [0, ...nullShares, 0.02, 0.5]);
   const values = Array.from({ length: rows }, (_, row) => (chance(random, nullShare) ? null : draw(random, row)));
-  return { column: { name, dtype, shape: nullShare === 0 ? shape : `${shape}, ${nullShare * 100} % null` }, values };
+  return { column: { name, dtype, shape, nullShare }, values };
 }
 
 function evenCuts(rows: number, shards: number): number[] {

@@ -1,0 +1,121 @@
+/** What callers of groupby and rows write, and the call that it becomes. */
+import { BquerydError } from "../base/errors.js";
+import { suggestion } from "../base/nearest.js";
+import { parseQuery, type Query } from "../engine/query/query.js";
+import type { Call } from "./session.js";
+
+/** Options of groupby; `timeout` in seconds. */
+export interface GroupbyOptions {
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+  /** Calls of one key share a queue, and the queues are served in turn; by default a client has its own. */
+  readonly affinity?: string;
+  /** false bypasses every cache, 'columns' uses decoded columns only. */
+  readonly cache?: boolean | "columns";
+  /**
+   * Rows with the same value of this column that follow each other, nulls being equal, are a basket, over the borders of
+   * shards too; where selects the whole basket of every row for which it is true.
+   */
+  readonly expand_filter_column?: string;
+  /** Terms as in `where`, or text, over the columns of the result: the groups for which it is not true are left out. */
+  readonly having?: readonly unknown[] | string;
+  /** Names of columns of the result, or [name, 'asc' or 'desc']; nulls come last, ties in the order of the keys. */
+  readonly order?: readonly (string | readonly [string, "asc" | "desc"])[];
+  /** At most so many rows, from the one at `offset` on, counted from 0. */
+  readonly limit?: number;
+  readonly offset?: number;
+  /**
+   * false gives the selected rows themselves, in the order of shards, or in the one asked; measures are names of columns
+   * then, and `{expr, as}` is computed of every row.
+   */
+  readonly aggregate?: boolean;
+  /** 'empty' takes tables and columns that are not there for empty. */
+  readonly missing?: "error" | "empty";
+  /** 'allow' answers without the shards that cannot be had; the summary names them. */
+  readonly partial?: "error" | "allow";
+  /** The generations to read, by shard, as in the summary of an earlier answer; GENERATION_GONE where one is no longer kept. */
+  readonly generations?: ReadonlyMap<string, string> | Readonly<Record<string, string>>;
+}
+
+/** One object with everything that groupby takes. */
+export interface GroupbyQuery extends GroupbyOptions {
+  readonly tables: string | readonly string[];
+  /** Names of columns, or `{expr, as}`: expressions as text. */
+  readonly keys?: readonly (string | { readonly expr: string; readonly as?: string })[] | undefined;
+  readonly measures?: readonly unknown[];
+  /**
+   * Terms `[column, op, value]`, compared exactly: numbers and bigints with every numeric dtype; text with strings; ISO 8601
+   * text or a Date with timestamps and dates, a date being its first instant (UTC); true, false, 1 and 0 with bools; a
+   * Uint8Array, or text such as '\\x0aff', with bytes.
+   */
+  readonly where?: readonly unknown[] | string;
+}
+
+const optionNames = ["timeout", "signal", "affinity", "cache", "expand_filter_column", "having", "order", "limit", "offset", "aggregate", "missing", "partial", "generations"];
+const queryNames = ["tables", "keys", "measures", "where", ...optionNames];
+
+/** The arguments of groupby and rows, positional or one object, as one object. Throws USAGE naming what is not known. */
+export function readArguments(args: readonly unknown[]): GroupbyQuery {
+  const [first, keys, measures, where = [], options = {}] = args;
+  if (args.length === 1 && isRecord(first)) {
+    requireKnown(first, queryNames);
+    return first as unknown as GroupbyQuery;
+  }
+  if (!isRecord(options)) throw new BquerydError("USAGE", "the options of groupby are not an object; write groupby(tables, keys, measures, where, {timeout: 10})");
+  requireKnown(options, optionNames);
+  return { ...options, tables: first, keys, measures, where } as unknown as GroupbyQuery;
+}
+
+/** What is asked of a cluster. */
+export interface Question {
+  readonly tables: readonly string[];
+  readonly query: Query;
+  readonly affinity: string | undefined;
+  readonly asks: NonNullable<Call["asks"]>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The question of checked arguments. Throws BAD_QUERY, USAGE. */
+export function readQuestion(input: GroupbyQuery): Question {
+  const { keys = [], measures = [], affinity, signal, tables, partial = "error", generations } = input;
+  const query = parseQuery({ ...input, keys, measures });
+  if (affinity !== undefined && typeof affinity !== "string") throw new BquerydError("USAGE", "affinity is not a text; give a key such as 'dashboard'");
+  if (partial !== "error" && partial !== "allow") throw new BquerydError("USAGE", `partial ${JSON.stringify(partial) ?? String(partial)} is unknown; use 'error' or 'allow'`);
+  return {
+    tables: readTables(tables), query, affinity, signal,
+    asks: {
+      ...(query.missing === "empty" ? { missing: query.missing } : {}),
+      ...(partial === "allow" ? { partial } : {}),
+      ...(generations === undefined ? {} : { generations: readGenerations(generations) }),
+    },
+  };
+}
+
+function readGenerations(generations: unknown): { name: string; generation: string }[] {
+  const isReadable = generations instanceof Map || isRecord(generations);
+  if (!isReadable) throw new BquerydError("USAGE", "generations is neither a Map nor an object; give summary.generations of an earlier answer");
+  const entries: [unknown, unknown][] = generations instanceof Map ? [...generations] : Object.entries(generations);
+  return entries.map(([name, generation]) => {
+    if (typeof name === "string" && typeof generation === "string" && /^[0-9a-f]{64}$/.test(generation)) return { name, generation };
+    throw new BquerydError("USAGE", `the generation of ${String(name)} is no text of 64 hexadecimal digits; give summary.generations of an earlier answer`);
+  });
+}
+
+function readTables(tables: unknown): string[] {
+  const list: readonly unknown[] = Array.isArray(tables) ? tables : [tables];
+  if (list.length === 0) throw new BquerydError("BAD_QUERY", "the list of tables is empty; name at least one table");
+  return list.map((name) => {
+    if (typeof name !== "string" || name === "") throw new BquerydError("BAD_QUERY", `${JSON.stringify(name) ?? String(name)} is not the name of a table; give a text such as 'taxi' or 'taxi.bcolz'`);
+    return name;
+  });
+}
+
+function requireKnown(options: Record<string, unknown>, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new BquerydError("USAGE", `groupby has no option '${name}'${suggestion(name, known, `it takes ${known.join(", ")}`)}`, { details: { option: name } });
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,123 @@
+/** What every measure has in common: the form in which a query asks for it, and what a definition says of it. */
+import { BquerydError } from "../../base/errors.js";
+import type { Dtype } from "../../columns/dtypes.js";
+import { printExpression } from "../expressions/print.js";
+import type { Expression } from "../expressions/tree.js";
+import type { Partial } from "../partial.js";
+import type { Literal } from "../query/literal.js";
+import type { MeasureOp } from "../query/measures.js";
+import type { StateColumn, StateKind } from "../states/kinds.js";
+import type { StateParams } from "../states/state.js";
+import type { Lists, Values } from "../values.js";
+
+/** What ops may be told beside their inputs; which of it an op takes is checked where queries are parsed. */
+export interface MeasureParams {
+  /** topk: how many, by what. */
+  readonly k?: number;
+  readonly by?: "value" | "count";
+  /** quantile, approx_quantile: which one, from 0 to 1. */
+  readonly p?: number;
+  /** approx_quantile: relative. */
+  readonly error?: number;
+  /** histogram, histogram2d: one entry an axis; an end that is null comes from the values. */
+  readonly bins?: readonly number[];
+  readonly low?: readonly (Literal | null)[];
+  readonly high?: readonly (Literal | null)[];
+}
+
+/** One aggregate asked for. `inputs` is empty for rows counted, has two expressions for ops of two columns, else one. */
+export interface MeasureSpec<Op extends MeasureOp = MeasureOp> {
+  readonly name: string;
+  readonly op: Op;
+  readonly inputs: readonly Expression[];
+  readonly params: MeasureParams;
+}
+
+/** A finished column: values, and 1 in `isNull` for each null row; null when no row is null. */
+export interface FinishedColumn {
+  readonly values: Values | Lists;
+  readonly isNull: Uint8Array | null;
+  /** Of a histogram alone. */
+  readonly bins?: HistogramBins;
+}
+
+/** The bins of a histogram, and how many values of each row of the result lie in none of them. */
+export interface HistogramBins {
+  /** For every input ascending edges, one more than bins. */
+  readonly edges: readonly Values[];
+  /** A value lies under where the first of its inputs that is out of range is below it, else over; int64. */
+  readonly under: Values;
+  readonly over: Values;
+}
+
+/** A state that a measure needs; `inputs` are places among those of the measure. */
+export interface StateNeed {
+  readonly kind: StateKind;
+  readonly inputs: readonly number[];
+  readonly params: StateParams;
+}
+
+/** An op: what it takes, what it needs as state, and what it makes of it. */
+export interface MeasureDefinition {
+  /** Throws DTYPE_MISMATCH, or BAD_QUERY for parameters that do not go with the dtypes of its inputs. */
+  check(measure: MeasureSpec, dtypes: readonly Dtype[]): void;
+  states(measure: MeasureSpec): readonly StateNeed[];
+  /** The finished column; `states` in the order of the needs. Throws OVERFLOW naming the measure. */
+  finish(states: readonly StateColumn[], partial: Partial, measure: MeasureSpec): FinishedColumn;
+}
+
+/** The state of a kind at a place; throws an assertion where a partial holds another. */
+export function requireState<K extends StateKind>(states: readonly StateColumn[], place: number, kind: K): Extract<StateColumn, { kind: K }> {
+  const state = states[place];
+  if (state?.kind !== kind) throw new Error(`a partial lacks its ${kind} state`);
+  return state as Extract<StateColumn, { kind: K }>;
+}
+
+/** 1 for each entry of which a test is true; null where it is true of none. */
+export function flagsOf(count: number, isSet: (group: number) => boolean): Uint8Array | null {
+  const found = new Uint8Array(count);
+  let any = false;
+  for (let group = 0; group < count; group++) {
+    if (!isSet(group)) continue;
+    found[group] = 1;
+    any = true;
+  }
+  return any ? found : null;
+}
+
+/** A column of float64 from a value a group; null where there is none, or it is not a number. */
+export function finishFloats(count: number, valueOf: (group: number) => number | null): FinishedColumn {
+  const array = new Float64Array(count);
+  const isNull = flagsOf(count, (group) => {
+    const value = valueOf(group);
+    if (value === null || Number.isNaN(value)) return true;
+    // Arithmetic may give -0.0, which tables do not hold.
+    array[group] = value + 0;
+    return false;
+  });
+  return { values: { dtype: "float64", array }, isNull };
+}
+
+/** A column of int64 that is never null; counts are exact to 2^53. */
+export function finishCounts(counts: Float64Array): FinishedColumn {
+  return { values: { dtype: "int64", array: toInt64(counts) }, isNull: null };
+}
+
+/** Whole numbers from 0 to 2^53 as int64. */
+export function toInt64(counts: Float64Array): BigInt64Array {
+  const halves = new Uint32Array(counts.length * 2);
+  for (let at = 0; at < counts.length; at++) {
+    halves[2 * at] = counts[at]!;
+    halves[2 * at + 1] = Math.floor(counts[at]! / 0x1_0000_0000);
+  }
+  return new BigInt64Array(halves.buffer);
+}
+
+/** DTYPE_MISMATCH for an op that means nothing for the dtype of one of its inputs; `advice` says what to use. */
+export function meansNothing({ op, inputs, name }: MeasureSpec, place: number, dtype: Dtype, advice: string): BquerydError {
+  return new BquerydError("DTYPE_MISMATCH", `'${op}' of ${describeInput(inputs[place]!)} means nothing for ${dtype}; ${advice}`, { details: { measure: name, op, dtype } });
+}
+
+function describeInput(input: Expression): string {
+  return input.kind === "column" ? `column '${input.name}'` : `'${printExpression(input)}'`;
+}

@@ -1,0 +1,188 @@
+/** median, quantile and approx_quantile: values at a place in the order of a group's values. */
+import { biasOf, isTextDtype, type Dtype } from "../../columns/dtypes.js";
+import { binsOf, middleOf, sketchErrors, type DdsketchState } from "../states/ddsketch.js";
+import { joinParts, type BagPart, type BagState } from "../states/bag.js";
+import { keptOf, type Items, type NumberItems } from "../states/lists/items.js";
+import { keysOf } from "../states/lists/keys.js";
+import { selectNeighbours } from "../states/lists/select.js";
+import { finishFloats, meansNothing, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec } from "./measure.js";
+
+/** The value in the middle, or between the two in the middle. */
+export const medianMeasure = defineQuantile(() => 0.5);
+
+/** The value at a share `p` of the way from the least to the greatest. */
+export const quantileMeasure = defineQuantile(shareOf);
+
+/** The same of numbers from a sketch, within a relative error. */
+export const approxQuantileMeasure: MeasureDefinition = {
+  check(measure, dtypes) {
+    const dtype = dtypes[0]!;
+    if (dtype === "bool" || isTextDtype(dtype) || isTime(dtype)) throw meansNothing(measure, 0, dtype, isTime(dtype) ? "use quantile" : "use min, max or topk");
+  },
+  states: (measure) => [{ kind: "ddsketch", inputs: [0], params: { error: errorOf(measure) } }],
+  finish: (states, partial, measure) => finishSketch(requireState(states, 0, "ddsketch"), shareOf(measure), errorOf(measure), partial.groups),
+};
+
+function defineQuantile(share: (measure: MeasureSpec) => number): MeasureDefinition {
+  return {
+    check(measure, dtypes) {
+      const dtype = dtypes[0]!;
+      if (dtype === "bool" || isTextDtype(dtype)) throw meansNothing(measure, 0, dtype, "use min, max or topk");
+    },
+    states: () => [{ kind: "bag", inputs: [0], params: {} }],
+    finish: (states, partial, measure) => finishBag(requireState(states, 0, "bag"), share(measure), partial.groups),
+  };
+}
+
+function shareOf({ name, params }: MeasureSpec): number {
+  if (params.p === undefined) throw new Error(`the measure '${name}' lacks its p`);
+  return params.p;
+}
+
+function errorOf({ params }: MeasureSpec): number {
+  return params.error ?? sketchErrors.usual;
+}
+
+function isTime(dtype: Dtype): dtype is "timestamp" | "date" {
+  return dtype === "timestamp" || dtype === "date";
+}
+
+/** A share as the decimal number that it is written as: binary holds but a neighbour of 0.57, and 57 of 100 are meant. */
+interface Share {
+  readonly numerator: bigint;
+  readonly denominator: bigint;
+}
+
+function readShare(share: number): Share {
+  const [, whole = "0", digits = "", exponent = "0"] = /^(\d+)(?:\.(\d+))?(?:e([-+]\d+))?$/.exec(String(share)) ?? [];
+  const scale = digits.length - Number(exponent);
+  return { numerator: BigInt(whole + digits), denominator: 10n ** BigInt(Math.max(scale, 0)) };
+}
+
+/** Place of a share among values in order: that of the lower neighbour, and what is left over in parts of the denominator. */
+interface Place {
+  readonly place: number;
+  readonly rest: number | bigint;
+}
+
+function createPlacer({ numerator, denominator }: Share): (count: number) => Place {
+  const [top, bottom] = [Number(numerator), Number(denominator)];
+  return (count) => {
+    const exact = (count - 1) * top;
+    // Whole numbers below 2^53 divide without error.
+    if (exact <= Number.MAX_SAFE_INTEGER && bottom <= Number.MAX_SAFE_INTEGER) return { place: Math.floor(exact / bottom), rest: exact % bottom };
+    const large = BigInt(count - 1) * numerator;
+    return { place: Number(large / denominator), rest: large % denominator };
+  };
+}
+
+function finishBag({ dtype, parts }: BagState, written: number, groups: number): FinishedColumn {
+  const share = readShare(written);
+  const placeOf = createPlacer(share);
+  const { lists, restore } = keyedParts(dtype, parts, groups);
+  const [lows, highs, isNull] = [new Float64Array(groups), new Float64Array(groups), new Uint8Array(groups)];
+  const rests: (number | bigint)[] = [];
+  const gather = createGatherer(lists);
+  for (let group = 0; group < groups; group++) {
+    const list = gather(group);
+    const { place, rest } = placeOf(list.length);
+    rests.push(rest);
+    isNull[group] = list.length === 0 ? 1 : 0;
+    if (list.length === 0) continue;
+    const { low, high } = selectNeighbours(list, place);
+    lows[group] = low;
+    highs[group] = high;
+  }
+  const nulls = isNull.includes(1) ? isNull : null;
+  if (isTime(dtype)) return finishTimes(dtype, wholesOf(restore, lows, nulls), wholesOf(restore, highs, nulls), { rests, share }, nulls);
+  const [low, high] = [numbersOf(restore, lows, nulls), numbersOf(restore, highs, nulls)];
+  return finishFloats(groups, (group) => (isNull[group] === 1 ? null : between(low[group]!, high[group]!, Number(rests[group]!) / Number(share.denominator))));
+}
+
+interface KeyLists {
+  readonly lists: Int32Array | null;
+  readonly offsets: Uint32Array;
+  readonly keys: Float64Array;
+}
+
+/** The parts with keys that compare across all of them. */
+function keyedParts(dtype: Dtype, parts: readonly BagPart[], groups: number): { lists: readonly KeyLists[]; restore(keys: Float64Array): Items } {
+  const numbers = parts.filter((part): part is BagPart & { items: NumberItems } => part.items.form === "numbers");
+  if (numbers.length === parts.length && !isTextDtype(dtype)) {
+    return { lists: numbers.map(({ lists, offsets, items }) => ({ lists, offsets, keys: items.array })), restore: (keys) => ({ form: "numbers", dtype, array: keys }) };
+  }
+  const { lists, offsets, items } = joinParts(parts, groups);
+  const { left: keys, restore } = keysOf(items);
+  return { lists: [{ lists, offsets, keys }], restore };
+}
+
+/** What copies the keys of a group together, into an array that the next group's may overwrite. */
+function createGatherer(parts: readonly KeyLists[]): (group: number) => Float64Array {
+  let room = new Float64Array(1_024);
+  return (group) => {
+    let count = 0;
+    for (const { lists, offsets } of parts) {
+      const list = lists === null ? group : lists[group]!;
+      if (list >= 0) count += offsets[list + 1]! - offsets[list]!;
+    }
+    if (count > room.length) room = new Float64Array(Math.max(count, 2 * room.length));
+    let next = 0;
+    for (const { lists, offsets, keys } of parts) {
+      const list = lists === null ? group : lists[group]!;
+      if (list < 0) continue;
+      const end = offsets[list + 1]!;
+      for (let at = offsets[list]!; at < end; at++) room[next++] = keys[at]!;
+    }
+    return room.subarray(0, count);
+  };
+}
+
+/** Keys of groups that have none are not for restoring. */
+function present(keys: Float64Array, isNull: Uint8Array | null): Float64Array {
+  return isNull === null ? keys : keys.filter((_key, group) => isNull[group] === 0);
+}
+
+/** Whole numbers as kept, 0 where there is none. */
+function wholesOf(restore: (keys: Float64Array) => Items, keys: Float64Array, isNull: Uint8Array | null): BigInt64Array {
+  const found = restore(present(keys, isNull));
+  if (found.form === "texts") throw new Error("a bag of texts");
+  const kept = keptOf(found);
+  let next = 0;
+  return BigInt64Array.from(keys, (_key, group) => (isNull?.[group] === 1 ? 0n : kept[next++]!));
+}
+
+/** The numbers themselves, those beyond 2^53 rounded. */
+function numbersOf(restore: (keys: Float64Array) => Items, keys: Float64Array, isNull: Uint8Array | null): Float64Array {
+  const { form, dtype } = restore(keys.slice(0, 0));
+  if (form === "numbers") return keys;
+  const bias = biasOf(dtype);
+  return Float64Array.from(wholesOf(restore, keys, isNull), (kept) => Number(kept + bias));
+}
+
+function between(low: number, high: number, fraction: number): number {
+  if (fraction === 0 || low === high) return low;
+  const distance = high - low;
+  // Two numbers may be further apart than the greatest.
+  return Number.isFinite(distance) ? low + distance * fraction : low * (1 - fraction) + high * fraction;
+}
+
+/** In whole units, towards the lower one. */
+function finishTimes(dtype: "timestamp" | "date", lows: BigInt64Array, highs: BigInt64Array, { rests, share }: { rests: readonly (number | bigint)[]; share: Share }, isNull: Uint8Array | null): FinishedColumn {
+  const array = lows.map((low, group) => low + ((highs[group]! - low) * BigInt(rests[group]!)) / share.denominator);
+  return { values: { dtype, array }, isNull };
+}
+
+function finishSketch({ offsets, items, counts }: DdsketchState, written: number, error: number, groups: number): FinishedColumn {
+  const bins = binsOf(error);
+  const placeOf = createPlacer(readShare(written));
+  return finishFloats(groups, (group) => {
+    const [start, end] = [offsets[group]!, offsets[group + 1]!];
+    if (start === end) return null;
+    let total = 0;
+    for (let at = start; at < end; at++) total += counts![at]!;
+    const { place } = placeOf(total);
+    let [at, passed] = [start, counts![start]!];
+    while (passed <= place && at + 1 < end) passed += counts![++at]!;
+    return middleOf(Number(items.array[at]!), bins);
+  });
+}

@@ -1,0 +1,93 @@
+/** Histograms whose ends come from the values: what is to be asked before them, and what their ends are then. */
+import { BquerydError } from "../../base/errors.js";
+import { formatDate, formatTimestamp } from "../../columns/moments.js";
+import { biasOf, wholeRange } from "../../columns/dtypes.js";
+import type { Literal } from "../query/literal.js";
+import type { Query } from "../query/query.js";
+import { isBinnedDtype } from "../states/histogram-axis.js";
+import { isFloats, isLists, isWholes, type Values } from "../values.js";
+import type { FinishedColumn, MeasureSpec } from "./measure.js";
+
+/**
+ * The query for the least and greatest value of every input of a histogram that has an open end, over all rows of the
+ * tables; null where there is none.
+ */
+export function rangeQuery(query: Query): Query | null {
+  const inputs = query.measures.flatMap((measure) => (hasOpenEnd(measure) ? measure.inputs : []));
+  if (inputs.length === 0) return null;
+  const measures = inputs.flatMap((input, place): MeasureSpec[] => [
+    { name: `least ${place}`, op: "min", inputs: [input], params: {} },
+    { name: `greatest ${place}`, op: "max", inputs: [input], params: {} },
+  ]);
+  return { ...query, keys: [], measures, computed: [], where: null, expand: null, having: null, order: [], limit: null, offset: 0 };
+}
+
+/** The query with every open end closed by the columns that answer its rangeQuery. Throws BAD_QUERY where a value is infinite. */
+export function closeRanges(query: Query, ranges: readonly FinishedColumn[]): Query {
+  let next = 0;
+  const measures = query.measures.map((measure) => {
+    if (!hasOpenEnd(measure)) return measure;
+    const own = ranges.slice(next, (next += 2 * measure.inputs.length));
+    return { ...measure, params: { ...measure.params, ...closeEnds(measure, own) } };
+  });
+  return { ...query, measures };
+}
+
+function hasOpenEnd({ params: { low = [], high = [] } }: MeasureSpec): boolean {
+  return [...low, ...high].includes(null);
+}
+
+function closeEnds(measure: MeasureSpec, ranges: readonly FinishedColumn[]): { low: Literal[]; high: Literal[] } {
+  const ends = measure.inputs.map((_, axis) => closeAxis(measure, axis, ranges[2 * axis]!, ranges[2 * axis + 1]!));
+  return { low: ends.map(([low]) => low), high: ends.map(([, high]) => high) };
+}
+
+function closeAxis({ name, params }: MeasureSpec, axis: number, least: FinishedColumn, greatest: FinishedColumn): [Literal, Literal] {
+  const [low, high] = [params.low?.[axis] ?? null, params.high?.[axis] ?? null];
+  if (low !== null && high !== null) return [low, high];
+  const { values } = least;
+  if (isLists(values) || isLists(greatest.values) || !isBinnedDtype(values.dtype)) return [low ?? 0, high ?? 1];
+  const isEmpty = least.isNull?.[0] === 1;
+  if (isWholes(values) && (values.dtype === "timestamp" || values.dtype === "date")) {
+    return closeTimes(values.dtype, low, high, isEmpty ? [0n, 0n] : [values.array[0]!, wholeOf(greatest.values)], params.bins?.[axis] ?? 1);
+  }
+  const range: [number, number] = isEmpty ? [0, 1] : [numberOf(values), numberOf(greatest.values)];
+  if (!range.every(Number.isFinite)) throw new BquerydError("BAD_QUERY", `the histogram '${name}' has an open end, and its input has an infinite value; give both low and high`, { details: { measure: name } });
+  return closeNumbers(low, high, range);
+}
+
+/** Where all values are one, a bin is a whole unit of the dtype. */
+function closeTimes(dtype: "timestamp" | "date", low: Literal | null, high: Literal | null, [least, greatest]: [bigint, bigint], bins: number): [Literal, Literal] {
+  const format = (time: bigint): string => (dtype === "date" ? formatDate(Number(time)) : formatTimestamp(time));
+  const last = wholeRange(dtype).greatest;
+  const span = BigInt(bins);
+  const from = least < greatest || least <= last - span ? least : last - span;
+  const to = least < greatest ? greatest : from + span;
+  return [low ?? format(from), high ?? format(to)];
+}
+
+/** Where the range would be empty, an open end moves away by half a unit or, of large numbers, by what they can tell apart. */
+function closeNumbers(low: Literal | null, high: Literal | null, [least, greatest]: [number, number]): [Literal, Literal] {
+  const from = low === null ? least : Number(low);
+  const to = high === null ? greatest : Number(high);
+  if (from < to) return [from, to];
+  const step = Math.max(0.5, Math.abs(from) * 2 ** -40, Math.abs(to) * 2 ** -40);
+  if (low === null && high === null) return [from - step, to + step];
+  return low === null ? [to - 2 * step, to] : [from, from + 2 * step];
+}
+
+function numberOf(values: FinishedColumn["values"]): number {
+  if (isLists(values)) throw new Error("an extreme is no list");
+  if (isFloats(values)) return values.array[0]!;
+  return Number(unbiased(values));
+}
+
+function wholeOf(values: FinishedColumn["values"]): bigint {
+  if (isLists(values)) throw new Error("an extreme is no list");
+  return unbiased(values);
+}
+
+function unbiased(values: Values): bigint {
+  if (!isWholes(values)) throw new Error(`${values.dtype} is no whole number`);
+  return values.array[0]! + biasOf(values.dtype);
+}

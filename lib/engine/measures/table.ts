@@ -1,0 +1,103 @@
+/** The table of measures: every op with its definition, and what the measures of a query need together. */
+import type { Dtype } from "../../columns/dtypes.js";
+import type { Expression } from "../expressions/tree.js";
+import type { Partial } from "../partial.js";
+import type { MeasureOp } from "../query/measures.js";
+import type { StateSpec } from "../states/state.js";
+import { countMeasure, countNullsMeasure } from "./count.js";
+import { approxCountDistinctMeasure, countDistinctMeasure, sortedCountDistinctMeasure } from "./distinct.js";
+import { modeMeasure, topkMeasure } from "./frequent.js";
+import { histogram2dMeasure, histogramMeasure } from "./histogram.js";
+import type { FinishedColumn, MeasureDefinition, MeasureSpec } from "./measure.js";
+import { corrMeasure, covarMeasure, stdMeasure, stdSampleMeasure, varMeasure, varSampleMeasure } from "./moments.js";
+import { firstMeasure, lastMeasure, maxMeasure, minMeasure } from "./picked.js";
+import { approxQuantileMeasure, medianMeasure, quantileMeasure } from "./quantile.js";
+import { meanMeasure, sumMeasure } from "./sum.js";
+
+const definitions: Readonly<Record<MeasureOp, MeasureDefinition>> = {
+  count: countMeasure,
+  count_na: countNullsMeasure,
+  sum: sumMeasure,
+  mean: meanMeasure,
+  min: minMeasure,
+  max: maxMeasure,
+  first: firstMeasure,
+  last: lastMeasure,
+  var: varMeasure,
+  std: stdMeasure,
+  var_samp: varSampleMeasure,
+  std_samp: stdSampleMeasure,
+  corr: corrMeasure,
+  covar: covarMeasure,
+  histogram: histogramMeasure,
+  histogram2d: histogram2dMeasure,
+  count_distinct: countDistinctMeasure,
+  sorted_count_distinct: sortedCountDistinctMeasure,
+  mode: modeMeasure,
+  topk: topkMeasure,
+  median: medianMeasure,
+  quantile: quantileMeasure,
+  approx_count_distinct: approxCountDistinctMeasure,
+  approx_quantile: approxQuantileMeasure,
+};
+
+/** A measure, its definition, and the places of its inputs and states among those of its query. */
+interface PlannedMeasure {
+  readonly measure: MeasureSpec;
+  readonly definition: MeasureDefinition;
+  readonly inputs: readonly number[];
+  readonly states: readonly number[];
+}
+
+/** What the measures of a query need: inputs and states, each once. */
+export interface MeasurePlan {
+  readonly measures: readonly PlannedMeasure[];
+  readonly inputs: readonly Expression[];
+  readonly states: readonly StateSpec[];
+}
+
+/** The plan of measures, the same in every process that is given them. */
+export function planMeasures(measures: readonly MeasureSpec[]): MeasurePlan {
+  const inputs = createList<Expression>();
+  const states = createList<StateSpec>();
+  const planned = measures.map((measure) => {
+    const definition = definitions[measure.op];
+    const places = measure.inputs.map((input) => inputs.place(input));
+    const needs = definition.states(measure).map((need) => states.place({ ...need, inputs: need.inputs.map((own) => places[own]!) }));
+    return { measure, definition, inputs: places, states: needs };
+  });
+  return { measures: planned, inputs: inputs.items, states: states.items };
+}
+
+/** Throws DTYPE_MISMATCH or BAD_QUERY when a measure means nothing for its inputs, of which the dtypes are given. */
+export function checkMeasures(plan: MeasurePlan, dtypes: readonly Dtype[]): void {
+  for (const { measure, definition, inputs } of plan.measures) definition.check(measure, inputs.map((place) => dtypes[place]!));
+}
+
+/** The finished columns of measures over a merged partial. Throws OVERFLOW naming the measure. */
+export function finishMeasures(plan: MeasurePlan, partial: Partial): FinishedColumn[] {
+  return plan.measures.map(({ measure, definition, states }) => definition.finish(states.map((place) => partial.states[place]!), partial, measure));
+}
+
+/** A list that holds equal items once. */
+function createList<T>(): { readonly items: readonly T[]; place(item: T): number } {
+  const items: T[] = [];
+  const places = new Map<string, number>();
+  return {
+    items,
+    place(item) {
+      const key = JSON.stringify(item, distinguish);
+      const known = places.get(key);
+      if (known !== undefined) return known;
+      places.set(key, items.length);
+      return items.push(item) - 1;
+    },
+  };
+}
+
+/** What JSON cannot hold, as something that nothing else is written as. */
+function distinguish(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return { $int: value.toString() };
+  if (typeof value === "number" && !Number.isFinite(value)) return { $float: String(value) };
+  return value;
+}

@@ -1,0 +1,19 @@
+/** What refusals of queries share: the error, and values shown in it. */
+import { BquerydError } from "../../base/errors.js";
+import { formatHex } from "../../base/hex.js";
+
+/** A BAD_QUERY error. */
+export function badQuery(message: string): BquerydError {
+  return new BquerydError("BAD_QUERY", message);
+}
+
+/** A value that somebody wrote, as text of at most 80 characters. */
+export function show(value: unknown): string {
+  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value, showLiteral) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function showLiteral(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  return value instanceof Uint8Array ? formatHex(value) : value;
+}

@@ -1,0 +1,26 @@
+/** A column as the scan of one shard sees it: one of the table's, or one computed from them chunk by chunk. */
+import type { TableColumn } from "../columns/read/table.js";
+import type { ChunkInput, Run } from "./input.js";
+
+/** What is known of a column before its rows are: of a computed one statistics are bounds, as narrow as they come cheap. */
+export type ColumnFacts = Pick<TableColumn, "name" | "dtype" | "nullable" | "rows" | "chunkCount" | "statistics" | "dictionary">;
+
+/** A column whose runs come from those of other columns. `name` is the text of its expression. */
+export interface ComputedColumn extends ColumnFacts {
+  /** The values of the selected rows of a chunk; good until the next chunk. */
+  compute(input: ChunkInput): Run;
+}
+
+export type ScanColumn = TableColumn | ComputedColumn;
+
+/** Tells whether a column is computed. */
+export function isComputed(column: ScanColumn): column is ComputedColumn {
+  return "compute" in column;
+}
+
+/** Tells by the statistics whether some row of a column may be null; of a table's own column some row then is. */
+export function mayBeNull(column: ScanColumn): boolean {
+  if (!column.nullable) return false;
+  for (let chunk = 0; chunk < column.chunkCount; chunk++) if (column.statistics(chunk).nullCount > 0) return true;
+  return false;
+}

@@ -1,0 +1,140 @@
+/** Accumulators of sums: in 64 bits where statistics say that they hold them, else in 128; of floats with compensation. */
+import { biasOf, chunkRows, type FloatDtype, type WholeDtype } from "../../columns/dtypes.js";
+import type { Run } from "../input.js";
+import type { Arena } from "../memory.js";
+import type { ScanColumn } from "../scan-column.js";
+import { createNonNullCounter } from "./count.js";
+import { createSlab, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import type { FloatSums, WholeSums } from "./sum.js";
+import { addBiases, limbsOf, takeNarrowSums, takeWideSums } from "./whole-sums.js";
+
+/** An accumulator of the sums of whole numbers. */
+export function createWholeSum(column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<WholeSums> {
+  if (!context.isGrouped) return createTotal(column, dtype, context);
+  return sumsFitInt64(column, dtype) ? createNarrowSum(column, dtype, context) : createWideSum(column, dtype, context);
+}
+
+function createNarrowSum(column: ScanColumn, dtype: WholeDtype, { arena }: AccumulatorContext): Accumulator<WholeSums> {
+  const { kernels } = arena;
+  const slab = createSlab(arena, 8, zeroFill(arena, 8));
+  const valuesOf = createUnbiaser(dtype, arena);
+  return {
+    grow: slab.grow,
+    add(input, slots) {
+      const run = valuesOf(input.run(column));
+      kernels[`sumSlots${widthNames[run.width]}`](slots, run.values, run.nulls, run.rows, run.base, run.step, slab.pointer());
+    },
+    addAndCount(input, slots, counts) {
+      const run = input.run(column);
+      if (run.nulls !== 0 || run.width > 2) return false;
+      const { values, rows, base, step } = valuesOf(run);
+      kernels[run.width === 1 ? "tallySlotsU8" : "tallySlotsU16"](slots, values, rows, base, step, counts, slab.pointer());
+      return true;
+    },
+    take: (order) => ({ kind: "sum", dtype, sums: takeNarrowSums(kernels.memory.buffer, slab.pointer(), order) }),
+  };
+}
+
+/** Of uint64 the values as they are kept are added up, and what they lack is added at the end. */
+function createWideSum(column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<WholeSums> {
+  const { arena } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, 16, zeroFill(arena, 16));
+  const counter = biasOf(dtype) === 0n ? null : createNonNullCounter(column, context);
+  return {
+    grow(groups) {
+      slab.grow(groups);
+      counter?.grow(groups);
+    },
+    add(input, slots) {
+      const run = input.run(column);
+      kernels[`sumWideSlots${widthNames[run.width]}`](slots, run.values, run.nulls, run.rows, run.base, run.step, slab.pointer());
+      counter?.add(input, slots);
+    },
+    take(order) {
+      const sums = takeWideSums(kernels.memory.buffer, slab.pointer(), order);
+      return { kind: "sum", dtype, sums: counter === null ? sums : addBiases(sums, counter.take(order)) };
+    },
+  };
+}
+
+function createTotal(column: ScanColumn, dtype: WholeDtype, { arena }: AccumulatorContext): Accumulator<WholeSums> {
+  const { kernels } = arena;
+  const wide = arena.allocateZeroed(16);
+  const bias = biasOf(dtype);
+  let total = 0n;
+  function codesTotal(run: Run): bigint {
+    if (run.width === 8) throw new Error("a run of int64 has no codes");
+    return BigInt.asUintN(64, kernels[`total${widthNames[run.width]}`](run.values, run.nulls, run.rows));
+  }
+  return {
+    grow: () => undefined,
+    add(input) {
+      const run = input.run(column);
+      const count = BigInt(run.rows - (run.nulls === 0 ? 0 : kernels.countBits(run.nulls, run.rows)));
+      total += (run.base + bias) * count;
+      if (run.width === 8) kernels.totalWideI64(run.values, run.nulls, run.rows, wide);
+      else total += run.step * codesTotal(run);
+    },
+    take: (order) => {
+      const [low, high] = new BigInt64Array(kernels.memory.buffer, wide, 2);
+      const sum = total + (high! << 64n) + BigInt.asUintN(64, low!);
+      return { kind: "sum", dtype, sums: order.length === 0 ? new Uint32Array(0) : limbsOf(sum) };
+    },
+  };
+}
+
+/** An accumulator of the sums of floats. */
+export function createFloatSum(column: ScanColumn, dtype: FloatDtype, { arena, isGrouped }: AccumulatorContext): Accumulator<FloatSums> {
+  const { kernels } = arena;
+  const slab = createSlab(arena, 16, zeroFill(arena, 16));
+  return {
+    grow: slab.grow,
+    add(input, slots) {
+      const run = input.run(column);
+      if (isGrouped) kernels.sumSlotsF64(slots, run.values, run.nulls, run.rows, slab.pointer());
+      else kernels.totalF64(run.values, run.nulls, run.rows, slab.pointer());
+    },
+    take: (order) => ({ kind: "sum", dtype, pairs: takePairs(kernels.memory.buffer, slab.pointer(), order) }),
+  };
+}
+
+function takePairs(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Float64Array {
+  const pairs = new Float64Array(order.length * 2);
+  const source = new Float64Array(memory, pointer);
+  for (let k = 0; k < order.length; k++) {
+    pairs[2 * k] = source[2 * order[k]!]!;
+    pairs[2 * k + 1] = source[2 * order[k]! + 1]!;
+  }
+  return pairs;
+}
+
+/** Turns runs of values as they are kept into runs of the values themselves, which fit int64; they live to the next one. */
+function createUnbiaser(dtype: WholeDtype, arena: Arena): (run: Run) => Run {
+  const bias = biasOf(dtype);
+  if (bias === 0n) return (run) => run;
+  const { kernels } = arena;
+  let scratch = 0;
+  return (run) => {
+    if (run.width !== 8) return { ...run, base: run.base + bias };
+    if (scratch === 0) scratch = arena.allocate(chunkRows * 8);
+    kernels.bytes.copyWithin(scratch, run.values, run.values + run.rows * 8);
+    kernels.flipSigns(scratch, run.rows);
+    return { ...run, values: scratch };
+  };
+}
+
+/** Tells by the column's statistics whether no sum over its rows can leave int64. */
+function sumsFitInt64(column: ScanColumn, dtype: WholeDtype): boolean {
+  const bias = biasOf(dtype);
+  let bound = 0n;
+  for (let chunk = 0; chunk < column.chunkCount; chunk++) {
+    const { minimum, maximum, rows } = column.statistics(chunk);
+    // Without extremes no row of the chunk has a value.
+    if (typeof minimum !== "bigint" || typeof maximum !== "bigint") continue;
+    const [least, greatest] = [minimum + bias, maximum + bias];
+    const magnitude = -least > greatest ? -least : greatest;
+    bound += magnitude * BigInt(rows);
+  }
+  return bound < 2n ** 63n;
+}

@@ -1,0 +1,96 @@
+/**
+ * The bins of one input of a histogram: edges as they are printed, and as values of a column are compared with them. Of
+ * numbers edge i is low + i * (high - low) / bins in float64; of times the same in whole nanoseconds or days, rounded
+ * down.
+ */
+import { BquerydError } from "../../base/errors.js";
+import { parseDate, parseTimestamp } from "../../columns/moments.js";
+import { biasOf, isFloatDtype, wholeRange, type Dtype, type FloatDtype, type IntegerDtype } from "../../columns/dtypes.js";
+import type { Values } from "../values.js";
+import type { StateParam } from "./state.js";
+
+/** Dtypes that histograms are of. */
+export type BinnedDtype = IntegerDtype | FloatDtype | "timestamp" | "date";
+
+/** What an axis is made from: low and high are numbers, or text for times. */
+export interface AxisSpec {
+  readonly bins: number;
+  readonly low: StateParam;
+  readonly high: StateParam;
+}
+
+/** Edges that values are compared with: float64, or int64 as columns keep them. */
+export interface AxisEdges {
+  /** As a result shows them: float64, or the dtype of times. */
+  readonly shown: Values;
+  readonly compared: Float64Array | BigInt64Array;
+  /** (distance from the first compared edge + offset) * inverse is about the bin. */
+  readonly offset: number;
+  readonly inverse: number;
+  /** Whether rounding moved no compared edge by a quarter of a bin, and they are less than 2^63 apart. */
+  readonly isEven: boolean;
+}
+
+const dayNs = 86_400_000_000_000n;
+
+/** Tells whether histograms of a dtype mean something. */
+export function isBinnedDtype(dtype: Dtype): dtype is BinnedDtype {
+  return dtype !== "bool" && dtype !== "string" && dtype !== "bytes";
+}
+
+/** The edges of an axis over a dtype. Throws BAD_QUERY for ends that are none of it, or do not ascend. */
+export function axisEdges(spec: AxisSpec, dtype: BinnedDtype): AxisEdges {
+  return dtype === "timestamp" || dtype === "date" ? timeEdges(spec, dtype) : numberEdges(spec, dtype);
+}
+
+function timeEdges({ bins, low, high }: AxisSpec, dtype: "timestamp" | "date"): AxisEdges {
+  const [from, to] = [timeOf(low, dtype), timeOf(high, dtype)];
+  const width = to - from;
+  requireAscending(width > 0n, low, high);
+  const edges = BigInt64Array.from({ length: bins + 1 }, (_, edge) => from + (BigInt(edge) * width) / BigInt(bins));
+  return { shown: { dtype, array: edges }, compared: edges, offset: 0, inverse: bins / Number(width), isEven: width >= 4n * BigInt(bins) && width < 2n ** 63n };
+}
+
+function timeOf(end: StateParam, dtype: "timestamp" | "date"): bigint {
+  const days = typeof end === "string" ? parseDate(end) : undefined;
+  const time = days === undefined ? undefined : BigInt(days);
+  const instant = typeof end !== "string" ? undefined : time === undefined ? parseTimestamp(end) : time * dayNs;
+  const found = dtype === "date" ? time : instant;
+  if (found === undefined || found < wholeRange(dtype).least || found > wholeRange(dtype).greatest) {
+    throw new BquerydError("BAD_QUERY", `a histogram of ${dtype} cannot end at ${JSON.stringify(end)}; write it as '2016-01-31'${dtype === "date" ? "" : " or '2016-01-31T12:30:00Z'"}`);
+  }
+  return found;
+}
+
+function numberEdges({ bins, low, high }: AxisSpec, dtype: IntegerDtype | FloatDtype): AxisEdges {
+  if (typeof low !== "number" || typeof high !== "number") {
+    throw new BquerydError("BAD_QUERY", `a histogram of ${dtype} cannot go from ${JSON.stringify(low)} to ${JSON.stringify(high)}; give numbers`);
+  }
+  requireAscending(high > low && Number.isFinite(high - low), low, high);
+  const width = (high - low) / bins;
+  const edges = Float64Array.from({ length: bins + 1 }, (_, edge) => (edge === bins ? high : Math.min(high, low + edge * width)));
+  const inverse = Math.min(bins / (high - low), Number.MAX_VALUE);
+  const shown: Values = { dtype: "float64", array: edges };
+  const isEven = width > Math.max(Math.abs(low), Math.abs(high)) * 2 ** -30;
+  const whole = isFloatDtype(dtype) ? undefined : wholeEdges(edges, dtype);
+  if (whole === undefined) return { shown, compared: edges, offset: 0, inverse, isEven };
+  const offset = Math.max(0, Number(whole[0]! + biasOf(dtype)) - low);
+  return { shown, compared: whole, offset, inverse, isEven: isEven && whole[bins]! - whole[0]! < 2n ** 63n };
+}
+
+/**
+ * Edges among whole numbers as they are kept: a number is at or past an edge when it is so of the edge rounded up, and
+ * past the last when it is so of it rounded down. Undefined where one lies beyond what int64 can say.
+ */
+function wholeEdges(edges: Float64Array, dtype: IntegerDtype): BigInt64Array | undefined {
+  const [least, greatest] = [-(2n ** 63n), 2n ** 63n - 1n];
+  const last = edges.length - 1;
+  const kept = Array.from(edges, (edge, place) => BigInt(place === last ? Math.floor(edge) : Math.ceil(edge)) - biasOf(dtype));
+  // Every value is at or past what lies below them all, and none is past what lies above.
+  if (kept.some((edge, place) => place < last && edge > greatest) || kept[last]! < least) return undefined;
+  return BigInt64Array.from(kept, (edge) => (edge < least ? least : edge > greatest ? greatest : edge));
+}
+
+function requireAscending(isAscending: boolean, low: StateParam, high: StateParam): void {
+  if (!isAscending) throw new BquerydError("BAD_QUERY", `a histogram cannot go from ${JSON.stringify(low)} to ${JSON.stringify(high)}; give finite ends, the lower one first`);
+}

@@ -1,0 +1,66 @@
+/** The table of states: every kind, what holds it, and its definition. */
+import { bagState, type BagState } from "./bag.js";
+import { comomentsState, type Comoments } from "./comoments.js";
+import { countState, type Counts } from "./count.js";
+import { ddsketchState, type DdsketchState } from "./ddsketch.js";
+import { firstState, lastState, type Ends } from "./ends.js";
+import { maxState, minState, type Extremes } from "./extreme.js";
+import { hyperloglogState, type HyperloglogState } from "./hyperloglog.js";
+import { largestState, type LargestState } from "./largest.js";
+import { histogramState, type Histogram } from "./histogram.js";
+import { momentsState, type Moments } from "./moments.js";
+import { runsState, type RunsState } from "./runs.js";
+import type { StateDefinition } from "./state.js";
+import { sumState, type FloatSums, type WholeSums } from "./sum.js";
+import { tallyState, type TallyState } from "./tally.js";
+
+/** A state for every group of a partial. */
+export type StateColumn =
+  | Counts
+  | WholeSums
+  | FloatSums
+  | Extremes<"min">
+  | Extremes<"max">
+  | Ends<"first">
+  | Ends<"last">
+  | Moments
+  | Comoments
+  | Histogram
+  | TallyState
+  | LargestState
+  | BagState
+  | RunsState
+  | HyperloglogState
+  | DdsketchState;
+
+/** What a state counts or keeps. */
+export type StateKind = StateColumn["kind"];
+
+/** The definition of every kind. */
+const definitions: Readonly<Record<StateKind, StateDefinition<StateColumn>>> = {
+  count: countState,
+  sum: sumState,
+  min: minState,
+  max: maxState,
+  first: firstState,
+  last: lastState,
+  moments: momentsState,
+  comoments: comomentsState,
+  histogram: histogramState,
+  tally: tallyState,
+  largest: largestState,
+  bag: bagState,
+  runs: runsState,
+  hyperloglog: hyperloglogState,
+  ddsketch: ddsketchState,
+};
+
+/** The definition of a kind; it takes no state of another. */
+export function definitionOf(kind: StateKind): StateDefinition<StateColumn> {
+  return definitions[kind];
+}
+
+/** Tells whether a text names a kind of state. */
+export function isStateKind(text: string): text is StateKind {
+  return Object.hasOwn(definitions, text);
+}

@@ -1,0 +1,99 @@
+/** The moments state: count, mean and squares about the mean of a group, from which variances come. */
+import type { ScanColumn } from "../scan-column.js";
+import { requireCounts } from "./bytes.js";
+import { createLanes } from "./lanes.js";
+import { createFloatReader } from "./run-floats.js";
+import { createSlab, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import type { MergePlan, StateDefinition } from "./state.js";
+
+/** Of the non-null values of each group; mean and squares (the sum of squared distances from it) are 0 where there is none. */
+export interface Moments {
+  readonly kind: "moments";
+  readonly counts: Float64Array;
+  readonly means: Float64Array;
+  readonly squares: Float64Array;
+}
+
+/** Bytes of a cell of the kernel. */
+const cellBytes = 40;
+
+/** Of one input of numbers or bools. */
+export const momentsState: StateDefinition<Moments> = {
+  accumulate: (_spec, [column], context) => createMoments(column!, context),
+  merge: mergeMoments,
+  empty: (_like, groups) => blankMoments(groups),
+  dtypes: () => [],
+  widen: (state) => state,
+  write({ counts, means, squares }, writer) {
+    for (const array of [counts, means, squares]) writer.array(array);
+    return {};
+  },
+  read: (_description, groups, reader) => ({
+    kind: "moments", counts: requireCounts(reader.float64(groups)), means: reader.float64(groups), squares: reader.float64(groups),
+  }),
+};
+
+function blankMoments(groups: number): Moments {
+  return { kind: "moments", counts: new Float64Array(groups), means: new Float64Array(groups), squares: new Float64Array(groups) };
+}
+
+/** The moments of two sets of values from those of each (Chan, Golub and LeVeque, 1983). */
+function mergeMoments(a: Moments, b: Moments, plan: MergePlan): Moments {
+  const merged = blankMoments(plan.left.length);
+  for (let k = 0; k < plan.left.length; k++) {
+    const left = plan.left[k]!;
+    const right = plan.right[k]!;
+    const countA = left >= 0 ? a.counts[left]! : 0;
+    const countB = right >= 0 ? b.counts[right]! : 0;
+    if (countA === 0 || countB === 0) {
+      if (countA > 0) copyMoments(a, left, merged, k);
+      if (countB > 0) copyMoments(b, right, merged, k);
+      continue;
+    }
+    const distance = b.means[right]! - a.means[left]!;
+    const share = countB / (countA + countB);
+    merged.counts[k] = countA + countB;
+    merged.means[k] = a.means[left]! + distance * share;
+    merged.squares[k] = a.squares[left]! + b.squares[right]! + distance * distance * countA * share;
+  }
+  return merged;
+}
+
+function copyMoments(from: Moments, at: number, to: Moments, k: number): void {
+  to.counts[k] = from.counts[at]!;
+  to.means[k] = from.means[at]!;
+  to.squares[k] = from.squares[at]!;
+}
+
+function createMoments(column: ScanColumn, context: AccumulatorContext): Accumulator<Moments> {
+  const { arena } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, cellBytes, zeroFill(arena, cellBytes));
+  const lanes = createLanes(context);
+  const floatsOf = createFloatReader(column, arena);
+  return {
+    grow: (groups) => { slab.grow(lanes.cells(groups)); },
+    add(input, slots) {
+      const { nulls } = input.run(column);
+      kernels.momentsSlots(lanes.slots(slots), floatsOf(input), nulls, input.rows, slab.pointer());
+    },
+    take: (order) => lanes.join(order, (cells) => takeMoments(kernels.memory.buffer, slab.pointer(), cells), mergeMoments),
+  };
+}
+
+function takeMoments(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Moments {
+  const taken = blankMoments(order.length);
+  const words = new Uint32Array(memory, pointer);
+  const floats = new Float64Array(memory, pointer);
+  for (let k = 0; k < order.length; k++) {
+    const cell = order[k]! * (cellBytes / 8);
+    const count = words[2 * cell]!;
+    if (count === 0) continue;
+    const [shift, sum, squares, settled] = [floats[cell + 1]!, floats[cell + 2]!, floats[cell + 3]!, floats[cell + 4]!];
+    taken.counts[k] = count;
+    taken.means[k] = shift + sum / count;
+    // Rounding may leave a little less than nothing.
+    taken.squares[k] = Math.max(0, settled + (squares - sum * (sum / count)));
+  }
+  return taken;
+}

@@ -1,0 +1,40 @@
+/** Patterns of like: % stands for any characters, _ for one code point, a backslash takes the next character as it is. */
+
+/** A pattern cut at its % signs. */
+export interface LikePattern {
+  /** Tokens of all parts, one after another: a byte of UTF-8, or 256 for any one code point. */
+  readonly tokens: Uint16Array;
+  /** Part p is tokens[ends[p], ends[p + 1]). One part alone must be the whole text; else a text begins with the first, ends with the last, and has the others, none of which is empty, between. */
+  readonly ends: Uint32Array;
+  /** Bytes that every text begins with that is like it. */
+  readonly prefix: Uint8Array;
+  /** Whether every text with that prefix is like it. */
+  readonly isPrefixOnly: boolean;
+}
+
+const anyOne = 256;
+
+/** The pattern of a text that does not end in a lone backslash. */
+export function compileLike(pattern: string): LikePattern {
+  const parts = splitPattern(pattern);
+  // Two % signs next to each other are one.
+  const kept = parts.filter((part, place) => place === 0 || place === parts.length - 1 || part.length > 0);
+  const ends = new Uint32Array(kept.length + 1);
+  kept.forEach((part, place) => (ends[place + 1] = ends[place]! + part.length));
+  const first = kept[0]!;
+  const fixed = first.includes(anyOne) ? first.slice(0, first.indexOf(anyOne)) : first;
+  const isPrefixOnly = kept.length === 2 && kept[1]!.length === 0 && fixed.length === first.length;
+  return { tokens: Uint16Array.from(kept.flat()), ends, prefix: Uint8Array.from(fixed), isPrefixOnly };
+}
+
+function splitPattern(pattern: string): number[][] {
+  const parts: number[][] = [[]];
+  const characters = [...pattern];
+  for (let place = 0; place < characters.length; place++) {
+    const character = characters[place]!;
+    if (character === "%") parts.push([]);
+    else if (character === "_") parts.at(-1)!.push(anyOne);
+    else parts.at(-1)!.push(...new TextEncoder().encode(character === "\\" ? characters[++place] : character));
+  }
+  return parts;
+}

@@ -1,0 +1,81 @@
+/**
+ * Dtypes that hold those of several shards: integers widen to the narrowest integer dtype that holds both (int64 and
+ * uint64, which none does, to float64), integers and floats to the narrowest float dtype that holds them or else to
+ * float64, a date and a timestamp to the timestamp. Each value has to be exact in the wider dtype. Whatever else differs
+ * has nothing in common. The order in which dtypes are joined does not matter to what comes out.
+ */
+import { BquerydError } from "../base/errors.js";
+import { biasOf, isFloatDtype, isTextDtype, wholeRange, type Dtype, type FloatDtype, type WholeDtype } from "../columns/dtypes.js";
+import { isFloats, isWholes, type Int64Dtype, type Values, type Wholes } from "./values.js";
+
+const integers = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"] as const satisfies Dtype[];
+const dayNs = 86_400_000_000_000n;
+/** Whole numbers to 2^53 are exact in float64, those to 2^24 in float32. */
+const exactMax = { float32: 2n ** 24n, float64: 2n ** 53n };
+
+/** The narrowest dtype that holds the values of both; undefined where there is none. */
+export function widerDtype(a: Dtype, b: Dtype): Dtype | undefined {
+  if (a === b) return a;
+  if (isFloatDtype(a)) return widerFloat(a, b);
+  if (isFloatDtype(b)) return widerFloat(b, a);
+  if ((a === "date" && b === "timestamp") || (a === "timestamp" && b === "date")) return "timestamp";
+  if (!isInteger(a) || !isInteger(b)) return undefined;
+  return integers.find((dtype) => holds(dtype, a) && holds(dtype, b)) ?? "float64";
+}
+
+/** The values in a wider dtype, as widerDtype gives it; throws SCHEMA_MISMATCH on one that the dtype does not hold exactly. */
+export function widenValues(values: Values, dtype: Dtype): Values {
+  if (values.dtype === dtype) return values;
+  if (isFloats(values) && isFloatDtype(dtype)) return { dtype, array: values.array };
+  if (isWholes(values) && isFloatDtype(dtype)) return { dtype, array: toFloats(values, dtype) };
+  if (isWholes(values) && values.dtype === "date" && dtype === "timestamp") return { dtype, array: toTimestamps(values.array) };
+  if (isWholes(values) && isInt64Dtype(dtype)) return { dtype, array: rebias(values, dtype) };
+  throw new Error(`cannot widen ${values.dtype} to ${dtype}`);
+}
+
+function isInteger(dtype: Dtype): dtype is (typeof integers)[number] {
+  return integers.some((integer) => integer === dtype);
+}
+
+function isInt64Dtype(dtype: Dtype): dtype is Int64Dtype {
+  return dtype !== "bool" && !isTextDtype(dtype) && !isFloatDtype(dtype);
+}
+
+function holds(dtype: WholeDtype, other: WholeDtype): boolean {
+  return wholeRange(dtype).least <= wholeRange(other).least && wholeRange(dtype).greatest >= wholeRange(other).greatest;
+}
+
+function widerFloat(float: FloatDtype, other: Dtype): Dtype | undefined {
+  if (isFloatDtype(other)) return "float64";
+  if (!isInteger(other)) return undefined;
+  return float === "float32" && wholeRange(other).greatest <= exactMax.float32 ? "float32" : "float64";
+}
+
+function toFloats({ dtype, array }: Wholes, target: FloatDtype): Float64Array {
+  const bias = biasOf(dtype);
+  const floats = new Float64Array(array.length);
+  for (let k = 0; k < array.length; k++) {
+    const value = array[k]! + bias;
+    floats[k] = Number(value);
+    if ((value > exactMax[target] || value < -exactMax[target]) && BigInt(floats[k]!) !== value) throw inexact(value, dtype, target);
+  }
+  return floats;
+}
+
+function toTimestamps(days: BigInt64Array): BigInt64Array {
+  const { least, greatest } = wholeRange("timestamp");
+  return days.map((day) => {
+    const instant = day * dayNs;
+    if (instant < least || instant > greatest) throw inexact(day, "date", "timestamp");
+    return instant;
+  });
+}
+
+function rebias({ dtype, array }: Wholes, target: Int64Dtype): BigInt64Array {
+  const less = biasOf(target) - biasOf(dtype);
+  return less === 0n ? array : array.map((value) => value - less);
+}
+
+function inexact(value: bigint, dtype: Dtype, target: Dtype): BquerydError {
+  return new BquerydError("SCHEMA_MISMATCH", `a column is ${dtype} in one shard and widens to ${target}, which does not hold its value ${value}; import the shards again with one schema`, { details: { dtype, target } });
+}

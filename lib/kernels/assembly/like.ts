@@ -1,0 +1,102 @@
+/**
+ * Texts against a pattern of like. The pattern comes cut at its % signs: a first part that a text must begin with, a last
+ * one that it must end with, and parts between that follow each other anywhere. Taking each at its leftmost place never
+ * spoils a later one, so no text costs more than its length times that of the pattern.
+ */
+
+/** A token of a pattern: a byte, or this for any one code point. */
+const anyOne: u32 = 256;
+const nowhere: u32 = 0xffff_ffff;
+
+/** `ends`: parts + 1 uint32, part p is tokens[ends[p], ends[p + 1]). One part alone must be the whole text. */
+export function maskLike(offsets: usize, bytes: usize, n: u32, tokens: usize, ends: usize, parts: u32, negate: u32, mask: usize): void {
+  for (let row: u32 = 0; row < n; row++) {
+    const start = load<u32>(offsets + (row << 2)), end = load<u32>(offsets + (row << 2), 4);
+    store<u8>(mask + row, <u8>(<u32>isLike(bytes, start, end, tokens, ends, parts) ^ negate));
+  }
+}
+
+function isLike(text: usize, start: u32, end: u32, tokens: usize, ends: usize, parts: u32): bool {
+  let at = matchAt(text, start, end, tokens, load<u32>(ends), load<u32>(ends, 4));
+  if (at == nowhere) return false;
+  if (parts == 1) return at == end;
+  const last = ends + ((parts - 1) << 2);
+  const stop = matchBack(text, at, end, tokens, load<u32>(last), load<u32>(last, 4));
+  if (stop == nowhere) return false;
+  for (let part: u32 = 1; part < parts - 1; part++) {
+    const own = ends + (part << 2);
+    at = findPart(text, at, stop, tokens, load<u32>(own), load<u32>(own, 4));
+    if (at == nowhere) return false;
+  }
+  return true;
+}
+
+/** Where a part that begins at a place ends; nowhere if it does not match within [at, end). */
+@inline
+function matchAt(text: usize, at: u32, end: u32, tokens: usize, from: u32, to: u32): u32 {
+  for (let t = from; t < to; t++) {
+    if (at >= end) return nowhere;
+    const token = <u32>load<u16>(tokens + (t << 1));
+    if (token == anyOne) {
+      at = nextPoint(text, at, end);
+    } else {
+      if (<u32>load<u8>(text + at) != token) return nowhere;
+      at++;
+    }
+  }
+  return at;
+}
+
+/** Where a part that ends at `end` begins; nowhere if that is before `start`. */
+function matchBack(text: usize, start: u32, end: u32, tokens: usize, from: u32, to: u32): u32 {
+  let at = end;
+  for (let t = to; t > from; t--) {
+    if (at <= start) return nowhere;
+    at--;
+    const token = <u32>load<u16>(tokens + ((t - 1) << 1));
+    if (token == anyOne) {
+      while (at > start && isInner(text + at)) at--;
+    } else if (<u32>load<u8>(text + at) != token) {
+      return nowhere;
+    }
+  }
+  return at;
+}
+
+/** Where the leftmost match of a part within [at, end) ends. */
+function findPart(text: usize, at: u32, end: u32, tokens: usize, from: u32, to: u32): u32 {
+  const first = <u32>load<u16>(tokens + (from << 1));
+  while (at < end) {
+    if (first != anyOne) {
+      at = findByte(text, at, end, <u8>first);
+      if (at == end) return nowhere;
+    }
+    const stop = matchAt(text, at, end, tokens, from, to);
+    if (stop != nowhere) return stop;
+    at = nextPoint(text, at, end);
+  }
+  return nowhere;
+}
+
+function findByte(text: usize, at: u32, end: u32, byte: u8): u32 {
+  const wanted = i8x16.splat(byte);
+  for (; at + 16 <= end; at += 16) {
+    const hits = i8x16.bitmask(i8x16.eq(v128.load(text + at), wanted));
+    if (hits != 0) return at + ctz<i32>(hits);
+  }
+  while (at < end && load<u8>(text + at) != byte) at++;
+  return at;
+}
+
+@inline
+function nextPoint(text: usize, at: u32, end: u32): u32 {
+  at++;
+  while (at < end && isInner(text + at)) at++;
+  return at;
+}
+
+/** Tells whether a byte goes on with a code point that began before it. */
+@inline
+function isInner(at: usize): bool {
+  return (load<u8>(at) & 0xc0) == 0x80;
+}

@@ -1,0 +1,40 @@
+/** One query on an engine in this process: one task over all shards, merged and finished as a client does. */
+import { askWithBaskets, type Asked } from "../../lib/client/baskets.js";
+import type { Engine, TaskCost } from "../../lib/engine/engine.js";
+import { mergePartials } from "../../lib/engine/merge.js";
+import type { Partial } from "../../lib/engine/partial.js";
+import { decodePartial } from "../../lib/engine/partial-bytes.js";
+import { encodeQuery } from "../../lib/engine/query/bytes.js";
+import { parseQuery, type Query, type QueryInput } from "../../lib/engine/query/query.js";
+import { createMergeTree } from "../../lib/engine/tree.js";
+import { addCosts } from "../../lib/wire/costs.js";
+import type { StoredShard } from "./random/store.js";
+
+/** What an engine answered. */
+export interface LocalAnswer {
+  readonly partial: Partial;
+  /** The encoded partials of its blocks. */
+  readonly bytes: readonly Uint8Array[];
+  /** Over both questions of one with baskets. */
+  readonly cost: TaskCost;
+}
+
+/** Asks an engine; a query with expand_filter_column twice, as clients do. */
+export async function askEngine(engine: Engine, shards: readonly StoredShard[], input: { readonly [K in keyof QueryInput]?: QueryInput[K] }): Promise<LocalAnswer> {
+  const query = parseQuery({ keys: [], measures: [], ...input });
+  const { answer, before } = await askWithBaskets(query, async (asked) => ask(engine, shards, asked));
+  return { ...answer, cost: before.reduce((sum, { cost }) => addCosts(sum, cost), answer.cost) };
+}
+
+function ask(engine: Engine, shards: readonly StoredShard[], query: Query): LocalAnswer & Asked {
+  const tree = createMergeTree<Partial>(shards.length, mergePartials);
+  const bytes: Uint8Array[] = [];
+  const cost = engine.run({
+    query: encodeQuery(query), shards, shouldStop: () => false,
+    onBlock(block, encoded) {
+      bytes.push(encoded);
+      tree.add(block, decodePartial(encoded));
+    },
+  });
+  return { partial: tree.root()!, bytes, cost, accepted: { type: "accepted", id: "", queryId: "", attempt: 1, shards: [...shards] } };
+}

@@ -1,0 +1,83 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { askForRanges } from "../../lib/client/ranges.js";
+import { closeRanges, rangeQuery } from "../../lib/engine/measures/ranges.js";
+import type { FinishedColumn } from "../../lib/engine/measures/measure.js";
+import { parseQuery, type Query } from "../../lib/engine/query/query.js";
+import type { StateColumn } from "../../lib/engine/states/kinds.js";
+import type { Values } from "../../lib/engine/values.js";
+
+function queryOf(...measures: unknown[]): Query {
+  return parseQuery({ keys: ["k"], measures, where: [["v", ">", 3]], limit: 5 });
+}
+
+/** The least and greatest value; none where they are null. */
+function rangeOf(dtype: "float64" | "uint64" | "timestamp" | "date", range: readonly [number, number] | readonly [bigint, bigint] | null): FinishedColumn[] {
+  return [0, 1].map((side) => {
+    const value = range?.[side] ?? 0;
+    const values: Values = dtype === "float64" ? { dtype, array: Float64Array.of(Number(value)) } : { dtype, array: BigInt64Array.of(BigInt(value)) };
+    return { values, isNull: range === null ? Uint8Array.of(1) : null };
+  });
+}
+
+function endsOf(params: object, columns: readonly FinishedColumn[]): unknown[] {
+  const { measures } = closeRanges(queryOf(["v", "histogram", "h", params]), columns);
+  return [measures[0]!.params.low?.[0], measures[0]!.params.high?.[0]];
+}
+
+describe("histograms with open ends", () => {
+  it("ask for the least and greatest value of their inputs first, over all rows, and others do not", () => {
+    const query = queryOf(["v", "sum", "s"], [["a", "b"], "histogram2d", "h", { bins: 2, low: [0, null], high: [1, 1] }], ["c", "histogram", "g"], ["d", "histogram", "closed", { low: 0, high: 1 }]);
+    const asked = rangeQuery(query)!;
+    expect(asked.measures.map(({ op, inputs }) => [op, inputs])).to.deep.equal(
+      ["a", "b", "c"].flatMap((name) => ["min", "max"].map((op) => [op, [{ kind: "column", name }]])),
+    );
+    expect([asked.keys, asked.where, asked.limit]).to.deep.equal([[], null, null]);
+    expect(rangeQuery(queryOf(["v", "sum", "s"], ["d", "histogram", "closed", { low: 0, high: 1 }]))).to.equal(null);
+    const closed = closeRanges(query, [...rangeOf("float64", [5, 6]), ...rangeOf("float64", [-3, 9]), ...rangeOf("float64", [2, 4])]);
+    expect(closed.measures.map(({ params }) => [params.low, params.high])).to.deep.equal([[undefined, undefined], [[0, -3], [1, 1]], [[2], [4]], [[0], [1]]]);
+    expect(rangeQuery(closed)).to.equal(null);
+  });
+
+  it("end at the values, or around them where they are all one, or anywhere where there are none", () => {
+    expect(endsOf({}, rangeOf("float64", [-1.5, 7]))).to.deep.equal([-1.5, 7]);
+    expect(endsOf({ low: 3 }, rangeOf("float64", [-1.5, 7]))).to.deep.equal([3, 7]);
+    expect(endsOf({}, rangeOf("float64", [7, 7]))).to.deep.equal([6.5, 7.5]);
+    expect(endsOf({ low: 9 }, rangeOf("float64", [0, 7]))).to.deep.equal([9, 10]);
+    expect(endsOf({ high: -2 }, rangeOf("float64", [0, 7]))).to.deep.equal([-3, -2]);
+    expect(endsOf({}, rangeOf("float64", null))).to.deep.equal([0, 1]);
+    expect(endsOf({}, rangeOf("uint64", [-(2n ** 63n), 2n - 2n ** 63n]))).to.deep.equal([0, 2]);
+    const [low, high] = endsOf({}, rangeOf("float64", [1e300, 1e300])) as [number, number];
+    expect(low < 1e300 && 1e300 < high).to.equal(true);
+  });
+
+  it("of times end at times", () => {
+    expect(endsOf({}, rangeOf("date", [0n, 9n]))).to.deep.equal(["1970-01-01", "1970-01-10"]);
+    expect(endsOf({ bins: 4 }, rangeOf("date", [3n, 3n]))).to.deep.equal(["1970-01-04", "1970-01-08"]);
+    expect(endsOf({ high: "1971-01-01" }, rangeOf("timestamp", [1n, 9n]))).to.deep.equal(["1970-01-01T00:00:00.000000001Z", "1971-01-01"]);
+    expect(endsOf({ bins: 4 }, rangeOf("timestamp", [2n ** 63n - 1n, 2n ** 63n - 1n]))[1]).to.equal("2262-04-11T23:47:16.854775807Z");
+  });
+
+  it("of infinite values have to be given", () => {
+    expect(() => endsOf({}, rangeOf("float64", [0, Infinity]))).to.throw("the histogram 'h' has an open end").with.property("code", "BAD_QUERY");
+  });
+});
+
+describe("a client with a histogram of open ends", () => {
+  const accepted = { type: "accepted" as const, id: "", queryId: "", attempt: 1, shards: [] };
+  const extreme = (kind: "min" | "max", value: number): StateColumn => ({ kind, seen: Uint8Array.of(1), values: { dtype: "float64", array: Float64Array.of(value) } });
+
+  it("asks for the range and puts it in; one without asks nothing", async () => {
+    const asked: Query[] = [];
+    const ask = async (query: Query) => {
+      asked.push(query);
+      return { accepted, partial: { groups: 1, keys: [], rows: Float64Array.of(2), states: [extreme("min", -4), extreme("max", 6)] } };
+    };
+    const open = await askForRanges(queryOf(["v", "histogram", "h", { high: 5 }]), ask);
+    expect(open.query.measures[0]!.params).to.deep.include({ low: [-4], high: [5] });
+    expect([open.before.length, asked.map(({ measures }) => measures.map(({ op }) => op))]).to.deep.equal([1, [["min", "max"]]]);
+    const closed = queryOf(["v", "histogram", "h", { low: 0, high: 5 }]);
+    expect(await askForRanges(closed, ask)).to.deep.equal({ query: closed, before: [] });
+    expect(asked).to.have.length(1);
+  });
+});
