@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { configKeys } from "../lib/base/config-keys.js";
 import { flagOf } from "../lib/base/config.js";
 import { errorCodes } from "../lib/base/errors.js";
+import { arityOf, functionNames } from "../lib/engine/expressions/functions.js";
 
 /** The sample configuration: every key with what it means, commented out. */
 export function sampleConfig(): string {
@@ -18,12 +19,20 @@ ${keys.join("\n")}`;
 
 /** A README with its generated tables as the code has them now. */
 export function withTables(readme: string): string {
-  return replaceSection(replaceSection(readme, "configuration", configTable()), "errors", errorTable());
+  const tables = { configuration: configTable(), functions: functionTable(), errors: errorTable() };
+  return Object.entries(tables).reduce((text, [name, table]) => replaceSection(text, name, table), readme);
 }
 
 function configTable(): string {
   const rows = Object.values(configKeys).map(({ name, description, defaultText }) => `| \`${name}\` | \`${flagOf(name)}\` | ${description} | ${defaultText} |`);
   return ["| key | flag | meaning | default |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+/** Functions that take the same share a row. */
+function functionTable(): string {
+  const kinds = [...new Set(functionNames.map((name) => arityOf(name).takes))];
+  const rows = kinds.map((takes) => `| ${functionNames.filter((name) => arityOf(name).takes === takes).map((name) => `\`${name}\``).join(", ")} | ${takes} |`);
+  return ["| function | takes |", "|---|---|", ...rows].join("\n");
 }
 
 function errorTable(): string {

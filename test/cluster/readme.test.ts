@@ -79,7 +79,8 @@ describe("README", function () {
     const texts = ["README.md", "CONTRIBUTING.md"].map((name) => readFileSync(join(root, name), "utf8")).join("\n");
     const named = [...texts.matchAll(/\]\(([^)]+)\)|`((?:misc|test|lib)\/[\w./-]+)`/g)].map(([, link, path]) => link ?? path!);
     expect(named.length).to.be.above(5);
-    for (const path of named) expect(existsSync(join(root, path)), path).to.equal(true);
+    const headings = [...texts.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => `#${heading!.toLowerCase().replaceAll(" ", "-")}`);
+    for (const path of named) expect(path.startsWith("#") ? headings.includes(path) : existsSync(join(root, path)), path).to.equal(true);
   });
 
   function run(command: string, args: readonly string[]): string {

@@ -10,6 +10,8 @@ import { expect } from "chai";
 import { monotonicMs } from "../../lib/base/clock.js";
 import { openSocketCount } from "../../lib/wire/sockets.js";
 
+process.setSourceMapsEnabled(true);
+
 const folder = mkdtempSync(join(tmpdir(), "bqueryd-test-run-"));
 process.env["TMPDIR"] = folder;
 // Whatever a test forgets to say, no process of it may touch the registry, the configuration or the history of a user.
