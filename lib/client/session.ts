@@ -136,13 +136,20 @@ export class Session {
           this.#lost.delete(address);
           this.#welcomed.add(address);
         }
-        this.#receive(header, body);
+        // A client that was silent for long, as one whose machine slept, is forgotten with all its calls; a controller that stops takes none.
+        if (header.type === "error" && header.code === "CONNECTION_LOST") this.#leave(link, header.message);
+        else this.#receive(header, body);
       },
       onMalformed: (error) => { this.#failAll(error); },
       onLost: (reason) => { this.#lose(link, reason); },
     });
     this.#open = link;
     return link;
+  }
+
+  #leave(link: Link, reason: string): void {
+    void link.close();
+    this.#lose(link, reason);
   }
 
   /** Sends what the link carried again, once to every controller there is and never less than a few times. */

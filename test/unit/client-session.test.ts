@@ -90,6 +90,25 @@ describe("a client's session", () => {
     expect(live.heard.filter((type) => type === "hello")).to.have.length(1);
   });
 
+  it("connects again and asks again when its controller has forgotten it", async () => {
+    const calls: string[] = [];
+    const router = await bindRouter({
+      bind: "127.0.0.1", port: { first: 15_300, last: 15_399 }, messageBytesMax,
+      onUnreachable: () => undefined, onMalformed: () => undefined,
+      onMessage: (peer, { channel, header }) => {
+        if (channel === "client" && header.type === "hello") router.send(peer, "client", { type: "welcome", controllerId: randomId(), node: "here", version: "0", heartbeatMs: 50, expiryMs });
+        if (channel !== "client" || header.type !== "call") return;
+        if (!calls.includes(peer)) calls.push(peer);
+        if (calls.length === 1) router.send(peer, "client", { type: "error", id: header.id, code: "CONNECTION_LOST", message: "who is there", details: {}, origin: "here" });
+        else router.send(peer, "client", { type: "result", id: header.id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 });
+      },
+    });
+    closers.push(() => router.close());
+    const session = open([router.address]);
+    expect(await Promise.all([session.ask(call("ping")), session.ask(call("ping"))])).to.have.length(2);
+    expect(calls).to.have.length(2);
+  });
+
   it("cancels a call where it was sent, by signal and by time", async () => {
     const live = await startDouble(true);
     const session = open([live.address]);
