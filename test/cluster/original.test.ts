@@ -49,6 +49,11 @@ describe("what was wrong with the original", function () {
     }, 20_000);
   }
 
+  /** By each worker. */
+  async function shardsHeld(): Promise<number[]> {
+    return (await rpc.info()).workers.map(({ shards }) => shards);
+  }
+
   async function count(table: string, where: readonly unknown[]): Promise<unknown> {
     return (await rpc.groupby(table, [], [["*", "count", "n"]], where)).rows()[0]!.n;
   }
@@ -147,8 +152,9 @@ describe("what was wrong with the original", function () {
 
   it("3: a worker that dies over its work takes no answer with it", async () => {
     const rows = 400_000;
+    const before = await shardsHeld();
     await writeSet(dataDir, "long", [whole("a", upTo(rows).map((row) => row % 100_003)), whole("b", upTo(rows).map((row) => row % 7))], 8);
-    await knows("long");
+    await until("both workers hold it", async () => (await shardsHeld()).every((held, at) => held === before[at]! + 8), 20_000);
     const asked = rpc.groupby("long", ["a", "b"], [["*", "count", "n"]], [], { cache: false });
     cluster.workers[0]!.signal("SIGKILL");
     await cluster.workers[0]!.ended;

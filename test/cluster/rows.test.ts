@@ -52,7 +52,7 @@ describe("rows from a cluster", function () {
   after(() => rm(dataDir, { recursive: true, force: true }));
 
   it("are the same whoever reads them, once and in order, also when a worker is killed under way", async () => {
-    await withCluster({ dataDir, workers: 1, flags: ["--heartbeat=0.1", "--expiry=1"] }, async ({ rpc, startWorker, workers }) => {
+    await withCluster({ dataDir, workers: 1, flags: ["--heartbeat=0.1", "--expiry=3"] }, async ({ rpc, startWorker, workers }) => {
       await untilWhole(rpc);
       const query = { tables: "rows", keys: ["id", "s"], where: [["n", "<", 500]], aggregate: false } as const;
       const expected = bytesOf(await rpc.groupby(query));
