@@ -9,6 +9,7 @@ import type { ColumnCache, DecodeCost, Lease } from "./cache.js";
 import { createGrouper } from "./groups/choose.js";
 import type { Grouper } from "./groups/grouper.js";
 import { keyColumnOf, type KeyColumn } from "./groups/keys.js";
+import { selectPart, type Part } from "./groups/parts.js";
 import { createInputMaker, type ChunkInput, type InputMaker } from "./input.js";
 import { checkMeasures, planMeasures } from "./measures/table.js";
 import { createArena, type Arena, type Space } from "./memory.js";
@@ -18,6 +19,7 @@ import { outsideOf } from "./query/baskets.js";
 import type { Query } from "./query/query.js";
 import { rankGroups } from "./ranking.js";
 import type { ScanColumn } from "./scan-column.js";
+import { scanInParts } from "./scan-parts.js";
 import { definitionOf } from "./states/kinds.js";
 import { createRowCounter } from "./states/rows.js";
 import type { Accumulator, AccumulatorContext } from "./states/slab.js";
@@ -69,16 +71,27 @@ export interface Scan {
  * decoding throws; the memory it took is given back in every case.
  */
 export function scanShard(table: ScanTable, query: Query, context: ScanContext): Partial {
+  if (query.expand !== null && query.baskets === "ask") return scanEdges(table, query.expand, query, context);
+  if (query.keys.length === 0 || !canBeParted(query)) return scanGroups(table, query, context, null);
+  return scanInParts(table.rows, context.cost, (part) => scanGroups(table, query, context, part));
+}
+
+function canBeParted({ measures }: Query): boolean {
+  return planMeasures(measures).states.every(({ kind }) => definitionOf(kind).mindsOtherGroups !== true);
+}
+
+function scanEdges(table: ScanTable, expand: string, query: Query, context: ScanContext): Partial {
+  const column = table.column(expand);
+  return withScan(table, query, context, (scan) => partialOfEdges(maskBaskets(column, scan).edges(), column, context.ordinal, scan.strings));
+}
+
+/** The partial of all groups, or of those of a part. */
+function scanGroups(table: ScanTable, query: Query, context: ScanContext, part: Part | null): Partial {
   return withScan(table, query, context, (scan) => {
-    const { arena, lease, strings } = scan;
-    if (query.expand !== null && query.baskets === "ask") {
-      const column = table.column(query.expand);
-      return partialOfEdges(maskBaskets(column, scan).edges(), column, context.ordinal, strings);
-    }
-    const plan = planScan(scan);
-    scanChunks(table, plan, lease, context);
+    const plan = planScan(scan, part);
+    scanChunks(table, plan, scan.lease, context);
     stopIfAsked(context.shouldStop);
-    return takePartial(plan, arena);
+    return takePartial(plan, scan.arena);
   });
 }
 
@@ -114,7 +127,7 @@ interface ScanPlan {
   rowsSelected: number;
 }
 
-function planScan(scan: Scan): ScanPlan {
+function planScan(scan: Scan, part: Part | null): ScanPlan {
   const { table, query, arena, strings } = scan;
   const measures = planMeasures(query.measures);
   const inputs = measures.inputs.map((input) => bind(input, scan));
@@ -126,8 +139,8 @@ function planScan(scan: Scan): ScanPlan {
   const states = measures.states.map((spec) => definitionOf(spec.kind).accumulate(spec, spec.inputs.map((place) => inputs[place]!), context));
   return {
     arena, strings, keys, rows, states,
-    selection: selectionOf(scan),
-    grouper: keys.length === 0 ? null : createGrouper(keys, table.rows, arena),
+    selection: part === null ? selectionOf(scan) : selectPart(selectionOf(scan), keys, part, scan),
+    grouper: keys.length === 0 ? null : createGrouper(keys, Math.ceil(table.rows / (part?.parts ?? 1)), arena),
     inputs: scan.inputs,
     answers: isGrouped ? null : createAnswers(measures.states, inputs),
     rowsSelected: 0,

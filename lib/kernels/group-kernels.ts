@@ -45,6 +45,11 @@ export interface GroupKernels {
   hashGroupN(words: Pointer, k: number, n: number, from: number, table: Pointer, capacity: number, groupKeys: Pointer, limit: number, state: Pointer, slots: Pointer): number;
   hashRebuildN(groupKeys: Pointer, k: number, count: number, table: Pointer, capacity: number): void;
   /**
+   * Lists the rows of one of `parts` (a power of two up to 65,536) parts, by a hash of k words a row: `words` as above; `index` takes
+   * uint16 rows, ascending, and has room for n (at most 65,536). Gives how many.
+   */
+  partRows(words: Pointer, k: number, n: number, parts: number, part: number, index: Pointer): number;
+  /**
    * Gives plain strings codes in order of first appearance. Rows are index[0..n) (uint16), or 0..n) when index is 0.
    * `table` as above (hash, code + 1); the distinct strings are appended to `poolOffsets` (uint32, count + 1 entries,
    * first 0) and `poolBytes`. `state`: uint32 count. Stops before a row that would need code `limit` or more than

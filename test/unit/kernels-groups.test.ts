@@ -157,6 +157,32 @@ describe("kernels: hash groups", function () {
   });
 });
 
+describe("kernels: parts of groups", () => {
+  it("partRows lists each row in one part, in order, and rows of equal words in the same", eachCase((arena, n, random) => {
+    if (n > 65_536) return;
+    const columns = [0, 1].map(() => generate(BigUint64Array, n, () => BigInt(below(random, 40)) << 40n));
+    const words = arena.put(Uint32Array.from(columns.map((column) => arena.put(column))));
+    const index = arena.reserve(n * 2);
+    for (const parts of [1, 8, 256]) {
+      const partOf = new Map<string, number>();
+      let total = 0;
+      for (let part = 0; part < parts; part++) {
+        const count = arena.kernels.partRows(words, 2, n, parts, part, index);
+        const rows = arena.read(Uint16Array, index, count);
+        total += count;
+        for (let k = 0; k < count; k++) {
+          if (k > 0) expect(rows[k]).to.be.above(rows[k - 1]!);
+          const key = columns.map((column) => column[rows[k]!]).join();
+          if (partOf.get(key) === undefined) partOf.set(key, part);
+          expect(partOf.get(key)).to.equal(part);
+        }
+      }
+      expect(total).to.equal(n);
+      if (n > 1_000 && parts > 1) expect(new Set(partOf.values()).size).to.be.above(parts / 2);
+    }
+  }));
+});
+
 describe("kernels: interned strings", function () {
   this.timeout(30_000);
 

@@ -9,7 +9,7 @@ import { createWordsGrouper } from "./words.js";
 /** Most slots of a dense grouper; each takes 8 to 16 bytes a state. */
 const denseSlotsMax = 1n << 22n;
 
-/** The grouper for the keys of a shard with that many rows. */
+/** The grouper for the keys of a shard, or of a part of it, with about that many rows. */
 export function createGrouper(keys: readonly KeyColumn[], rows: number, arena: Arena): Grouper {
   let product: bigint | undefined = 1n;
   let bits = 0;

@@ -2,11 +2,11 @@
 import { chunkRows } from "../../columns/dtypes.js";
 import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
-import { widthNames } from "../states/slab.js";
 import { limitOf } from "../strings.js";
 import { upTo } from "../values.js";
 import type { Fields, Grouper } from "./grouper.js";
-import { fieldTerms, type KeyColumn } from "./keys.js";
+import { setFieldWords } from "./field-words.js";
+import type { KeyColumn } from "./keys.js";
 
 const entryBytes = 16;
 
@@ -27,13 +27,8 @@ export function createWordsGrouper(keys: readonly KeyColumn[], arena: Arena): Gr
 
   function setWord(input: ChunkInput, key: KeyColumn, place: number): void {
     const run = input.run(key.column);
-    const { multiplier, offset } = fieldTerms(key, run, 1n);
-    const words = columns[place]!;
-    const name = key.kind === "float" ? "I64" : widthNames[run.width];
-    kernels[`packSet${name}`](run.values, run.rows, wrap(multiplier), wrap(offset), words);
-    if (run.nulls === 0) return;
-    kernels.packNulls(run.nulls, run.rows, wrap(key.minimum - run.nullValue), words);
-    kernels.packNulls(run.nulls, run.rows, 1n << BigInt(place), nullWords);
+    setFieldWords(kernels, key, run, columns[place]!);
+    if (run.nulls !== 0) kernels.packNulls(run.nulls, run.rows, 1n << BigInt(place), nullWords);
   }
 
   function grow(): void {
@@ -73,8 +68,4 @@ function takeWord(halves: Uint32Array, width: number, place: number, hasNulls: b
     if (isNull !== null) isNull[g] = (halves[2 * (g * width + width - 1)]! >>> place) & 1;
   }
   return { low, high, isNull };
-}
-
-function wrap(value: bigint): bigint {
-  return BigInt.asIntN(64, value);
 }

@@ -28,6 +28,7 @@ export interface RunsState {
 
 /** Of one input of any dtype. */
 export const runsState: StateDefinition<RunsState> = {
+  mindsOtherGroups: true,
   accumulate: (_spec, [column], context) => namingMemory("sorted_count_distinct", column!.name, createRuns(column!, context)),
   merge: mergeRuns,
   empty: ({ ends }, groups) => ({

@@ -40,6 +40,8 @@ export interface MergedRows {
 
 /** A kind of state: S holds it for all groups of a partial, in their order. States are never changed in place. */
 export interface StateDefinition<S> {
+  /** Whether rows of other groups matter to a group, so that a shard cannot be scanned part by part of its groups. */
+  readonly mindsOtherGroups?: true;
   /** An accumulator of the state over the groups of a shard; `columns` are the inputs of the spec. */
   accumulate(spec: StateSpec, columns: readonly ScanColumn[], context: AccumulatorContext): Accumulator<S>;
   /** The states of both sides, of equal dtypes; the left side holds the earlier rows. Equal inputs give equal bytes. */

@@ -33,6 +33,7 @@ export * from "./masks";
 export * from "./moments";
 export * from "./narrow";
 export * from "./order";
+export * from "./parts";
 export * from "./rebase";
 export * from "./run-slots";
 export * from "./scatter";

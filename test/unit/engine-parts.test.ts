@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { after, before, describe, it } from "mocha";
+import { seededRandom } from "../../lib/base/clock.js";
+import { createEngine, type Engine } from "../../lib/engine/engine.js";
+import { askEngine, type LocalAnswer } from "../support/ask-engine.js";
+import { everyMeasure } from "../support/every-measure.js";
+import { failureOf } from "../support/failure.js";
+import { writeTable } from "../support/write-table.js";
+
+const rows = 100_000;
+const cacheBytes = 2 ** 26;
+
+describe("groups that need more memory than a query may take", function () {
+  this.timeout(60_000);
+  let dataDir = "";
+  let generation = "";
+  const engines: Engine[] = [];
+  const open = (queryBytes: number): Engine => {
+    const engine = createEngine({ dataDir, cacheBytes, queryBytes });
+    engines.push(engine);
+    return engine;
+  };
+  let roomy: Engine;
+  let tight: Engine;
+
+  before(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "bqueryd-parts-"));
+    const random = seededRandom(3);
+    const some = <T>(make: (row: number) => T): (T | null)[] => Array.from({ length: rows }, (_, row) => (random() < 0.1 ? null : make(row)));
+    const below = (end: number): number => Math.floor(random() * end);
+    generation = await writeTable(join(dataDir, "t.bcolz"), [
+      { name: "id", dtype: "int64", values: some(() => BigInt(below(2 ** 31)) * 4_294_967_311n) },
+      { name: "x", dtype: "float64", values: some(() => below(rows) / 7 - 5_000) },
+      { name: "text", dtype: "string", values: some((row) => `a text of its own ${row * 7_919}`) },
+      { name: "few", dtype: "string", values: some(() => `few ${below(300)}`) },
+      { name: "n", dtype: "int32", values: some(() => BigInt(below(1_000) - 500)) },
+      { name: "v", dtype: "float64", values: some(() => random() * 100) },
+    ]);
+    [roomy, tight] = [open(2 ** 28), open(7 * 2 ** 20)];
+  });
+
+  after(async () => {
+    for (const engine of engines) engine.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  const ask = (engine: Engine, keys: readonly unknown[], measures: readonly unknown[], where: readonly unknown[] = []): Promise<LocalAnswer> =>
+    askEngine(engine, [{ ordinal: 0, name: "t.bcolz", generation }], { keys, measures, where });
+
+  /** The same bytes, and what was read of columns over and over. */
+  async function expectSame(keys: readonly unknown[], measures: readonly unknown[], where: readonly unknown[] = [], engine = tight): Promise<void> {
+    const whole = await ask(roomy, keys, measures, where);
+    const parts = await ask(engine, keys, measures, where);
+    const what = JSON.stringify([keys, measures]);
+    expect(Buffer.compare(parts.bytes[0]!, whole.bytes[0]!), what).to.equal(0);
+    expect(parts.cost.rowsScanned, what).to.equal(whole.cost.rowsScanned);
+    const read = ({ cost }: LocalAnswer): number => cost.chunksDecoded + cost.cacheHits;
+    expect(read(parts), what).to.be.at.least(2 * read(whole));
+  }
+
+  it("are found part by part, whatever their keys are", async () => {
+    const measures = [["v", "sum", "s"], ["n", "mean", "m"]];
+    for (const keys of [["id"], ["x"], ["text"], ["few", "n"], ["id", "few"], [{ expr: "id % 100003", as: "k" }, "n"]]) await expectSame(keys, measures);
+    await expectSame(["id"], measures, [["n", ">", -300]]);
+    await expectSame(["text", "few"], measures, [["v", "<", 80]]);
+    await expectSame(["text", "x", "n"], measures, [], open(12 * 2 ** 20));
+  });
+
+  it("give every measure the same bytes", async () => {
+    const ranges: Readonly<Record<string, object>> = { histogram: { bins: 3, low: 0, high: 100 }, histogram2d: { bins: 2, low: 0, high: 100 } };
+    const measures = everyMeasure("v", "n").map((measure) => [...(measure as unknown[]).slice(0, 3), ...[ranges[String((measure as unknown[])[1])] ?? (measure as unknown[])[3] ?? {}]]);
+    await expectSame(["id", "few"], measures.filter(([, op]) => op !== "sorted_count_distinct"), [], open(32 * 2 ** 20));
+  });
+
+  it("are MEMORY_LIMIT where rows of other groups matter", async () => {
+    expect(await failureOf(() => ask(tight, ["id"], [["n", "sorted_count_distinct", "runs"]]))).to.have.property("code", "MEMORY_LIMIT");
+  });
+
+  it("that no number of parts makes small enough are MEMORY_LIMIT naming the keys, and the memory is back", async () => {
+    const small = open(2 ** 22);
+    const failure = await failureOf(() => ask(small, [{ expr: "concat(text, few)", as: "key of mine" }], [["v", "median", "m"]]));
+    expect(failure).to.have.property("code", "MEMORY_LIMIT");
+    expect(failure).to.have.property("message").that.contains("'key of mine'");
+    expect((await ask(small, ["few"], [["*", "count", "n"]])).partial.groups).to.equal(301);
+  });
+});
