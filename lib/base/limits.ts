@@ -2,6 +2,9 @@
 export const limits = {
   /** Shards of one call, and tables of one worker. */
   shardsMax: 100_000,
+  /** Patterns among the tables of one call, and stars in one. */
+  globsMax: 20,
+  globStarsMax: 10,
   /** Generations that one table keeps. */
   generationsMax: 1_000,
   /** Columns of one table. */
@@ -28,6 +31,8 @@ export const limits = {
   expressionCharactersMax: 1_000_000,
   /** How deep one expression or condition may be nested. */
   expressionDepthMax: 100,
+  /** Nodes of the tree of one expression or condition as text. */
+  expressionNodesMax: 50_000,
   /** Arithmetic operators of one expression. */
   expressionOperatorsMax: 1_000,
   /** Slices of rows that may be on their way to one client for one call. */

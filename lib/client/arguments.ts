@@ -95,6 +95,7 @@ function readGenerations(generations: unknown): { name: string; generation: stri
   const isReadable = generations instanceof Map || isRecord(generations);
   if (!isReadable) throw new BquerydError("USAGE", "generations is neither a Map nor an object; give summary.generations of an earlier answer");
   const entries: [unknown, unknown][] = generations instanceof Map ? [...generations] : Object.entries(generations);
+  if (entries.length === 0) throw new BquerydError("USAGE", "generations is empty; give summary.generations of an earlier answer, a Map, which JSON loses: Object.fromEntries makes an object of it");
   return entries.map(([name, generation]) => {
     if (typeof name === "string" && typeof generation === "string" && /^[0-9a-f]{64}$/.test(generation)) return { name, generation };
     throw new BquerydError("USAGE", `the generation of ${String(name)} is no text of 64 hexadecimal digits; give summary.generations of an earlier answer`);

@@ -136,8 +136,8 @@ export class Session {
           this.#lost.delete(address);
           this.#welcomed.add(address);
         }
-        // A client that was silent for long, as one whose machine slept, is forgotten with all its calls; a controller that stops takes none.
-        if (header.type === "error" && header.code === "CONNECTION_LOST") this.#leave(link, header.message);
+        // A client that was silent for long, as one whose machine slept, is forgotten with all its calls.
+        if (header.type === "heartbeat" && !header.known) this.#leave(link, "it had heard nothing of this client for long");
         else this.#receive(header, body);
       },
       onMalformed: (error) => { this.#failAll(error); },

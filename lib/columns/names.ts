@@ -84,7 +84,7 @@ export function shardOrder(a: string, b: string): number {
 /**
  * The directory names that requested tables stand for, each once, in order of name and shard number. A request is the
  * bare name of a table or set, a directory name, or a glob over directory names in which only `*` is special; a request
- * for all shards of a name takes the one set of them that is whole. Throws UNKNOWN_TABLE naming the nearest,
+ * for all shards of a name takes the one set of them that is whole. Throws BAD_QUERY, UNKNOWN_TABLE naming the nearest,
  * AMBIGUOUS_TABLE, and SHARD_UNAVAILABLE naming what is missing.
  */
 export function resolveTables(requested: readonly string[], available: Iterable<AvailableTable>): string[] {
@@ -107,10 +107,20 @@ export interface Leniency {
 export function resolveSome(requested: readonly string[], available: Iterable<AvailableTable>, leniency: Leniency): ResolvedTables {
   const lacking = new Set<string>();
   const catalogue: Catalogue = { ...buildCatalogue(available), leniency, lacking };
-  const found = new Set(requested.flatMap((text) => resolveOne(text, catalogue)));
+  const asked = [...new Set(requested)];
+  requireFewGlobs(asked);
+  const found = new Set(asked.flatMap((text) => resolveOne(text, catalogue)));
   const names = [...found].map((directory) => catalogue.directories.get(directory)!).sort(compareNames);
   requireOneSetEach(names, catalogue);
   return { names: names.map((name) => name.directory), lacking: [...lacking] };
+}
+
+/** Each glob is matched with every name there is, while others wait. */
+function requireFewGlobs(requested: readonly string[]): void {
+  const globs = requested.filter((text) => text.includes("*"));
+  if (globs.length > limits.globsMax) throw new BquerydError("BAD_QUERY", `the query names ${globs.length} patterns of tables; the limit is ${limits.globsMax}, so name the tables`);
+  const long = globs.find((text) => text.split("*").length - 1 > limits.globStarsMax);
+  if (long !== undefined) throw new BquerydError("BAD_QUERY", `the pattern '${long}' has more than ${limits.globStarsMax} stars; use fewer`);
 }
 
 function compareNames(a: TableName, b: TableName): number {

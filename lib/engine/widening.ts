@@ -1,6 +1,6 @@
 /**
  * Dtypes that hold those of several shards: integers widen to the narrowest integer dtype that holds both (int64 and
- * uint64, which none does, to float64), integers and floats to the narrowest float dtype that holds them or else to
+ * uint64, which none does, to float64), integers and floats, and floats of both widths, to
  * float64, a date and a timestamp to the timestamp. Each value has to be exact in the wider dtype. Whatever else differs
  * has nothing in common. The order in which dtypes are joined does not matter to what comes out.
  */
@@ -8,16 +8,16 @@ import { BquerydError } from "../base/errors.js";
 import { biasOf, isFloatDtype, isTextDtype, wholeRange, type Dtype, type FloatDtype, type WholeDtype } from "../columns/dtypes.js";
 import { isFloats, isWholes, type Int64Dtype, type Values, type Wholes } from "./values.js";
 
-const integers = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"] as const satisfies Dtype[];
+/** Unsigned before signed of the same width: what holds only unsigned ones stays so. */
+const integers = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"] as const satisfies Dtype[];
 const dayNs = 86_400_000_000_000n;
-/** Whole numbers to 2^53 are exact in float64, those to 2^24 in float32. */
-const exactMax = { float32: 2n ** 24n, float64: 2n ** 53n };
+/** Whole numbers to 2^53 are exact in float64. */
+const exactMax = 2n ** 53n;
 
 /** The narrowest dtype that holds the values of both; undefined where there is none. */
 export function widerDtype(a: Dtype, b: Dtype): Dtype | undefined {
   if (a === b) return a;
-  if (isFloatDtype(a)) return widerFloat(a, b);
-  if (isFloatDtype(b)) return widerFloat(b, a);
+  if ([a, b].every((dtype) => isFloatDtype(dtype) || isInteger(dtype)) && [a, b].some(isFloatDtype)) return "float64";
   if ((a === "date" && b === "timestamp") || (a === "timestamp" && b === "date")) return "timestamp";
   if (!isInteger(a) || !isInteger(b)) return undefined;
   return integers.find((dtype) => holds(dtype, a) && holds(dtype, b)) ?? "float64";
@@ -45,19 +45,13 @@ function holds(dtype: WholeDtype, other: WholeDtype): boolean {
   return wholeRange(dtype).least <= wholeRange(other).least && wholeRange(dtype).greatest >= wholeRange(other).greatest;
 }
 
-function widerFloat(float: FloatDtype, other: Dtype): Dtype | undefined {
-  if (isFloatDtype(other)) return "float64";
-  if (!isInteger(other)) return undefined;
-  return float === "float32" && wholeRange(other).greatest <= exactMax.float32 ? "float32" : "float64";
-}
-
 function toFloats({ dtype, array }: Wholes, target: FloatDtype): Float64Array {
   const bias = biasOf(dtype);
   const floats = new Float64Array(array.length);
   for (let k = 0; k < array.length; k++) {
     const value = array[k]! + bias;
     floats[k] = Number(value);
-    if ((value > exactMax[target] || value < -exactMax[target]) && BigInt(floats[k]!) !== value) throw inexact(value, dtype, target);
+    if ((value > exactMax || value < -exactMax) && BigInt(floats[k]!) !== value) throw inexact(value, dtype, target);
   }
   return floats;
 }

@@ -75,6 +75,8 @@ const Attempt = Type.Integer({ minimum: 1 });
 const sliceFields = { ordinal: Count, from: Count, next: Type.Union([Count, Type.Null()]), rows: Count };
 
 const Heartbeat = message("heartbeat", {});
+/** Whether the controller knows who it is sent to. */
+const Standing = message("heartbeat", { known: Type.Boolean() });
 
 /** Client to controller. */
 export const clientMessages = {
@@ -104,7 +106,7 @@ export const clientMessages = {
 /** Controller to client. */
 export const clientReplies = {
   welcome: message("welcome", { controllerId: Id, node: Text, version: Text, heartbeatMs: Milliseconds, expiryMs: Milliseconds }),
-  heartbeat: Heartbeat,
+  heartbeat: Standing,
   /** A new attempt voids the partials of earlier ones. */
   accepted: message("accepted", { id: Id, queryId: Id, attempt: Attempt, shards: list(ShardRef, limits.shardsMax) }),
   /** body: the encoded partial of the block. */
@@ -140,7 +142,7 @@ export const workerMessages = {
 export const workerReplies = {
   welcome: message("welcome", { controllerId: Id, node: Text, version: Text, heartbeatMs: Milliseconds, expiryMs: Milliseconds }),
   /** Asks a worker the controller does not know (it was restarted) to register again. */
-  heartbeat: message("heartbeat", { known: Type.Boolean() }),
+  heartbeat: Standing,
   /** body: the query frame of the call, as the client sent it. */
   task: message("task", {
     taskId: Id, attempt: Attempt, kind: Type.Literal("groupby"), queryId: Id, nonce: Id, shards: list(ShardRef, limits.shardsMax), remainingMs: Milliseconds,

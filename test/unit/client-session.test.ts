@@ -33,7 +33,7 @@ describe("a client's session", () => {
         heard.push(header.type);
         if (!answers) return;
         if (header.type === "hello") router.send(peer, "client", { type: "welcome", controllerId: randomId(), node: "here", version: "0", heartbeatMs: 50, expiryMs });
-        if (header.type === "heartbeat") router.send(peer, "client", { type: "heartbeat" });
+        if (header.type === "heartbeat") router.send(peer, "client", { type: "heartbeat", known: true });
         if (header.type === "call" && header.verb === "ping") router.send(peer, "client", { type: "result", id: header.id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 });
       },
     });
@@ -99,7 +99,7 @@ describe("a client's session", () => {
         if (channel === "client" && header.type === "hello") router.send(peer, "client", { type: "welcome", controllerId: randomId(), node: "here", version: "0", heartbeatMs: 50, expiryMs });
         if (channel !== "client" || header.type !== "call") return;
         if (!calls.includes(peer)) calls.push(peer);
-        if (calls.length === 1) router.send(peer, "client", { type: "error", id: header.id, code: "CONNECTION_LOST", message: "who is there", details: {}, origin: "here" });
+        if (calls.length === 1) router.send(peer, "client", { type: "heartbeat", known: false });
         else router.send(peer, "client", { type: "result", id: header.id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 });
       },
     });

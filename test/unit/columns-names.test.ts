@@ -77,8 +77,12 @@ describe("resolving tables", () => {
   });
 
   it("answers a hostile glob at once", async () => {
-    const failure = await failureOf(() => resolveTables([`${"*a".repeat(100)}b`], tables(`${"a".repeat(120)}.bcolz`)));
-    expect(failure.code).to.equal("UNKNOWN_TABLE");
+    const available = tables(`${"a".repeat(120)}.bcolz`);
+    expect((await failureOf(() => resolveTables([`${"*a".repeat(10)}b`], available))).code).to.equal("UNKNOWN_TABLE");
+    expect((await failureOf(() => resolveTables([`${"*a".repeat(100)}b`], available))).code).to.equal("BAD_QUERY");
+    const many = Array.from({ length: 21 }, (_, k) => `a${k}*`);
+    expect(await failureOf(() => resolveTables(many, available))).to.have.property("message").that.contains("the limit is 20");
+    expect(resolveTables(Array.from({ length: 1_000 }, () => "a*"), available)).to.have.length(1);
   });
 
   it("names the nearest for what it does not know", async () => {

@@ -217,12 +217,13 @@ describe("measures over shards", function () {
     const cases: [Dtype, StoredValue[], Dtype, StoredValue[], Dtype, unknown][] = [
       ["int8", [-1n], "int64", [2n ** 40n], "int64", [-1, 2 ** 40]],
       ["uint8", [255n], "int8", [-3n], "int16", [-3, 255]],
+      ["uint8", [255n], "uint32", [2n ** 32n - 1n], "uint32", [255, 2 ** 32 - 1]],
       ["uint32", [2n ** 32n - 1n], "int32", [-1n], "int64", [-1, 2 ** 32 - 1]],
       ["uint64", [2n ** 53n], "int8", [-1n], "float64", [-1, 2 ** 53]],
       ["uint64", [2n ** 64n - 1n], "uint8", [7n], "uint64", [7, 2n ** 64n - 1n]],
       ["int64", [5n], "float64", [0.5], "float64", [0.5, 5]],
       ["float32", [0.5], "float64", [0.1], "float64", [0.1, 0.5]],
-      ["int16", [9n], "float32", [0.5], "float32", [0.5, 9]],
+      ["int16", [9n], "float32", [0.5], "float64", [0.5, 9]],
       ["date", [1n], "timestamp", [0n], "timestamp", ["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]],
     ];
     for (const [left, x, right, y, wanted, values] of cases) {

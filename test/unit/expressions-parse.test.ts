@@ -13,13 +13,13 @@ function condition(text: string): string {
 
 describe("text of expressions", () => {
   const readings: [string, string][] = [
-    ["a+b*c-d", '("a" + ("b" * "c")) - "d"'],
-    ["-a % 3 / -2", '((-"a") % 3) / -2'],
+    ["a+b*c-d", '"a" + ("b" * "c") - "d"'],
+    ["-a % 3 / -2", '(-"a") % 3 / -2'],
     ["(a + b) * c", '("a" + "b") * "c"'],
     ["a - -1", '"a" - -1'],
     ['"a b" || "c""d"', 'concat("a b", "c""d")'],
     ["Coalesce(a, 'it''s', NULL)", "coalesce(\"a\", 'it''s', NULL)"],
-    ["1.5e3 + .5 + 1e999", "(float(1500) + 0.5) + 1e999"],
+    ["1.5e3 + .5 + 1e999", "float(1500) + 0.5 + 1e999"],
     ["9007199254740993 + x'0aFF'", "9007199254740993 + x'0aff'"],
     ["case when a > 1 then 'x' else 'y' end", "CASE WHEN \"a\" > 1 THEN 'x' ELSE 'y' END"],
     ["CASE a WHEN 1 THEN 2 WHEN b THEN 3 END", 'CASE WHEN "a" == 1 THEN 2 WHEN "a" == "b" THEN 3 END'],
@@ -85,6 +85,26 @@ describe("text of expressions", () => {
       expect(() => parseCondition(text)).to.throw(message).with.property("code", "BAD_QUERY");
     });
   }
+
+  it("refuses text that comes to far more than it looks", () => {
+    for (const text of [`${"(".repeat(40)}a > 1)${" = b)".repeat(39)}`, `${"(".repeat(30)}a > 1)${" is null)".repeat(29)}`, `${"(".repeat(20)}a > 1${") between b and c".repeat(20)}`]) {
+      expect(() => parseCondition(text), text).to.throw(/more than 50000 parts/).with.property("code", "BAD_QUERY");
+    }
+  });
+
+  it("takes a condition that is compared with true or false for itself or its negation", () => {
+    expect(printCondition(parseCondition(`${"(".repeat(50)}a > 1${") = true".repeat(50)}`))).to.equal('"a" > 1');
+    expect(printCondition(parseCondition("(a > 1) = false"))).to.equal('"a" <= 1');
+    expect(printCondition(parseCondition("(a > 1) != true"))).to.equal('"a" <= 1');
+  });
+
+  it("prints sums and brackets of any length as text that parses again", () => {
+    for (const text of [`a${" + a".repeat(490)}`, `a${" - b * c".repeat(240)}`, `${"(".repeat(90)}a${" * 2)".repeat(90)}`, `a - (b - (c - d))`]) {
+      const once = printed(text);
+      expect(printed(once), text).to.equal(once);
+    }
+    expect(printed("a - (b - c) - d")).to.equal('"a" - ("b" - "c") - "d"');
+  });
 
   it("takes long chains of conditions and long lists", () => {
     expect(parseCondition(Array.from({ length: 900 }, (_, k) => `a = ${k}`).join(" or "))).to.have.property("parts").with.length(900);

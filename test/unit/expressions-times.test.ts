@@ -127,6 +127,13 @@ describe("times in expressions", () => {
     expect(compute("quarter(t)", days, "date")).to.deep.equal([4n, 1n, 1n, 4n, 1n]);
   });
 
+  it("parts and buckets in a zone are right beside the last time there is", () => {
+    const times = [2n ** 63n - 1n, 1_467_374_400_000_000_000n];
+    expect(compute("hour(t, 'America/New_York')", times)).to.deep.equal([19n, 8n]);
+    expect(compute("date_trunc('day', t, 'America/New_York')", times.slice(1))).to.deep.equal([1_467_345_600_000_000_000n]);
+    expect(compute("hour(t, 'Europe/Paris')", [9_167_688_000_000_000_000n, 1_467_374_400_000_000_000n, 1_579_089_600_000_000_000n])).to.deep.equal([14n, 14n, 13n]);
+  });
+
   it("an unknown zone, unit or width is BAD_QUERY that names it", () => {
     expect(() => compute("date_trunc('day', t, 'Europe/Pariss')", [0n])).to.throw(/time zone 'Europe\/Pariss'/).with.property("code", "BAD_QUERY");
     expect(() => compute("date_trunc('fortnight', t)", [0n])).to.throw(/no unit 'fortnight'/).with.property("code", "BAD_QUERY");

@@ -22,7 +22,7 @@ const clientMessages: ClientMessage[] = [
   { type: "cancel", id }, { type: "credit", id, attempt: 1, slices: 2 }, { type: "heartbeat" }, { type: "bye" },
 ];
 const clientReplies: ClientReply[] = [
-  { type: "welcome", ...greeting }, { type: "heartbeat" },
+  { type: "welcome", ...greeting }, { type: "heartbeat", known: true },
   { type: "accepted", id, queryId: id, attempt: 1, shards },
   { type: "partial", id, attempt: 1, block: { start: 0, size: 1 } },
   { type: "result", id, value: { pid: 1, big: 2n ** 63n, absent: undefined, at: new Date(0), list: [null, 1.5, "é"] }, cost, queuedMs: 0, workers: 2, retries: 0 },

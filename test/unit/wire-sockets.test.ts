@@ -151,7 +151,7 @@ describe("sockets", () => {
     const peer = await peerOf(router);
     await client.close();
     await until("the disconnection is noticed", () => router.disconnects === 1);
-    router.send(peer, "client", { type: "heartbeat" });
+    router.send(peer, "client", { type: "heartbeat", known: true });
     expect(router.unreachable).to.deep.equal([]);
     await until("the peer is reported", () => router.unreachable.length > 0);
     expect(router.unreachable).to.deep.equal([peer]);
@@ -273,7 +273,7 @@ describe("sockets: malformed input", () => {
     const worker = dial(router.address, "worker");
     worker.send({ type: "heartbeat" });
     const peer = await peerOf(router);
-    router.send(peer, "client", { type: "heartbeat" });
+    router.send(peer, "client", { type: "heartbeat", known: true });
     router.send(peer, "worker", { type: "heartbeat", known: true });
     await until("the good reply comes", () => worker.received.length === 1);
     expect(worker.malformed.map(({ code }) => code)).to.deep.equal(["BAD_MESSAGE"]);

@@ -1,5 +1,6 @@
 /** Who holds what: the shards that live workers have, by name and generation. */
-import { resolveSome, resolveTables, type Leniency } from "../../columns/names.js";
+import { BquerydError } from "../../base/errors.js";
+import { resolveSome, resolveTables, type AvailableTable, type Leniency, type ResolvedTables } from "../../columns/names.js";
 import type { AbsentColumn, Holding, ShardRef } from "../../wire/messages.js";
 import { chooseHoldings, type GoneGeneration, type HeldShard } from "./generations.js";
 import { choosePreferred } from "./rendezvous.js";
@@ -94,13 +95,32 @@ export function resolveSomeShards(catalog: Catalog, tables: readonly string[], l
 }
 
 /**
- * The shards that tables meant when their generations were these: the names alone count, as the sets they belonged to may
- * be others by now. `lacking` are those that nobody holds at any generation. Throws UNKNOWN_TABLE, AMBIGUOUS_TABLE.
+ * The shards that tables meant when their generations were these. Of sets that were replaced since, or are not all there, the
+ * names alone count; of others it is known which shards they have. `lacking` are those that nobody holds at any generation,
+ * and those of such sets that have none of these generations. Throws BAD_QUERY, AMBIGUOUS_TABLE, SHARD_UNAVAILABLE.
  */
 export function resolvePinned(catalog: Catalog, tables: readonly string[], generations: ReadonlyMap<string, string>, leniency: Leniency): ResolvedShards {
-  const { names } = resolveSome(tables, Array.from(generations.keys(), (name) => ({ name, set: null })), leniency);
+  const named = [...generations.keys()];
+  const sets = new Map(named.map((name) => [name, currentSetOf(catalog, name, generations.get(name)!)]));
+  const isCurrent = named.every((name) => sets.get(name) !== undefined);
+  const { names, lacking } = resolveNamed(tables, named.map((name) => ({ name, set: isCurrent ? sets.get(name)! : null })), leniency);
   const held = names.filter((name) => catalog.shards.has(name));
-  return { shards: refsOf(held, (name) => generations.get(name)!), lacking: names.filter((name) => !catalog.shards.has(name)) };
+  return { shards: refsOf(held, (name) => generations.get(name)!), lacking: [...lacking, ...names.filter((name) => !catalog.shards.has(name))] };
+}
+
+function resolveNamed(tables: readonly string[], named: readonly AvailableTable[], leniency: Leniency): ResolvedTables {
+  try {
+    return resolveSome(tables, named, leniency);
+  } catch (cause) {
+    if (!(cause instanceof BquerydError) || cause.code !== "UNKNOWN_TABLE") throw cause;
+    throw new BquerydError("BAD_QUERY", `the generations of the query name no shard of '${String(cause.details["table"])}'; give those of an answer over the same tables`, { details: cause.details });
+  }
+}
+
+/** The set of a shard, null for a table by itself; undefined where that generation is no longer current, or nobody holds it. */
+function currentSetOf(catalog: Catalog, name: string, generation: string): Holding["set"] | undefined {
+  for (const holding of catalog.shards.get(name)?.holders.values() ?? []) if (holding.generation === generation) return holding.set;
+  return undefined;
 }
 
 /** The dtypes of columns, each as the first of the shards that has it; those that none has are left out. */

@@ -38,6 +38,8 @@ export interface RunningController {
 const finishMsMax = 10_000;
 /** Connections that end together are looked for together. */
 const probeMs = 10;
+/** How many times the silence of a worker a client may be silent: programs are busy with their own things. */
+const clientPatience = 6;
 const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/;
 
 /**
@@ -225,7 +227,7 @@ class ControllerNode {
     }
     const session = this.#sessions.byPeer.get(peer);
     if (session?.kind !== "client") {
-      if (header.type === "call") this.#refuseStranger(peer, header.id);
+      this.#refuseStranger(peer, header);
       return;
     }
     session.lastHeardMs = monotonicMs();
@@ -287,9 +289,12 @@ class ControllerNode {
     this.#router?.send(peer, "worker", { type: "heartbeat", known: false });
   }
 
-  #refuseStranger(peer: string, id: string): void {
+  #refuseStranger(peer: string, header: Exclude<ClientMessage, { type: "hello" }>): void {
+    if (header.type === "bye") return;
+    this.#router?.send(peer, "client", { type: "heartbeat", known: false });
+    if (header.type !== "call") return;
     const message = "this controller does not know the client; connect again";
-    this.#router?.send(peer, "client", { type: "error", id, code: "CONNECTION_LOST", message, details: {}, origin: this.#state.options.origin });
+    this.#router?.send(peer, "client", { type: "error", id: header.id, code: "CONNECTION_LOST", message, details: {}, origin: this.#state.options.origin });
   }
 
   #call(client: ClientSession, call: ClientMessage & { type: "call" }, body: Body): void {
@@ -350,14 +355,17 @@ class ControllerNode {
     const wasAway = nowMs - this.#lastBeatMs > 2 * heartbeatMs;
     this.#lastBeatMs = nowMs;
     this.#askedToRegister.clear();
-    const silent = wasAway ? [] : [...this.#sessions.clients.values()].filter((client) => nowMs - client.lastHeardMs >= expiryMs);
-    for (const { peer } of silent) this.#lose(peer, "nothing heard of it");
+    const silent = wasAway ? [] : [...this.#sessions.clients.values()].filter((client) => nowMs - client.lastHeardMs >= clientPatience * expiryMs);
+    for (const { id, peer } of silent) {
+      this.#log.info({ event: "client.lost", client: id, reason: "nothing heard of it" });
+      this.#lose(peer, "nothing heard of it");
+    }
     this.#sendHeartbeats();
     this.#listing?.renew();
   }
 
   #sendHeartbeats(): void {
-    for (const { id } of this.#sessions.clients.values()) this.#sendToClient(id, { type: "heartbeat" });
+    for (const { id } of this.#sessions.clients.values()) this.#sendToClient(id, { type: "heartbeat", known: true });
     for (const { id } of this.#sessions.workers.values()) this.#sendToWorker(id, { type: "heartbeat", known: true });
   }
 }

@@ -4,12 +4,14 @@
  */
 import { limits } from "../../base/limits.js";
 import { suggestion } from "../../base/nearest.js";
+import { badQuery } from "../query/bad-query.js";
 import type { Literal } from "../query/literal.js";
 import { is, openCursor, type Cursor } from "./cursor.js";
 import { arityOf, functionNames, isFunctionName } from "./functions.js";
 import type { Token } from "./lexer.js";
 import { negate } from "./negate.js";
 import { bareLiteral, relation } from "./relation.js";
+import { sizeOfCondition, sizeOfExpression } from "./size.js";
 import type { ArithmeticOp, Branch, Condition, Expression, RelationOp } from "./tree.js";
 
 /** What a stretch of text is: a value or a condition; which of them is wanted shows later. */
@@ -21,19 +23,22 @@ const nothing: Expression = { kind: "literal", value: null };
 
 /** The tree of an expression. A condition is the bool that it is of each row. Throws BAD_QUERY naming the place. */
 export function parseExpression(text: string): Expression {
-  return parseWhole(text, asValue);
+  return parseWhole(text, asValue, sizeOfExpression);
 }
 
 /** The tree of a condition. An expression has to be true. Throws BAD_QUERY naming the place. */
 export function parseCondition(text: string): Condition {
-  return parseWhole(text, asCondition);
+  return parseWhole(text, asCondition, sizeOfCondition);
 }
 
-function parseWhole<T>(text: string, convert: (parsed: Parsed) => T): T {
+function parseWhole<T>(text: string, convert: (parsed: Parsed) => T, sizeOf: (whole: T) => number): T {
   const cursor = openCursor(text);
   const parsed = parseOr(cursor);
   if (cursor.peek().kind !== "end") throw cursor.unexpected("an operator or the end");
-  return convert(parsed);
+  const whole = convert(parsed);
+  // Conditions as values within conditions double the tree each time, while the text hardly grows.
+  if (sizeOf(whole) > limits.expressionNodesMax) throw badQuery(`an expression comes to more than ${limits.expressionNodesMax} parts, as conditions within conditions do; write it flatter`);
+  return whole;
 }
 
 /** A bool that is null where the condition is unknown. */
@@ -81,7 +86,7 @@ function parseComparison(cursor: Cursor): Parsed {
   const op = token.kind === "symbol" ? comparisons.get(token.text) : undefined;
   if (op !== undefined) {
     cursor.take();
-    return { condition: relation(asValue(left), op, asValue(parseSum(cursor))) };
+    return { condition: compare(left, op, parseSum(cursor)) };
   }
   if (cursor.accept("is")) {
     const isNegated = cursor.accept("not");
@@ -93,6 +98,14 @@ function parseComparison(cursor: Cursor): Parsed {
   const condition = parseTest(cursor, left);
   if (condition === undefined) return left;
   return { condition: isNegated ? negate(condition) : condition };
+}
+
+/** A condition that is compared with true or false is itself, or its negation. */
+function compare(left: Parsed, op: RelationOp, right: Parsed): Condition {
+  const value = asValue(right);
+  const isTested = left.condition !== undefined && value.kind === "literal" && typeof value.value === "boolean" && (op === "==" || op === "!=");
+  if (!isTested) return relation(asValue(left), op, value);
+  return (op === "==") === value.value ? left.condition : negate(left.condition);
 }
 
 /** What follows a value in a test by IN, BETWEEN or LIKE; undefined where none of them does. */
@@ -158,12 +171,10 @@ function arithmetic(op: ArithmeticOp, left: Expression, right: Parsed): Expressi
 }
 
 function parseSign(cursor: Cursor): Parsed {
-  return cursor.nested(() => {
-    if (cursor.accept("+")) return { expr: asValue(parseSign(cursor)) };
-    if (!cursor.accept("-")) return parsePrimary(cursor);
-    if (cursor.peek().kind === "number") return { expr: numberOf(cursor, cursor.take(), "-") };
-    return { expr: { kind: "negate", operand: asValue(parseSign(cursor)) } };
-  });
+  if (cursor.accept("+")) return { expr: asValue(cursor.nested(() => parseSign(cursor))) };
+  if (!cursor.accept("-")) return parsePrimary(cursor);
+  if (cursor.peek().kind === "number") return { expr: numberOf(cursor, cursor.take(), "-") };
+  return { expr: { kind: "negate", operand: asValue(cursor.nested(() => parseSign(cursor))) } };
 }
 
 function parsePrimary(cursor: Cursor): Parsed {

@@ -1,7 +1,7 @@
 /** Trees as text that parses to the same tree. */
 import { formatHex } from "../../base/hex.js";
 import type { Literal } from "../query/literal.js";
-import type { Condition, Expression } from "./tree.js";
+import type { ArithmeticOp, Condition, Expression } from "./tree.js";
 
 /** The text of an expression; operands that are more than a literal, column or call stand in brackets. */
 export function printExpression(expr: Expression): string {
@@ -10,7 +10,7 @@ export function printExpression(expr: Expression): string {
     case "column": return quoteName(expr.name);
     // A minus before digits would be part of the number.
     case "negate": return expr.operand.kind === "literal" ? `-(${printExpression(expr.operand)})` : `-${printOperand(expr.operand)}`;
-    case "arithmetic": return `${printOperand(expr.left)} ${expr.op} ${printOperand(expr.right)}`;
+    case "arithmetic": return `${printLeft(expr.left, expr.op)} ${expr.op} ${printOperand(expr.right)}`;
     case "call": return `${expr.name}(${expr.args.map(printExpression).join(", ")})`;
     case "case": {
       const branches = expr.branches.map(({ when, then }) => ` WHEN ${printCondition(when)} THEN ${printExpression(then)}`).join("");
@@ -39,6 +39,16 @@ export function printCondition(condition: Condition): string {
 
 function printOperand(expr: Expression): string {
   return expr.kind === "arithmetic" || expr.kind === "negate" ? `(${printExpression(expr)})` : printExpression(expr);
+}
+
+/** Operators are read from the left: a long sum has no brackets, which could not be nested so deep. */
+function printLeft(expr: Expression, op: ArithmeticOp): string {
+  const isRead = expr.kind === "arithmetic" && (isSum(op) || !isSum(expr.op));
+  return isRead ? printExpression(expr) : printOperand(expr);
+}
+
+function isSum(op: ArithmeticOp): boolean {
+  return op === "+" || op === "-";
 }
 
 function printLiteral(value: Literal | null): string {

@@ -19,6 +19,7 @@ const decadeSeconds = 3_652.5 * 86_400;
 /** No zone has had two transitions that undo each other within less. */
 const probeSeconds = 2 * 86_400;
 const secondNs = 1_000_000_000n;
+const lastSecond = Number((2n ** 63n - 1n) / secondNs);
 const zonesMax = 700;
 const formats = new Map<string, Intl.DateTimeFormat | null>();
 const decades = new Map<string, readonly Transition[]>();
@@ -32,7 +33,8 @@ export function isTimeZone(zone: string): boolean {
 export function zonePeriods(zone: string, least: bigint, greatest: bigint): ZonePeriods {
   const [first, last] = [least, greatest].map((ns) => Math.floor(Number(ns / secondNs) / decadeSeconds));
   const transitions: Transition[] = [{ atSeconds: -Infinity, offset: offsetAt(zone, first! * decadeSeconds) }];
-  for (let decade = first!; decade <= last!; decade++) transitions.push(...transitionsOf(zone, decade));
+  // The last decade goes on beyond what a timestamp holds.
+  for (let decade = first!; decade <= last!; decade++) transitions.push(...transitionsOf(zone, decade).filter(({ atSeconds }) => atSeconds <= lastSecond));
   const starts = transitions.map(({ atSeconds }) => (atSeconds === -Infinity ? -(2n ** 63n) : BigInt(atSeconds) * secondNs));
   return { starts: new BigInt64Array(starts), offsets: new BigInt64Array(transitions.map(({ offset }) => BigInt(offset) * secondNs)) };
 }

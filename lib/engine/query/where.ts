@@ -42,6 +42,7 @@ export function writeWhere(condition: Condition | null): unknown[] {
 
 function parseList(what: string, list: unknown, budget: Budget, depth: number): Condition {
   if (!Array.isArray(list)) throw badQuery(`${what} is ${show(list)}; give a list of terms [column, op, value]`);
+  if (isTerm(list)) throw badQuery(`${what} is the one term ${show(list)}; give a list of terms: [${show(list)}]`);
   if (list.length > limits.termsMax) throw badQuery(`${what} has ${list.length} terms; the limit is ${limits.termsMax}`);
   return join("and", list.map((term: unknown) => parseTerm(term, budget, depth)));
 }
@@ -66,11 +67,13 @@ function parseTerm(term: unknown, budget: Budget, depth: number): Condition {
   return join(name, inner.map((part: unknown) => parseTerm(part, budget, depth + 1)));
 }
 
-/** A term starts with a column; a list of terms with another term. */
+/** A list of terms may begin with text, as a term does with its column: a term goes on with an op. */
 function isListOfTerms(value: unknown): boolean {
-  if (!Array.isArray(value)) return false;
-  const first: unknown = value[0];
-  return Array.isArray(first) || value.length === 0 || (isRecord(first) && !("expr" in first)) || (typeof first === "string" && value.length === 1);
+  return Array.isArray(value) && !isTerm(value) && !(value.length > 1 && isRecord(value[0]) && "expr" in value[0]);
+}
+
+function isTerm([column, op]: readonly unknown[]): boolean {
+  return (typeof column === "string" || (isRecord(column) && "expr" in column)) && typeof op === "string" && opNames.has(op.toLowerCase());
 }
 
 function parseText(text: string, budget: Budget): Condition {

@@ -24,7 +24,7 @@ function coerceConstant(node: Node, dtype: Dtype, binding: Binding): Node {
   const { constant, expr } = node;
   if (constant === null || constant === undefined) return constantNode(expr, dtype, null, binding);
   if (constant instanceof Uint8Array) {
-    return constantNode(expr, dtype, isTextDtype(dtype) ? constant : keptValue(new TextDecoder().decode(constant), dtype), binding);
+    return constantNode(expr, dtype, isTextDtype(dtype) ? constant : keptValue(new TextDecoder("utf-8", { ignoreBOM: true }).decode(constant), dtype), binding);
   }
   if (typeof constant === "number") return constantNode(expr, dtype, constant, binding);
   const value = constant + biasOf(node.dtype);

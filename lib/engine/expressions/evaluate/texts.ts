@@ -17,7 +17,8 @@ export interface CodeRows {
 
 const noFacts = { range: null, mayBeNull: true };
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A byte order mark is a character of a text as any other. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The node of a text, or of null. */
 export function createTextConstant(expr: Expression, dtype: TextDtype, constant: Uint8Array | null, binding: Binding): Node {
