@@ -15,14 +15,16 @@ export interface Asked {
 const roundsMax = 3;
 
 /**
- * Asks a query; one with expand_filter_column is asked twice, and both times again when tables were replaced in between.
+ * Asks a query; one with expand_filter_column is asked twice, for its edges with `askEdges` first, and both times again when tables were replaced in between.
  * `before` is what was asked besides the answer. Rejects as `ask`, and with STALE when tables were replaced every time.
  */
-export async function askWithBaskets<T extends Asked>(query: Query, ask: (query: Query) => Promise<T>): Promise<{ answer: T; before: T[] }> {
+export async function askWithBaskets<T extends Pick<Asked, "accepted">, E extends Asked>(
+  query: Query, ask: (query: Query) => Promise<T>, askEdges: (query: Query) => Promise<E>,
+): Promise<{ answer: T; before: (T | E)[] }> {
   if (query.expand === null) return { answer: await ask(query), before: [] };
-  const before: T[] = [];
+  const before: (T | E)[] = [];
   for (let round = 0; round < roundsMax; round++) {
-    const edges = await ask({ ...query, baskets: "ask" });
+    const edges = await askEdges({ ...query, baskets: "ask" });
     const answer = await ask({ ...query, baskets: factsOf(edges.partial) });
     before.push(edges);
     if (namesOf(edges) === namesOf(answer)) return { answer, before };
@@ -32,6 +34,6 @@ export async function askWithBaskets<T extends Asked>(query: Query, ask: (query:
 }
 
 /** Which generations were read, in order. */
-function namesOf({ accepted }: Asked): string {
+function namesOf({ accepted }: Pick<Asked, "accepted">): string {
   return JSON.stringify(accepted.shards.map(({ name, generation }) => [name, generation]));
 }

@@ -1,4 +1,5 @@
 /** The values of a result column as a program takes them: the typed array of the dtype, or an array of texts. */
+import { isAscii } from "node:buffer";
 import type { ValuesByDtype } from "../columns/dtypes.js";
 import { countOf, isFloats, isLists, isText, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
 import { itemReader } from "./cells.js";
@@ -33,8 +34,29 @@ function listValues({ item, offsets }: Lists, rows: number): readonly ItemValues
 function textValues(values: Text, rows: number): readonly string[] | readonly Uint8Array[] {
   const { dtype, offsets, bytes } = values;
   if (dtype === "bytes") return Array.from({ length: rows }, (_, row) => bytes.slice(offsets[row], offsets[row + 1]));
-  const read = itemReader(values);
-  return Array.from({ length: rows }, (_, row) => String(read(row)));
+  const texts = new Array<string>(rows);
+  for (let row = 0; row < rows;) row = decodeBlock(values, row, rows, texts);
+  return texts;
+}
+
+/** Bytes that are decoded at once, of which each text may keep all alive. */
+const blockBytes = 65_536;
+
+/** Decodes some texts from a row on, at least one, and gives the row behind them: ASCII at once, which is several times as fast. */
+function decodeBlock(values: Text, start: number, rows: number, texts: string[]): number {
+  const { offsets, bytes } = values;
+  const from = offsets[start]!;
+  let end = start + 1;
+  while (end < rows && offsets[end + 1]! - from <= blockBytes) end += 1;
+  const block = Buffer.from(bytes.buffer, bytes.byteOffset + from, offsets[end]! - from);
+  if (isAscii(block)) {
+    const text = block.toString("latin1");
+    for (let row = start; row < end; row++) texts[row] = text.slice(offsets[row]! - from, offsets[row + 1]! - from);
+  } else {
+    const read = itemReader(values);
+    for (let row = start; row < end; row++) texts[row] = String(read(row));
+  }
+  return end;
 }
 
 function wholeValues({ dtype, array }: Wholes): ItemValues {

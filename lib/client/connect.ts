@@ -8,6 +8,7 @@ import type { Registry } from "../registry/registry.js";
 import { readArguments, type GroupbyOptions, type GroupbyQuery } from "./arguments.js";
 import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
 import { groupby } from "./groupby.js";
+import { createMergeThread, type MergeThread } from "./merge-thread.js";
 import { streamRows, type RowStream } from "./row-stream.js";
 import { Session, type Call } from "./session.js";
 import type { Table } from "./table.js";
@@ -72,13 +73,15 @@ export async function connectWith(config: Config): Promise<Rpc> {
     throw error;
   }
   const session = new Session({ findControllers: () => findControllers(config, registry), messageBytesMax: config.messageBytesMax, expiryMs: config.expiryMs });
-  return createRpc(session, config, async () => {
+  const mergeThread = createMergeThread();
+  return createRpc(session, mergeThread, config, async () => {
     await session.close();
+    await mergeThread.close();
     await registry?.close();
   });
 }
 
-function createRpc(session: Session, config: Config, close: () => Promise<void>): Rpc {
+function createRpc(session: Session, mergeThread: MergeThread, config: Config, close: () => Promise<void>): Rpc {
   let durationMs = 0;
   async function timed<T>(work: () => Promise<T>): Promise<T> {
     const startMs = monotonicMs();
@@ -103,12 +106,12 @@ function createRpc(session: Session, config: Config, close: () => Promise<void>)
     groupby: (...args: unknown[]) => timed(async () => {
       const query = readArguments(args);
       requireSignal(query.signal);
-      return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes });
+      return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, mergeThread });
     }),
     rows: (...args: unknown[]) => {
       const query = readArguments(args);
       requireSignal(query.signal);
-      return streamRows(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes });
+      return streamRows(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, mergeThread });
     },
     get last_call_duration() { return durationMs / 1_000; },
     close,

@@ -1,33 +1,43 @@
 /** The groupby verb: what a caller writes becomes a call, and its partials, merged along the tree, or its rows a Table. */
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
-import { finishQuery } from "../engine/finish.js";
 import { encodeQuery } from "../engine/query/bytes.js";
 import { columnsOf, givesRows, type Query } from "../engine/query/query.js";
-import { finishResult, type FinishedResult } from "../engine/result/finish-result.js";
+import type { FinishedResult } from "../engine/result/finish-result.js";
 import { addCosts } from "../wire/costs.js";
 import type { Cost, LeftOut } from "../wire/messages.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
-import { createMerging, type Accepted, type Taking } from "./merging.js";
+import type { MergeThread } from "./merge-thread.js";
+import { createAnswering, createMerging, type Accepted, type Taking } from "./merging.js";
 import { askForRanges } from "./ranges.js";
-import { columnsOfRows, createCollecting, rowsWanted, sliceCredit, type Collected } from "./row-taking.js";
+import { columnsOfRows, createCollecting, rowsWanted, sliceCredit } from "./row-taking.js";
 import type { Answer, Asker, Call } from "./session.js";
 import { summarize, type Summary } from "./summary.js";
 import { Table } from "./table.js";
 
-/** How long a call may take, and what its answer may hold at a time. */
+/** How long a call may take, what its answer may hold at a time, and who merges what is large. */
 export interface CallLimits {
   readonly timeoutMs: number;
   readonly mergeBytes: number;
+  readonly mergeThread: MergeThread;
 }
 
 /** One query to the cluster, of those that an answer takes. */
-export interface Part extends Asked {
-  /** Null for partials. */
-  readonly collected: Collected | null;
+export interface Part {
+  readonly accepted: Accepted;
   readonly mergedMs: number;
   readonly costs: Costs;
+}
+
+/** The query that is the answer. */
+interface Answered extends Part {
+  readonly result: FinishedResult;
+  readonly renderedMs: number;
+  /** Shards that ended, or were left out. */
+  readonly ended: number;
+  /** Slices of rows. */
+  readonly slices: number;
 }
 
 /** What the controller says that a query took. */
@@ -43,28 +53,51 @@ export interface Costs {
 export async function groupby(session: Asker, input: GroupbyQuery, limits: CallLimits): Promise<Table> {
   const startMs = monotonicMs();
   const question = readQuestion(input);
-  const ask = (asked: Query): Promise<Part> => askPart(session, question, asked, { ...limits, timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)) });
-  const ranged = await askForRanges(question.query, ask);
-  const { answer, before } = await askWithBaskets(ranged.query, ask);
-  return finish(ranged.query, answer, [...ranged.before, ...before], startMs);
+  const limitsNow = (): CallLimits => ({ ...limits, timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)) });
+  const askFirst = (asked: Query): Promise<Part & Asked> => askPartial(session, question, asked, limitsNow());
+  const ranged = await askForRanges(question.query, askFirst);
+  const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows : askGroups)(session, question, asked, limitsNow());
+  const { answer, before } = await askWithBaskets(ranged.query, askLast, askFirst);
+  return tableOf(answer, [...ranged.before, ...before], startMs);
 }
 
-/** Asks one query, and takes all that comes of it. */
-export async function askPart(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Part> {
-  if (!givesRows(asked)) {
-    const merging = createMerging(asked, mergeBytes);
-    const costs = costsOf(await session.ask(callOf(question, asked, timeoutMs, merging)));
-    return { ...merging.result(), collected: null, costs };
+/** Asks a query of which the partial itself is wanted, which is small. */
+export async function askPartial(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Part & Asked> {
+  const merging = createMerging(asked, mergeBytes);
+  const costs = costsOf(await session.ask(callOf(question, asked, timeoutMs, merging)));
+  return { ...merging.result(), costs };
+}
+
+async function askGroups(session: Asker, question: Question, asked: Query, limits: CallLimits): Promise<Answered> {
+  const endMs = monotonicMs() + limits.timeoutMs;
+  const failing = new AbortController();
+  let failure: BquerydError | undefined;
+  const answering = createAnswering(asked, limits, (error) => {
+    failure = error;
+    failing.abort();
+  });
+  const signal = question.signal === undefined ? failing.signal : AbortSignal.any([question.signal, failing.signal]);
+  try {
+    const costs = costsOf(await session.ask(callOf({ ...question, signal }, asked, limits.timeoutMs, answering)));
+    const rendered = await answering.finish(Math.max(1, endMs - monotonicMs()), question.signal);
+    return { ...rendered, costs, ended: rendered.accepted.shards.length, slices: 0 };
+  } catch (error) {
+    answering.drop();
+    throw failure ?? error;
   }
+}
+
+async function askRows(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Answered> {
   const collecting = createCollecting(asked, mergeBytes);
   const costs = costsOf(await session.ask(callOf(question, asked, timeoutMs, collecting)));
   const startMs = monotonicMs();
-  const collected = collecting.result();
-  return { partial: { groups: 0, keys: [], rows: new Float64Array(0), states: [] }, accepted: collected.accepted, collected, costs, mergedMs: monotonicMs() - startMs };
+  const { rows, ...collected } = collecting.result();
+  const mergedMs = monotonicMs() - startMs;
+  return { ...collected, costs, result: { columns: columnsOfRows(asked, rows), numRows: rows.count }, mergedMs, renderedMs: monotonicMs() - startMs - mergedMs };
 }
 
 /** The call of a query. */
-export function callOf(question: Question, asked: Query, timeoutMs: number, { take }: Pick<Taking<unknown>, "take">): Call {
+export function callOf(question: Question, asked: Query, timeoutMs: number, { take }: Taking): Call {
   const rows = givesRows(asked) ? { rows: { slices: sliceCredit, rowsMax: rowsWanted(asked) } } : {};
   return {
     verb: "groupby", tables: question.tables, columns: columnsOf(asked), affinity: question.affinity, body: [encodeQuery(asked)], isSafe: true,
@@ -90,20 +123,11 @@ export function summaryOf(parts: readonly Pick<Part, "costs" | "mergedMs">[], fa
     shardsAnswered: ended - leftOut.filter(({ name }) => held.has(name)).length,
     cost: parts.map(({ costs }) => costs.cost).reduce(addCosts),
     retries: sumOf(({ costs }) => costs.retries), queuedMs: sumOf(({ costs }) => costs.queuedMs),
-    mergedMs: sumOf(({ mergedMs }) => mergedMs) + finishMs, durationMs: monotonicMs() - startMs,
+    mergedMs: sumOf(({ mergedMs }) => mergedMs), renderedMs: finishMs, durationMs: monotonicMs() - startMs,
   });
 }
 
-function finish(query: Query, answer: Part, before: readonly Part[], startMs: number): Table {
-  const { accepted, collected } = answer;
-  const finishStartMs = monotonicMs();
-  const { columns, numRows } = collected === null ? finishGroups(query, answer) : { columns: columnsOfRows(query, collected.rows), numRows: collected.rows.count };
-  return new Table(columns, numRows, summaryOf([...before, answer], {
-    accepted, ended: collected?.ended ?? accepted.shards.length, rows: numRows, slices: collected?.slices ?? 0,
-    startMs, finishMs: monotonicMs() - finishStartMs,
-  }));
-}
-
-function finishGroups(query: Query, { partial }: Part): FinishedResult {
-  return finishResult(query, finishQuery(query, partial), query.keys.length === 0 ? 1 : partial.groups);
+function tableOf(answer: Answered, before: readonly Part[], startMs: number): Table {
+  const { accepted, ended, slices, renderedMs, result: { columns, numRows } } = answer;
+  return new Table(columns, numRows, summaryOf([...before, answer], { accepted, ended, rows: numRows, slices, startMs, finishMs: renderedMs }));
 }

@@ -1,72 +1,124 @@
-/** Partials of one query, merged as they come. */
-import { monotonicMs } from "../base/clock.js";
-import { BquerydError } from "../base/errors.js";
-import { mergePartials } from "../engine/merge.js";
-import { partialOfNothing } from "../engine/nothing.js";
+/** What comes of one query for groups: a few partials are merged here, many in the thread for merging. */
+import { BquerydError, toBquerydError } from "../base/errors.js";
 import type { Partial } from "../engine/partial.js";
-import { decodePartial } from "../engine/partial-bytes.js";
+import { encodeQuery } from "../engine/query/bytes.js";
 import type { Query } from "../engine/query/query.js";
-import { createMergeTree, type MergeTree } from "../engine/tree.js";
+import type { Block } from "../engine/tree.js";
+import type { MergeJob, MergeThread } from "./merge-thread.js";
+import { createMerger, cutShort, renderGroups, type Merger, type RenderedGroups } from "./merger.js";
 import type { Grant, News } from "./session.js";
 
 /** What a controller says first of a call. */
 export type Accepted = Extract<News, { type: "accepted" }>;
 
 /** Takes what comes of one query. */
-export interface Taking<T> {
+export interface Taking {
   take(reply: News, body: readonly Uint8Array[], grant: Grant): void;
-  /** Throws BAD_MESSAGE when something is missing: a short answer must not look whole. */
-  result(): T;
 }
 
-/** What came of a query for partials. */
+/** What came of a query for a partial. */
 export interface Merged {
   readonly partial: Partial;
   readonly accepted: Accepted;
   readonly mergedMs: number;
 }
 
-/** Merges partials of at most `mergeBytes`, as they come. */
-export function createMerging(query: Query, mergeBytes: number): Taking<Merged> {
-  let accepted: Accepted | undefined;
-  /** A shard that is left out is null, and nothing beside whatever it is merged with. */
-  let tree: MergeTree<Partial | null> | undefined;
-  let takenBytes = 0;
-  let mergedMs = 0;
-
-  function add(block: { start: number; size: number }, partial: Partial | null): void {
-    const startMs = monotonicMs();
-    tree?.add(block, partial);
-    mergedMs += monotonicMs() - startMs;
-  }
-
-  function addPartial(block: { start: number; size: number }, bytes: Uint8Array): void {
-    takenBytes += bytes.length;
-    if (takenBytes > mergeBytes) {
-      throw new BquerydError("MEMORY_LIMIT", `the partial answers passed ${mergeBytes} bytes, the limit of merge_memory; raise it or group by fewer distinct values`, { details: { mergeBytes } });
-    }
-    add(block, decodePartial(bytes));
-  }
-
+/** Merges partials of at most `mergeBytes` here, as they come. The result throws BAD_MESSAGE when something is missing. */
+export function createMerging(query: Query, mergeBytes: number): Taking & { result(): Merged } {
+  let merger: Merger | undefined;
+  const parts = createParts(mergeBytes, {
+    begin: ({ shards }) => { merger = createMerger(query, shards.length); },
+    add: (block, bytes) => { merger?.add(block, bytes); },
+  });
   return {
-    take(reply, [bytes]) {
-      if (reply.type === "accepted") {
-        accepted = reply;
-        tree = createMergeTree<Partial | null>(reply.shards.length, (left, right) => (left === null || right === null ? (left ?? right) : mergePartials(left, right)));
-        takenBytes = 0;
-      } else if (reply.attempt !== accepted?.attempt) return; // A new attempt has voided it.
-      else if (reply.type === "leftOut") add({ start: reply.ordinal, size: 1 }, null);
-      else if (reply.type === "partial" && bytes !== undefined) addPartial(reply.block, bytes);
-    },
+    take: parts.take,
     result() {
-      const partial = accepted?.shards.length === 0 ? partialOfNothing(query) : tree?.root();
-      if (partial === undefined || partial === null || accepted === undefined) throw cutShort();
-      return { partial, accepted, mergedMs };
+      const accepted = parts.accepted();
+      if (merger === undefined) throw cutShort();
+      return { partial: merger.partial(), accepted, mergedMs: merger.mergedMs() };
     },
   };
 }
 
-/** BAD_MESSAGE: the controller says that all has come, and it has not. */
-export function cutShort(): BquerydError {
-  return new BquerydError("BAD_MESSAGE", "the answer ended before all shards were in; ask again");
+/** Takes the partials of an answer. */
+export interface Answering extends Taking {
+  /** The answer, when all has come. Rejects with what merging fails with, CANCELLED, and DEADLINE when the time is over first. */
+  finish(timeoutMs: number, signal: AbortSignal | undefined): Promise<RenderedGroups & Pick<Merged, "accepted">>;
+  /** Ends what is still going on. */
+  drop(): void;
+}
+
+/** Bytes of partials up to which merging them holds nobody up. */
+const mergedHereBytesMax = 1024 * 1024;
+
+/** Merges partials of at most `mergeBytes`. `fail` is told what merging in the thread fails with, as soon as it does. */
+export function createAnswering(query: Query, { mergeBytes, mergeThread }: { mergeBytes: number; mergeThread: MergeThread }, fail: (error: BquerydError) => void): Answering {
+  let held: { readonly block: Block; readonly bytes: Uint8Array | null }[] = [];
+  let job: MergeJob | undefined;
+  const parts = createParts(mergeBytes, {
+    begin() {
+      job?.drop();
+      job = undefined;
+      held = [];
+    },
+    add(block, bytes, takenBytes) {
+      held.push({ block, bytes });
+      if (job === undefined && takenBytes <= mergedHereBytesMax) return;
+      job ??= mergeThread.open(encodeQuery(query), parts.accepted().shards.length, fail);
+      for (const part of held.splice(0)) job.add(part.block, part.bytes);
+    },
+  });
+  return {
+    take: parts.take,
+    async finish(timeoutMs, signal) {
+      const accepted = parts.accepted();
+      const rendered = job === undefined ? renderHere(query, accepted, held) : await job.finish(timeoutMs, signal);
+      return { ...rendered, accepted };
+    },
+    drop: () => { job?.drop(); },
+  };
+}
+
+function renderHere(query: Query, { shards }: Accepted, held: readonly { readonly block: Block; readonly bytes: Uint8Array | null }[]): RenderedGroups {
+  try {
+    const merger = createMerger(query, shards.length);
+    for (const { block, bytes } of held) merger.add(block, bytes);
+    return renderGroups(query, merger);
+  } catch (cause) {
+    throw toBquerydError(cause, "merge the partial answers");
+  }
+}
+
+/** Who takes the parts of an attempt. */
+interface PartSink {
+  /** A new attempt: what came before is void. */
+  begin(accepted: Accepted): void;
+  add(block: Block, bytes: Uint8Array | null, takenBytes: number): void;
+}
+
+/** Passes on the parts of the newest attempt. */
+function createParts(mergeBytes: number, sink: PartSink): Taking & { accepted(): Accepted } {
+  let accepted: Accepted | undefined;
+  let takenBytes = 0;
+  return {
+    take(reply, [bytes]) {
+      if (reply.type === "accepted") {
+        accepted = reply;
+        takenBytes = 0;
+        sink.begin(reply);
+      } else if (reply.attempt !== accepted?.attempt) return; // A new attempt has voided it.
+      else if (reply.type === "leftOut") sink.add({ start: reply.ordinal, size: 1 }, null, takenBytes);
+      else if (reply.type === "partial" && bytes !== undefined) {
+        takenBytes += bytes.length;
+        if (takenBytes > mergeBytes) {
+          throw new BquerydError("MEMORY_LIMIT", `the partial answers passed ${mergeBytes} bytes, the limit of merge_memory; raise it or group by fewer distinct values`, { details: { mergeBytes } });
+        }
+        sink.add(reply.block, bytes, takenBytes);
+      }
+    },
+    accepted() {
+      if (accepted === undefined) throw cutShort();
+      return accepted;
+    },
+  };
 }

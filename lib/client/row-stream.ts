@@ -8,8 +8,9 @@ import { sliceRows, type Rows } from "../engine/rows/rows.js";
 import { factsOf } from "../engine/where/basket-edges.js";
 import { noCost } from "../wire/costs.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
-import { askPart, callOf, costsOf, groupby, summaryOf, type CallLimits, type Costs, type Part } from "./groupby.js";
-import { cutShort, type Accepted, type Taking } from "./merging.js";
+import { askPartial, callOf, costsOf, groupby, summaryOf, type CallLimits, type Costs, type Part } from "./groupby.js";
+import { cutShort } from "./merger.js";
+import type { Accepted, Taking } from "./merging.js";
 import { columnsOfRows, rowsWanted } from "./row-taking.js";
 import type { Asker } from "./session.js";
 import { createSliceOrder, type SliceOrder } from "./slice-order.js";
@@ -72,13 +73,13 @@ async function* takeInTurn(session: Asker, asked: Question, limits: CallLimits):
 async function settleBaskets(session: Asker, question: Question, limits: CallLimits): Promise<{ question: Question; query: Query; before: Part[] }> {
   const { query, asks } = question;
   if (query.expand === null) return { question, query, before: [] };
-  const edges = await askPart(session, question, { ...query, baskets: "ask" }, limits);
+  const edges = await askPartial(session, question, { ...query, baskets: "ask" }, limits);
   const generations = edges.accepted.shards.map(({ name, generation }) => ({ name, generation }));
   return { question: { ...question, asks: { ...asks, generations } }, query: { ...query, baskets: factsOf(edges.partial) }, before: [edges] };
 }
 
 /** Slices that came and were not taken yet; the controller learns of each that is. */
-interface SliceQueue extends Pick<Taking<unknown>, "take"> {
+interface SliceQueue extends Taking {
   /** The next rows; undefined at the end. Rejects with what the call failed with. */
   next(): Promise<Rows | undefined>;
   /** Nothing more will come. */

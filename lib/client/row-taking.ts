@@ -8,7 +8,8 @@ import { firstInOrder, resultColumns } from "../engine/rows/best-rows.js";
 import { rowSpecs } from "../engine/rows/columns.js";
 import { bytesOfRows, pickRows, sliceRows, type Rows } from "../engine/rows/rows.js";
 import { upTo } from "../engine/values.js";
-import { cutShort, type Accepted, type Taking } from "./merging.js";
+import { cutShort } from "./merger.js";
+import type { Accepted, Taking } from "./merging.js";
 import { createSliceOrder, type SliceOrder } from "./slice-order.js";
 
 /** Slices that may be on their way to a client for one call. */
@@ -30,7 +31,7 @@ export function rowsWanted({ order, limit, offset }: Query): number | null {
 }
 
 /** Collects rows of at most `mergeBytes`. */
-export function createCollecting(query: Query, mergeBytes: number): Taking<Collected> {
+export function createCollecting(query: Query, mergeBytes: number): Taking & { result(): Collected } {
   const columnCount = rowSpecs(query).length;
   const wanted = rowsWanted(query) ?? Infinity;
   let accepted: Accepted | undefined;

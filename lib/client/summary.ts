@@ -40,6 +40,8 @@ export interface Summary {
   readonly scannedMs: number;
   /** Merging in workers and here. */
   readonly mergedMs: number;
+  /** From the merged groups to the columns of the table. */
+  readonly renderedMs: number;
   /** From the call to the finished table. */
   readonly durationMs: number;
 }
@@ -57,14 +59,15 @@ export function summarize(facts: {
   readonly retries: number;
   readonly queuedMs: number;
   readonly mergedMs: number;
+  readonly renderedMs: number;
   readonly durationMs: number;
 }): Summary {
-  const { queryId, generations, shardsAnswered, leftOut, rows, slices, cost, workers, retries, queuedMs, mergedMs, durationMs } = facts;
+  const { queryId, generations, shardsAnswered, leftOut, rows, slices, cost, workers, retries, queuedMs, mergedMs, renderedMs, durationMs } = facts;
   const { shardsPruned, chunksPruned, chunksFromStatistics, rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits } = cost;
   return {
     queryId, generations, shards: generations.size, shardsAnswered, coverage: coverageOf(leftOut), rows, slices, shardsPruned, chunksPruned, chunksFromStatistics,
     rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits,
-    workers, retries, queuedMs, scannedMs: cost.scanMs, mergedMs: cost.mergeMs + mergedMs, durationMs,
+    workers, retries, queuedMs, scannedMs: cost.scanMs, mergedMs: cost.mergeMs + mergedMs, renderedMs, durationMs,
   };
 }
 

@@ -4,17 +4,20 @@ import { monotonicMs } from "../base/clock.js";
 import { BquerydError, type ErrorCode } from "../base/errors.js";
 import { openTable } from "../columns/read/open.js";
 import type { Table } from "../columns/read/table.js";
+import { scanInBlocks, type BlockScanner } from "./blocks.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
 import { createArena, createSpace } from "./memory.js";
 import { mergePartials } from "./merge.js";
 import type { Partial } from "./partial.js";
-import { createPartialCache, partialKey } from "./partial-cache.js";
+import { blockKey, createPartialCache } from "./partial-cache.js";
 import { encodePartial } from "./partial-bytes.js";
 import { decodeQuery } from "./query/bytes.js";
 import { givesRows, type Query } from "./query/query.js";
 import { withAbsent } from "./absent.js";
 import { scanRows, type RowBudget, type Slice } from "./rows/scan-rows.js";
-import { scanShard, stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
+import { stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
+import { canScanBlocks, scanBlock, type BlockRefusal, type ScannedBlock } from "./scan-block.js";
+import { scanShard } from "./scan-shard.js";
 import { createMergeTree, type Block } from "./tree.js";
 import { createKeptTests, type KeptTests } from "./where/kept-tests.js";
 
@@ -84,44 +87,53 @@ export interface EngineOptions {
   readonly queryBytes: number;
   /** For partials of earlier queries, besides; none are kept without it. */
   readonly partialCacheBytes?: number;
+  /** Groups from which on several shards are scanned at once; few groups are quickly merged, and kept by shard for the next question. */
+  readonly blockGroupsMin?: number;
 }
 
+/** A partial of so many groups costs about what scanning a chunk does. */
+const manyGroups = 1_024;
+
 /** An engine over the tables of a directory. */
-export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0 }: EngineOptions): Engine {
+export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0, blockGroupsMin = manyGroups }: EngineOptions): Engine {
   const space = createSpace(cacheBytes + queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
   const partials = createPartialCache(partialCacheBytes);
   const shards = createShardReader(dataDir, { space, cache, queryBytes });
   const queries = createQueryDecoder();
 
-  function scan(shard: TaskShard, work: Work): Partial {
-    return shards.read(shard, work, (table, context) => scanShard(table, work.query, context));
-  }
-
-  function findOrScan(shard: TaskShard, work: Work): Partial {
-    const { query, cost, task } = work;
+  /** Scans shards of a task, or takes what is known of them. */
+  function scannerOf(work: Work): BlockScanner<TaskShard> {
+    const { query, task } = work;
     // What a shard lacks may be of another dtype when the others are others.
-    if (query.cache !== true || task.absent !== undefined) return scan(shard, work);
-    const key = partialKey(query, shard);
-    const known = partials.find(key);
-    if (known !== undefined) {
-      cost.partialCacheHits += 1;
-      return known;
-    }
-    const partial = scan(shard, work);
-    partials.keep(key, partial);
-    return partial;
+    const isKept = query.cache === true && task.absent === undefined;
+    const canSpan = task.absent === undefined && canScanBlocks(query);
+    const keep = (scanned: readonly TaskShard[], partial: Partial): void => { if (isKept) partials.keep(blockKey(query, scanned), partial); };
+    return {
+      find: (asked) => (isKept ? partials.find(blockKey(query, asked)) : undefined),
+      scanShard(shard) {
+        const partial = shards.read(shard, work, (table, context) => scanShard(table, query, context));
+        keep([shard], partial);
+        return partial;
+      },
+      scanBlock(block) {
+        if (!canSpan) return "never";
+        const scanned = shards.readBlock(block, work, (tables, context) => scanBlock(tables, query, context, blockGroupsMin));
+        if (typeof scanned === "object") keep(block.slice(0, scanned.shards), scanned.partial);
+        return scanned;
+      },
+    };
   }
 
   function run(task: EngineTask): TaskCost {
     const query = queries.decode(task.query);
     if ((task.rows !== undefined) !== givesRows(query)) throw new BquerydError("BAD_MESSAGE", "a query for rows is asked for partials, or another one for rows; the client is broken");
     const arena = createArena(space, queryBytes, "the condition");
-    const cost: TaskCost = { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+    const cost: TaskCost = { ...nothingScanned, shards: 0, partialCacheHits: 0, scanMs: 0, mergeMs: 0 };
     const work: Work = { task, query, cost, kept: createKeptTests(arena) };
     try {
       if (task.rows !== undefined) sendRows(task.rows, work, shards);
-      else runShards(work, (shard) => findOrScan(shard, work));
+      else runShards(work, scannerOf(work));
       return cost;
     } finally {
       arena.release();
@@ -169,7 +181,7 @@ function sendRows(asked: RowsTask, work: Work, reader: ShardReader): void {
 }
 
 /** Merges the partials of all shards as far as the task goes, and gives them away. */
-function runShards({ task, cost }: Work, partialOf: (shard: TaskShard) => Partial): void {
+function runShards({ task, cost }: Work, scanner: BlockScanner<TaskShard>): void {
   const startMs = monotonicMs();
   const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
   const merge = (left: Partial, right: Partial): Partial => {
@@ -177,11 +189,12 @@ function runShards({ task, cost }: Work, partialOf: (shard: TaskShard) => Partia
     return timed(cost, () => mergePartials(left, right));
   };
   const tree = createMergeTree<Partial>(end, merge, false);
-  for (const shard of task.shards) {
+  scanInBlocks(task.shards, scanner, (block, partial, isKnown) => {
     stopIfAsked(task.shouldStop);
-    tree.add({ start: shard.ordinal, size: 1 }, partialOf(shard));
-    cost.shards += 1;
-  }
+    tree.add(block, partial);
+    cost.shards += block.size;
+    if (isKnown) cost.partialCacheHits += block.size;
+  });
   for (const { block, value } of tree.blocks()) {
     stopIfAsked(task.shouldStop);
     task.onBlock(block, encodePartial(value));
@@ -190,7 +203,7 @@ function runShards({ task, cost }: Work, partialOf: (shard: TaskShard) => Partia
 }
 
 /** A failure to allocate outside the kernels' memory as what it is; any other failure as it came. */
-function limitOfMemory(cause: unknown): unknown {
+export function limitOfMemory(cause: unknown): unknown {
   if (!(cause instanceof RangeError) || !/allocation failed|Invalid (typed )?array/.test(cause.message)) return cause;
   return new BquerydError("MEMORY_LIMIT", "the groups of the query need more memory than this process can have; group by fewer distinct values", { cause });
 }
@@ -223,27 +236,53 @@ function createQueryDecoder(): { decode(bytes: Uint8Array): Query } {
 interface ShardReader {
   /** Calls `doing` with a shard; its failure names the shard. */
   read<T>(shard: TaskShard, work: Work, doing: (table: ScanTable, context: ScanContext) => T): T;
+  /** Calls `doing` with several, once; where that fails, to be cancelled aside, the shards are to be read by fewer, and fail by name. */
+  readBlock(shards: readonly TaskShard[], work: Work, doing: (tables: readonly ScanTable[], context: ScanContext) => ScannedBlock | BlockRefusal): ScannedBlock | BlockRefusal;
   forget(names: ReadonlySet<string>): void;
   close(): void;
 }
 
 function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | "cache" | "queryBytes">): ShardReader {
   const tables = createTableShelf(dataDir);
+  const contextOf = ({ task, kept }: Work, cost: ScanCost, { ordinal }: TaskShard): ScanContext => ({ ...memory, shouldStop: task.shouldStop, cost, kept, ordinal });
   return {
-    read(shard, { task, cost, kept }, doing) {
+    read(shard, work, doing) {
+      const { task, cost } = work;
       try {
         const table = tables.open(shard);
-        const context: ScanContext = { ...memory, shouldStop: task.shouldStop, cost, kept, ordinal: shard.ordinal };
-        return doing(task.absent === undefined ? table : withAbsent(table, task.absent), context);
+        return doing(task.absent === undefined ? table : withAbsent(table, task.absent), contextOf(work, cost, shard));
       } catch (cause) {
         // Files may be put right under the same generation: the next task is to open them anew.
         if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
         throw nameShard(cause, shard.name);
       }
     },
+    readBlock(shards, work, doing) {
+      const cost: ScanCost = { ...nothingScanned };
+      try {
+        const scanned = doing(shards.map((shard) => tables.open(shard)), contextOf(work, cost, shards[0]!));
+        addCost(work.cost, cost);
+        return scanned;
+      } catch (cause) {
+        if (!(cause instanceof BquerydError) || cause.code === "CANCELLED") throw cause;
+        return "too many";
+      }
+    },
     forget: tables.forget,
     close: tables.close,
   };
+}
+
+const nothingScanned: ScanCost = { shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, cacheHits: 0, bytesDecoded: 0 };
+
+function addCost(sum: ScanCost, more: ScanCost): void {
+  sum.shardsPruned += more.shardsPruned;
+  sum.rowsScanned += more.rowsScanned;
+  sum.chunksDecoded += more.chunksDecoded;
+  sum.chunksPruned += more.chunksPruned;
+  sum.chunksFromStatistics += more.chunksFromStatistics;
+  sum.cacheHits += more.cacheHits;
+  sum.bytesDecoded += more.bytesDecoded;
 }
 
 interface TableShelf {

@@ -26,9 +26,14 @@ function finishKey(key: PartialKey, groups: number): FinishedColumn {
   const count = countOf(key.domain);
   if (key.codes === null && groups === count) return { values: key.domain, isNull: null };
   const codes = codesOf(key, groups);
-  const isNull = Uint8Array.from(codes, (code) => (code === count ? 1 : 0));
-  // The one value of the second run is what null rows hold.
-  const sources = Int32Array.from(codes, (code) => (code === count ? ~0 : code));
+  const isNull = new Uint8Array(groups);
+  const sources = new Int32Array(groups);
+  for (let group = 0; group < groups; group++) {
+    const code = codes[group]!;
+    isNull[group] = Number(code === count);
+    // The one value of the second run is what null rows hold.
+    sources[group] = code === count ? ~0 : code;
+  }
   return { values: pick(key.domain, blankValues(key.dtype, 1), sources), isNull: isNull.includes(1) ? isNull : null };
 }
 

@@ -1,123 +1,132 @@
 /** Merging partials: two sorted runs of groups become one, state by state. */
 import { BquerydError } from "../base/errors.js";
 import type { Dtype } from "../columns/dtypes.js";
-import { codesOf, type DomainSource, type Partial, type PartialKey } from "./partial.js";
+import { codesOf, type Partial, type PartialKey } from "./partial.js";
+import { placeDomains, placeNumbers, placeValues } from "./place-values.js";
+import { haveSameBytes, placeBy, placeKeys, placeSame, type Placement } from "./placement.js";
 import { mergeCounts } from "./states/count.js";
 import { definitionOf, type StateColumn } from "./states/kinds.js";
-import type { MergedRows, MergePlan } from "./states/state.js";
-import { comparison, countOf, pick, type Compare } from "./values.js";
+import { createMergePlan, type MergePlan } from "./states/merge-plan.js";
+import type { MergedRows } from "./states/state.js";
+import type { Compare } from "./values.js";
 import { widenValues, widerDtype } from "./widening.js";
 
 /**
  * The partial of both blocks; the left one holds the earlier shards. Equal inputs give equal bytes. Dtypes that differ
- * are widened; throws SCHEMA_MISMATCH where they cannot be.
+ * are widened; throws SCHEMA_MISMATCH where they cannot be. Arrays of the left side may be those of the partial.
  */
 export function mergePartials(a: Partial, b: Partial): Partial {
   const [left, right] = widenBoth(a, b);
-  const unions = left.keys.map((key, place) => mergeDomains(key, right.keys[place]!));
-  const plan = unions.length === 1 ? planValues(unions[0]!, left.groups, right.groups) : planGroups(left, right, unions);
+  const unions = left.keys.map((key, place) => uniteDomains(key, right.keys[place]!));
+  const plan = planMerge(left, right, unions);
   return {
-    groups: plan.left.length,
-    keys: unions.map((union, place) => mergedKey(union, left, right, place, plan)),
+    groups: plan.groups,
+    keys: unions.map((union, place) => mergeKey(union, left, right, place, plan)),
     rows: mergeCounts(left.rows, right.rows, plan),
     states: left.states.map((state, place) => mergeStates(state, right.states[place]!, plan, { left: left.rows, right: right.rows })),
   };
 }
 
-/** The union of two domains, with the place there of each side's values (and, last, of null). */
-interface Union {
-  readonly key: PartialKey;
-  readonly fromLeft: Uint32Array;
-  readonly fromRight: Uint32Array;
+/** Two things as one, and where the entries of each are in it. */
+export interface Union<T> {
+  readonly union: T;
+  readonly placement: Placement;
 }
 
-function mergeDomains(left: PartialKey, right: PartialKey): Union {
-  const [countLeft, countRight] = [countOf(left.domain), countOf(right.domain)];
-  const fromLeft = new Uint32Array(countLeft + 1);
-  const fromRight = new Uint32Array(countRight + 1);
-  const sources = new Int32Array(countLeft + countRight);
-  const compare = domainComparison(left, right);
-  let [i, j, next] = [0, 0, 0];
-  while (i < countLeft || j < countRight) {
-    const order = i === countLeft ? 1 : j === countRight ? -1 : compare(i, j);
-    sources[next] = order <= 0 ? i : ~j;
-    if (order <= 0) fromLeft[i++] = next;
-    if (order >= 0) fromRight[j++] = next;
-    next += 1;
-  }
-  fromLeft[countLeft] = next;
-  fromRight[countRight] = next;
-  const taken = sources.subarray(0, next);
-  return { key: { dtype: left.dtype, domain: pick(left.domain, right.domain, taken), codes: null, source: mergeSources(left.source, right.source, taken) }, fromLeft, fromRight };
+/** The domains of one key as one, without codes; a null's place is behind all values. */
+export function uniteDomains(left: PartialKey, right: PartialKey): Union<PartialKey> {
+  const isShared = left.source !== null && left.source.dictionary === right.source?.dictionary;
+  const placement = isShared ? placeRanks(left.source.ranks, right.source.ranks) : placeDomains(left.domain, right.domain);
+  const source = isShared ? { dictionary: left.source.dictionary, ranks: uniteRanks(left.source.ranks, right.source.ranks, placement) } : null;
+  return { union: { dtype: left.dtype, domain: placeValues(left.domain, right.domain, placement), codes: null, source }, placement };
 }
 
-function domainComparison(left: PartialKey, right: PartialKey): Compare {
-  if (left.source === null || left.source.dictionary !== right.source?.dictionary) return comparison(left.domain, right.domain);
-  const [ranksLeft, ranksRight] = [left.source.ranks, right.source.ranks];
-  return (i, j) => ranksLeft[i]! - ranksRight[j]!;
+function placeRanks(left: Uint32Array, right: Uint32Array): Placement {
+  return haveSameBytes(left, right) ? placeSame(left.length) : placeKeys(new Float64Array(left), new Float64Array(right));
 }
 
-function mergeSources(left: DomainSource | null, right: DomainSource | null, taken: Int32Array): DomainSource | null {
-  if (left === null || left.dictionary !== right?.dictionary) return null;
-  const ranks = new Uint32Array(taken.length);
-  for (let k = 0; k < taken.length; k++) ranks[k] = taken[k]! >= 0 ? left.ranks[taken[k]!]! : right.ranks[~taken[k]!]!;
-  return { dictionary: left.dictionary, ranks };
+function uniteRanks(left: Uint32Array, right: Uint32Array, placement: Placement): Uint32Array {
+  if (placement.count === left.length) return left;
+  return placeNumbers(left, placement.left, placeNumbers(right, placement.right, new Uint32Array(placement.count)));
+}
+
+function planMerge(left: Partial, right: Partial, unions: readonly Union<PartialKey>[]): MergePlan {
+  const [first] = unions;
+  if (first !== undefined && unions.length === 1) return planValues(first.placement, left.groups, right.groups);
+  const wordsLeft = packPlaces(left, unions.map(({ placement: { count, left: places } }) => ({ count, places })));
+  const wordsRight = packPlaces(right, unions.map(({ placement: { count, right: places } }) => ({ count, places })));
+  const placement = placeWords(wordsLeft, wordsRight, left.groups, right.groups);
+  return createMergePlan(placement.count, placement.left.subarray(0, left.groups), placement.right.subarray(0, right.groups));
 }
 
 /** With one key the groups are the values of the union, and a null group after them. */
-function planValues({ fromLeft, fromRight }: Union, groupsLeft: number, groupsRight: number): MergePlan {
-  const values = fromLeft[fromLeft.length - 1]!;
-  const hasNull = groupsLeft === fromLeft.length || groupsRight === fromRight.length;
-  const plan = { left: new Int32Array(values + (hasNull ? 1 : 0)).fill(-1), right: new Int32Array(values + (hasNull ? 1 : 0)).fill(-1) };
-  for (let group = 0; group < groupsLeft; group++) plan.left[fromLeft[group]!] = group;
-  for (let group = 0; group < groupsRight; group++) plan.right[fromRight[group]!] = group;
-  return plan;
+function planValues({ count, left, right }: Placement, groupsLeft: number, groupsRight: number): MergePlan {
+  const hasNull = groupsLeft === left.length || groupsRight === right.length;
+  return createMergePlan(count + (hasNull ? 1 : 0), left.subarray(0, groupsLeft), right.subarray(0, groupsRight));
 }
 
-/** Walks both sorted runs of groups; keys compare as places in the unions. */
-function planGroups(left: Partial, right: Partial, unions: readonly Union[]): MergePlan {
-  const sources: MergePlan = { left: new Int32Array(left.groups + right.groups), right: new Int32Array(left.groups + right.groups) };
-  const placesLeft = unions.map((union, place) => translate(codesOf(left.keys[place]!, left.groups), union.fromLeft));
-  const placesRight = unions.map((union, place) => translate(codesOf(right.keys[place]!, right.groups), union.fromRight));
-  const compare = placesComparison(placesLeft, placesRight);
-  let [i, j, next] = [0, 0, 0];
-  while (i < left.groups || j < right.groups) {
-    const order = i === left.groups ? 1 : j === right.groups ? -1 : compare(i, j);
-    sources.left[next] = order <= 0 ? i++ : -1;
-    sources.right[next] = order >= 0 ? j++ : -1;
-    next += 1;
+/** Where the values of a domain are in a union of `count`; a null's place is the last. */
+export interface Places {
+  readonly count: number;
+  readonly places: Uint32Array;
+}
+
+/** The keys of every group as a few numbers that order as the keys do, most significant first: mixed-radix numbers of places. */
+export function packPlaces({ keys, groups }: Partial, unions: readonly Places[]): Float64Array[] {
+  const words: Float64Array[] = [];
+  let room = 0;
+  for (const [at, { count, places }] of unions.entries()) {
+    const radix = count + 1;
+    if (radix > room) {
+      words.push(new Float64Array(groups));
+      room = Number.MAX_SAFE_INTEGER;
+    }
+    room = Math.floor(room / radix);
+    appendPlaces(words.at(-1)!, radix, codesOf(keys[at]!, groups), places);
   }
-  return { left: sources.left.subarray(0, next), right: sources.right.subarray(0, next) };
+  return words;
 }
 
-function placesComparison(left: readonly Uint32Array[], right: readonly Uint32Array[]): Compare {
+function appendPlaces(word: Float64Array, radix: number, codes: Uint32Array, places: Uint32Array): void {
+  // A domain that is the union has its values where they were.
+  if (places.length === radix) for (let group = 0; group < word.length; group++) word[group] = word[group]! * radix + codes[group]!;
+  else for (let group = 0; group < word.length; group++) word[group] = word[group]! * radix + places[codes[group]!]!;
+}
+
+/** Where groups are in the union, by such numbers. */
+export function placeWords(left: readonly Float64Array[], right: readonly Float64Array[], countLeft: number, countRight: number): Placement {
+  const [a, b] = [left[0], right[0]];
+  // Without keys there is one group, if any.
+  if (a === undefined || b === undefined) return placeKeys(new Float64Array(countLeft), new Float64Array(countRight));
+  if (left.every((word, at) => haveSameBytes(word, right[at]!))) return placeSame(countLeft);
+  return left.length === 1 ? placeKeys(a, b) : placeBy(countLeft, countRight, wordsComparison(left, right));
+}
+
+function wordsComparison(left: readonly Float64Array[], right: readonly Float64Array[]): Compare {
   return (i, j) => {
-    for (let place = 0; place < left.length; place++) {
-      const difference = left[place]![i]! - right[place]![j]!;
+    for (let at = 0; at < left.length; at++) {
+      const difference = left[at]![i]! - right[at]![j]!;
       if (difference !== 0) return difference;
     }
     return 0;
   };
 }
 
-function translate(codes: Uint32Array, table: Uint32Array): Uint32Array {
-  const translated = new Uint32Array(codes.length);
-  for (let k = 0; k < codes.length; k++) translated[k] = table[codes[k]!]!;
-  return translated;
+function mergeKey({ union: key, placement }: Union<PartialKey>, left: Partial, right: Partial, place: number, plan: MergePlan): PartialKey {
+  // One key: groups are its distinct values in order, so the codes are 0, 1, 2, ... again.
+  if (left.keys.length === 1) return key;
+  const [codesLeft, codesRight] = [codesOf(left.keys[place]!, left.groups), codesOf(right.keys[place]!, right.groups)];
+  if (plan.groups === left.groups && placement.count === placement.left.length - 1) return { ...key, codes: codesLeft };
+  const codes = new Uint32Array(plan.groups);
+  placeCodes(codesRight, { count: placement.count, places: placement.right }, plan.placesRight, codes);
+  placeCodes(codesLeft, { count: placement.count, places: placement.left }, plan.placesLeft, codes);
+  return { ...key, codes };
 }
 
-function mergedKey(union: Union, left: Partial, right: Partial, place: number, plan: MergePlan): PartialKey {
-  // One key: groups are its distinct values in order, so the codes are 0, 1, 2, ... again.
-  if (left.keys.length === 1) return union.key;
-  const fromLeft = left.keys[place]!.codes;
-  const fromRight = right.keys[place]!.codes;
-  const codes = new Uint32Array(plan.left.length);
-  for (let k = 0; k < codes.length; k++) {
-    const i = plan.left[k]!;
-    const j = plan.right[k]!;
-    codes[k] = i >= 0 ? union.fromLeft[fromLeft === null ? i : fromLeft[i]!]! : union.fromRight[fromRight === null ? j : fromRight[j]!]!;
-  }
-  return { ...union.key, codes };
+/** Puts the codes of groups, as places in the union of domains, where the groups go. */
+export function placeCodes(codes: Uint32Array, { count, places: table }: Places, places: Uint32Array, target: Uint32Array): void {
+  if (table.length === count + 1) placeNumbers(codes, places, target);
+  else for (let group = 0; group < codes.length; group++) target[places[group]!] = table[codes[group]!]!;
 }
 
 function mergeStates(left: StateColumn, right: StateColumn, plan: MergePlan, rows: MergedRows): StateColumn {
@@ -158,7 +167,8 @@ function widenState(state: StateColumn, dtypes: readonly Dtype[] | null): StateC
   return dtypes === null || commonDtypes(dtypesOf(state), dtypes, "") === null ? state : definitionOf(state.kind).widen(state, dtypes);
 }
 
-function dtypesOf(state: StateColumn): readonly Dtype[] {
+/** The dtypes of the inputs of a state. */
+export function dtypesOf(state: StateColumn): readonly Dtype[] {
   return definitionOf(state.kind).dtypes(state);
 }
 

@@ -8,7 +8,8 @@ import { decodeRows } from "./rows/slice-bytes.js";
 import { rowSpecs } from "./rows/columns.js";
 import type { Rows } from "./rows/rows.js";
 import { scanRows } from "./rows/scan-rows.js";
-import { scanShard, type ScanContext, type ScanTable } from "./scan.js";
+import type { ScanContext, ScanTable } from "./scan.js";
+import { scanShard } from "./scan-shard.js";
 import { createKeptTests } from "./where/kept-tests.js";
 
 /** Reserved, not taken. */

@@ -6,18 +6,23 @@ import { BquerydError } from "../base/errors.js";
 import type { Dtype } from "../columns/dtypes.js";
 import type { DomainSource, Partial, PartialKey } from "./partial.js";
 import { packArrays, requireArray, requireRecord, unpackArrays } from "./packed-arrays.js";
-import { createReader, createWriter, requireCount, requireCounts, requireDtype, type ArrayReader, type Description, type StateWriter } from "./states/bytes.js";
+import { createReader, createWriter, requireCount, requireDtype, type ArrayReader, type Description, type StateWriter } from "./states/bytes.js";
+import { readCodes, readCounts, writeCodes, writeWholes, type NumberWidth } from "./states/numbers.js";
 import { definitionOf, isStateKind, type StateColumn } from "./states/kinds.js";
 import { countOf } from "./values.js";
 
 interface KeyDescription {
   readonly dtype: Dtype;
-  readonly isIdentity: boolean;
+  /** Bytes of the codes; null where these are 0, 1, 2, ... */
+  readonly codes: NumberWidth | null;
   readonly dictionary: string | null;
+  /** Bytes of the ranks. */
+  readonly ranks: NumberWidth | null;
 }
 
 interface Head {
   readonly groups: number;
+  readonly rows: Description;
   readonly keys: readonly Description[];
   readonly states: readonly Description[];
 }
@@ -29,10 +34,10 @@ const groupsMax = 0xffff_fffe;
 export function encodePartial(partial: Partial): Uint8Array {
   const writer = createWriter();
   const { arrays } = writer;
-  writer.array(partial.rows);
+  const rows = writeWholes(partial.rows, writer);
   const keys = partial.keys.map((key) => ({ ...writeKey(key, writer) }));
   const states = partial.states.map((state) => ({ ...definitionOf(state.kind).write(state, writer), kind: state.kind }));
-  return packArrays({ groups: partial.groups, keys, states }, arrays);
+  return packArrays({ groups: partial.groups, rows, keys, states }, arrays);
 }
 
 /** The partial of bytes from another process; throws BAD_MESSAGE when they are none. The arrays are views of a copy only where alignment asks for one. */
@@ -42,8 +47,8 @@ export function decodePartial(bytes: Uint8Array): Partial {
     const head = requireHead(description);
     const { groups } = head;
     const reader = createReader(arrays);
-    const rows = requireCounts(reader.float64(groups));
-    const keys = head.keys.map((key) => readKey(requireKey(key), groups, reader));
+    const rows = readCounts(head.rows, groups, reader);
+    const keys = head.keys.map((key) => readKey(key, groups, reader));
     const states = head.states.map((state) => readState(state, groups, reader));
     if (!reader.isAtEnd()) throw new RangeError("more arrays than states take");
     return { groups, keys, rows, states };
@@ -54,30 +59,29 @@ export function decodePartial(bytes: Uint8Array): Partial {
 
 function writeKey(key: PartialKey, writer: StateWriter): KeyDescription {
   writer.values(key.domain);
-  if (key.codes !== null) writer.array(key.codes);
-  if (key.source !== null) writer.array(key.source.ranks);
-  return { dtype: key.dtype, isIdentity: key.codes === null, dictionary: key.source?.dictionary ?? null };
+  const codes = key.codes === null ? null : writeCodes(key.codes, countOf(key.domain) + 1, writer);
+  // They ascend.
+  const ranks = key.source === null ? null : writeCodes(key.source.ranks, (key.source.ranks.at(-1) ?? 0) + 1, writer);
+  return { dtype: key.dtype, codes, dictionary: key.source?.dictionary ?? null, ranks };
 }
 
-function requireHead({ groups, keys, states }: Description): Head {
+function requireHead({ groups, rows, keys, states }: Description): Head {
   return {
     groups: requireCount(groups, groupsMax),
+    rows: requireRecord(rows),
     keys: requireArray(keys).map(requireRecord),
     states: requireArray(states).map(requireRecord),
   };
 }
 
-function requireKey({ dtype, isIdentity, dictionary }: Description): KeyDescription {
-  if (typeof isIdentity !== "boolean" || (dictionary !== null && typeof dictionary !== "string")) throw new TypeError("no key");
-  return { dtype: requireDtype(dtype), isIdentity, dictionary };
-}
-
-function readKey({ dtype, isIdentity, dictionary }: KeyDescription, groups: number, reader: ArrayReader): PartialKey {
+function readKey({ dtype: named, codes: codeWidth, dictionary, ranks: rankWidth }: Description, groups: number, reader: ArrayReader): PartialKey {
+  if (dictionary !== null && typeof dictionary !== "string") throw new TypeError("no key");
+  const dtype = requireDtype(named);
   const domain = reader.values(dtype);
-  const codes = isIdentity ? null : reader.uint32(groups);
   const count = countOf(domain);
-  if (codes === null ? groups !== count && groups !== count + 1 : codes.some((code) => code > count)) throw new RangeError("codes beyond the domain");
-  const source: DomainSource | null = dictionary === null ? null : { dictionary, ranks: reader.uint32(count) };
+  const codes = codeWidth === null ? null : readCodes(codeWidth, groups, count + 1, reader);
+  if (codes === null && groups !== count && groups !== count + 1) throw new RangeError("more or fewer groups than the domain has values");
+  const source: DomainSource | null = dictionary === null ? null : { dictionary, ranks: readCodes(rankWidth, count, 2 ** 32, reader) };
   return { dtype, domain, codes, source };
 }
 

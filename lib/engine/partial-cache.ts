@@ -50,11 +50,16 @@ export function createPartialCache(limitBytes: number): PartialCache {
 }
 
 /** The key of what a query makes of a shard: everything that matters to a partial, and nothing that does not. */
-export function partialKey(query: Query, shard: { readonly name: string; readonly generation: string; readonly ordinal: number }): string {
+function partialKey(query: Query, shard: { readonly name: string; readonly generation: string; readonly ordinal: number }): string {
   const { baskets } = query;
   // The answer to which baskets a shard has names the shard by its ordinal.
   const outside = baskets === "ask" ? ["ask", shard.ordinal] : outsideOf(baskets, shard.ordinal);
   return JSON.stringify([planOf(query), shard.name, shard.generation, outside]);
+}
+
+/** The same of a block of shards. */
+export function blockKey(query: Query, shards: readonly Parameters<typeof partialKey>[1][]): string {
+  return shards.map((shard) => partialKey(query, shard)).join();
 }
 
 const plans = new WeakMap<Query, string>();

@@ -5,7 +5,7 @@ import type { Fields, Groups } from "./groups/grouper.js";
 import type { KeyColumn } from "./groups/keys.js";
 import type { PartialKey } from "./partial.js";
 import type { ScanColumn } from "./scan-column.js";
-import { codesByRank, type ShardStrings } from "./strings.js";
+import { textsOfRanks, type ShardStrings } from "./strings.js";
 import { upTo, type Values } from "./values.js";
 
 /** Sorted keys, and the accumulator slots in that order. */
@@ -18,23 +18,38 @@ export interface RankedGroups {
 export function rankGroups(groups: Groups, keys: readonly KeyColumn[], strings: ShardStrings, arena: Arena): RankedGroups {
   const count = groups.slots.length;
   const sorter = createSorter(arena, count);
+  if (keys.length === 1) return rankOnlyKey(keys[0]!, groups, strings, sorter);
   const ranked = keys.map((key, place) => rankKey(key, groups.fields[place]!, strings, sorter));
   // Least significant key first: each pass is stable, so the last one leaves the whole order.
-  let order = ranked.length === 1 ? ranked[0]!.sorted : upTo(count);
-  if (ranked.length > 1) for (const key of ranked.toReversed()) order = sorter.sort(key.codes, null, order);
+  let order = upTo(count);
+  for (const key of ranked.toReversed()) order = sorter.sort(key.codes, null, order);
   sorter.release();
-  return {
-    keys: ranked.map((key) => ({ ...key.key, codes: ranked.length === 1 ? null : gather(key.codes, order) })),
-    order: gather(groups.slots, order),
-  };
+  return { keys: ranked.map((key) => ({ ...key.key, codes: gather(key.codes, order) })), order: gather(groups.slots, order) };
+}
+
+/** With one key each group is a value of its own: in order, they are the domain. */
+function rankOnlyKey(key: KeyColumn, { slots, fields: [fields] }: Groups, strings: ShardStrings, sorter: Sorter): RankedGroups {
+  const { low, high } = orderedWords(key, fields!, strings);
+  const present = groupsWhere(fields!.isNull, low.length, 0);
+  const sorted = sorter.sort(low, high, present);
+  sorter.release();
+  const nulls = groupsWhere(fields!.isNull, low.length, 1);
+  if (sorted === present && nulls.length === 0) return { keys: [domainOf(key, low, high, strings)], order: slots };
+  const order = nulls.length === 0 ? sorted : concat(sorted, nulls);
+  return { keys: [domainOf(key, gather(low, sorted), gather(high, sorted), strings)], order: gather(slots, order) };
+}
+
+function concat(a: Uint32Array, b: Uint32Array): Uint32Array {
+  const both = new Uint32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 interface RankedKey {
   readonly key: PartialKey;
   /** Code of each group, in the groups' own order. */
   readonly codes: Uint32Array;
-  /** Groups in order of this key alone. */
-  readonly sorted: Uint32Array;
 }
 
 function rankKey(key: KeyColumn, fields: Fields, strings: ShardStrings, sorter: Sorter): RankedKey {
@@ -51,18 +66,16 @@ function rankKey(key: KeyColumn, fields: Fields, strings: ShardStrings, sorter: 
     if (k === 0 || low[group] !== low[previous] || high[group] !== high[previous]) firsts[distinct++] = group;
     codes[group] = distinct - 1;
   }
-  const nulls = groupsWhere(isNull, low.length, 1);
-  for (const group of nulls) codes[group] = distinct;
-  const all = new Uint32Array(low.length);
-  all.set(sorted);
-  all.set(nulls, sorted.length);
-  return { key: keyOf(key, low, high, firsts.subarray(0, distinct), strings), codes, sorted: all };
+  for (const group of groupsWhere(isNull, low.length, 1)) codes[group] = distinct;
+  const places = firsts.subarray(0, distinct);
+  return { key: domainOf(key, gather(low, places), gather(high, places), strings), codes };
 }
 
 function groupsWhere(isNull: Uint8Array | null, count: number, wanted: 0 | 1): Uint32Array {
+  if (isNull === null) return wanted === 0 ? upTo(count) : new Uint32Array(0);
   const found = new Uint32Array(count);
   let next = 0;
-  for (let group = 0; group < count; group++) if ((isNull === null ? 0 : isNull[group]!) === wanted) found[next++] = group;
+  for (let group = 0; group < count; group++) if (isNull[group]! === wanted) found[next++] = group;
   return found.subarray(0, next);
 }
 
@@ -88,19 +101,17 @@ function orderFloats(fields: Fields): { low: Uint32Array; high: Uint32Array } {
   };
 }
 
-function keyOf(key: KeyColumn, low: Uint32Array, high: Uint32Array, firsts: Uint32Array, strings: ShardStrings): PartialKey {
+/** The domain of a key from the words of its distinct values, ascending. */
+function domainOf(key: KeyColumn, low: Uint32Array, high: Uint32Array, strings: ShardStrings): PartialKey {
   const { column } = key;
   const { dtype } = column;
-  if (isTextDtype(dtype)) return textKey(column, dtype, gather(low, firsts), strings);
-  return { dtype, domain: numberDomain(dtype, key, gather(low, firsts), gather(high, firsts)), codes: null, source: null };
+  if (isTextDtype(dtype)) return textKey(column, dtype, low, strings);
+  return { dtype, domain: numberDomain(dtype, key, low, high), codes: null, source: null };
 }
 
 function textKey(column: ScanColumn, dtype: TextDtype, ranks: Uint32Array, strings: ShardStrings): PartialKey {
   const dictionary = column.dictionary();
-  if (dictionary !== null) {
-    const byRank = codesByRank(dictionary);
-    return { dtype, domain: { dtype, ...strings.texts(column, gather(byRank, ranks)) }, codes: null, source: { dictionary: dictionary.id, ranks } };
-  }
+  if (dictionary !== null) return { dtype, domain: { dtype, ...textsOfRanks(dictionary, ranks) }, codes: null, source: { dictionary: dictionary.id, ranks } };
   const poolRanks = strings.ranks(column);
   const byRank = new Uint32Array(poolRanks.length);
   poolRanks.forEach((rank, code) => (byRank[rank] = code));

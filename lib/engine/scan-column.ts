@@ -1,4 +1,5 @@
 /** A column as the scan of one shard sees it: one of the table's, or one computed from them chunk by chunk. */
+import { chunkRows } from "../columns/dtypes.js";
 import type { TableColumn } from "../columns/read/table.js";
 import type { ChunkInput, Run } from "./input.js";
 
@@ -18,9 +19,26 @@ export function isComputed(column: ScanColumn): column is ComputedColumn {
   return "compute" in column;
 }
 
-/** Tells by the statistics whether some row of a column may be null; of a table's own column some row then is. */
-export function mayBeNull(column: ScanColumn): boolean {
+/** Chunks of a column: start inclusive, end exclusive. */
+export interface ChunkRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Tells by the statistics whether some row of the chunks may be null; of a table's own column some row then is. */
+export function mayBeNull(column: ScanColumn, { start, end }: ChunkRange = { start: 0, end: column.chunkCount }): boolean {
   if (!column.nullable) return false;
-  for (let chunk = 0; chunk < column.chunkCount; chunk++) if (column.statistics(chunk).nullCount > 0) return true;
+  for (let chunk = start; chunk < end; chunk++) if (column.statistics(chunk).nullCount > 0) return true;
   return false;
+}
+
+/** How rows are cut into chunks. */
+export interface ChunkCut {
+  readonly count: number;
+  rowsOf(chunk: number): number;
+}
+
+/** The cut of a table: chunks of 65,536 rows, the last one shorter, unless it says otherwise. */
+export function chunksOf({ rows, chunks }: { readonly rows: number; readonly chunks?: ChunkCut }): ChunkCut {
+  return chunks ?? { count: Math.ceil(rows / chunkRows), rowsOf: (chunk) => Math.min(chunkRows, rows - chunk * chunkRows) };
 }

@@ -59,6 +59,22 @@ export function createShardStrings(arena: Arena): ShardStrings {
   };
 }
 
+/** The texts of the given ranks of a dictionary, which ascend. Those of all ranks are shared by all who ask. */
+export function textsOfRanks(dictionary: Dictionary, ranks: Uint32Array): PackedTexts {
+  const { count, bytes } = dictionary;
+  if (2 * ranks.length < count || bytes.length > orderedBytesMax) return pickTexts(dictionary, gatherCodes(codesByRank(dictionary), ranks));
+  let ordered = orderedTexts.get(dictionary);
+  if (ordered === undefined) {
+    ordered = pickTexts(dictionary, codesByRank(dictionary));
+    orderedTexts.set(dictionary, ordered);
+  }
+  return ranks.length === count ? ordered : pickRuns(ordered, ranks);
+}
+
+/** Dictionaries of more bytes are not kept in order besides. */
+const orderedBytesMax = 16 * 1024 * 1024;
+const orderedTexts = new WeakMap<Dictionary, PackedTexts>();
+
 /** Code of each rank of a dictionary, kept as long as the dictionary. */
 export function codesByRank(dictionary: Dictionary): Uint32Array {
   let codes = inverses.get(dictionary);
@@ -147,4 +163,24 @@ function pickTexts(source: PackedTexts, codes: Uint32Array): PackedTexts {
     for (let at = offsets[k]!; at < offsets[k + 1]!; at++) bytes[at] = source.bytes[from++]!;
   }
   return { offsets, bytes };
+}
+
+/** The same for many of the texts in their order: neighbours are copied together. */
+function pickRuns(source: PackedTexts, places: Uint32Array): PackedTexts {
+  const offsets = new Uint32Array(places.length + 1);
+  for (let k = 0; k < places.length; k++) offsets[k + 1] = offsets[k]! + source.offsets[places[k]! + 1]! - source.offsets[places[k]!]!;
+  const bytes = new Uint8Array(offsets[places.length]!);
+  for (let start = 0; start < places.length;) {
+    let end = start + 1;
+    while (end < places.length && places[end]! === places[end - 1]! + 1) end += 1;
+    bytes.set(source.bytes.subarray(source.offsets[places[start]!], source.offsets[places[end - 1]! + 1]), offsets[start]);
+    start = end;
+  }
+  return { offsets, bytes };
+}
+
+function gatherCodes(codes: Uint32Array, ranks: Uint32Array): Uint32Array {
+  const gathered = new Uint32Array(ranks.length);
+  for (let k = 0; k < ranks.length; k++) gathered[k] = codes[ranks[k]!]!;
+  return gathered;
 }

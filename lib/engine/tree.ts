@@ -59,3 +59,16 @@ function cover(covered: Uint8Array, { start, size }: Block): void {
   if (!isAligned || covered.subarray(start, start + size).includes(1)) throw new Error(`block ${start}+${size} of ${covered.length} does not fit the tree`);
   covered.fill(1, start, start + size);
 }
+
+/** The ordinals as the fewest aligned blocks of at most `sizeMax`, ascending. */
+export function alignedBlocks(ordinals: readonly number[], sizeMax: number): Block[] {
+  const blocks: Block[] = [];
+  for (let index = 0; index < ordinals.length;) {
+    const start = ordinals[index]!;
+    let size = 1;
+    while (start % (2 * size) === 0 && 2 * size <= sizeMax && ordinals[index + 2 * size - 1] === start + 2 * size - 1) size *= 2;
+    blocks.push({ start, size });
+    index += size;
+  }
+  return blocks;
+}

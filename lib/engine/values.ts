@@ -189,8 +189,8 @@ function pickText(a: Text, b: Text, sources: Int32Array): Text {
   return { dtype: a.dtype, offsets, bytes };
 }
 
-/** Copies to target[start, end); keys are short, for which a loop beats TypedArray.set several times over. */
-function copyShort(source: Uint8Array, from: number, target: Uint8Array, start: number, end: number): void {
+/** Copies to target[start, end); texts are short, for which a loop beats TypedArray.set several times over. */
+export function copyShort(source: Uint8Array, from: number, target: Uint8Array, start: number, end: number): void {
   if (end - start > 64) {
     target.set(source.subarray(from, from + end - start), start);
     return;

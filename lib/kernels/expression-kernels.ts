@@ -70,6 +70,9 @@ export interface ExpressionKernels {
    */
   histogramBinsF64(values: Pointer, n: number, edges: Pointer, bins: number, inverse: number, even: number, target: Pointer): void;
   histogramBinsI64(values: Pointer, n: number, edges: Pointer, bins: number, offset: number, inverse: number, even: number, target: Pointer): void;
+  /** counts[bin] += 1, int64, for the bins that histogramBinsF64 gives of even edges; and for bins themselves. */
+  histogramAddF64(values: Pointer, n: number, edges: Pointer, bins: number, inverse: number, counts: Pointer): void;
+  histogramAdd(bins: Pointer, n: number, counts: Pointer): void;
   /** Bins of two columns as one of binsX * binsY, row-major; under and over by the first of the two that is. */
   histogramJoin(x: Pointer, y: Pointer, n: number, binsX: number, binsY: number, target: Pointer): void;
   /** counts[slot * cells + bin] += 1, int64. */

@@ -69,6 +69,10 @@ export interface GroupKernels {
   /** countSlots and sumSlots of n <= 65,536 rows without nulls, in one pass where slots are few. */
   tallySlotsU8(slots: Pointer, values: Pointer, n: number, base: bigint, step: bigint, counts: Pointer, sums: Pointer): void;
   tallySlotsU16(slots: Pointer, values: Pointer, n: number, base: bigint, step: bigint, counts: Pointer, sums: Pointer): void;
+  /** For many slots: adds 1 to the upper and the code to the lower half of a slot's uint64; the caller settles before a half is full. */
+  tallyWordsU8(slots: Pointer, values: Pointer, n: number, words: Pointer): void;
+  /** Adds what the words of n slots hold to counts and sums, and clears them. */
+  settleTallies(words: Pointer, n: number, base: bigint, step: bigint, counts: Pointer, sums: Pointer): void;
   /** sumSlots into 128-bit two's complement little-endian accumulators of 16 bytes. */
   sumWideSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
   sumWideSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, sums: Pointer): void;
@@ -79,6 +83,10 @@ export interface GroupKernels {
    * of magnitudes. Infinities stay right: no NaN from inf - inf inside the compensation alone.
    */
   sumSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, sums: Pointer): void;
+  /** The same, in an order of additions that depends on which rows share a slot and not on the numbers of slots. */
+  sumManySlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, sums: Pointer): void;
+  /** Adds the sums of later rows to those of earlier ones, slot by slot, as partials of sums are merged. */
+  mergeSumsF64(earlier: Pointer, later: Pointer, n: number): void;
   /** least[slot] = min(least[slot], base + step * code); the caller fills least with the greatest int64 before. */
   minSlotsU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;
   minSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, least: Pointer): void;

@@ -11,6 +11,11 @@ export interface ListKernels {
   markCells(slots: Pointer, codes: Pointer, n: number, stride: number, bits: Pointer): void;
   /** target[places[slot]++] = value, for values of 8 bytes; places: uint32 a slot. */
   scatterSlots8(slots: Pointer, values: Pointer, n: number, places: Pointer, target: Pointer): void;
+  /**
+   * Writes to `found` (room for 32 float64) the values that sorting would put at a place and behind it, the same one where
+   * the place is the last of n >= 1. The list and `spare`, as large, are changed; none may be NaN.
+   */
+  selectNeighbours(list: Pointer, n: number, place: number, spare: Pointer, found: Pointer): void;
   /** Keeps the k largest values of a slot, equal ones too, in no order: `heaps` has k of 8 bytes a slot, `counts` uint32, 0 at first. */
   keepLargestI64(slots: Pointer, values: Pointer, n: number, k: number, counts: Pointer, heaps: Pointer): void;
   keepLargestF64(slots: Pointer, values: Pointer, n: number, k: number, counts: Pointer, heaps: Pointer): void;

@@ -19,7 +19,7 @@ export interface BenchData {
   readonly rows: number;
   /** A DuckDB database with the table `g1`. */
   readonly databasePath: string;
-  /** Holds the set `g1` and `one.bcolz`, a table of one row. */
+  /** Holds the set `g1` and `one.bcolz`, a table of one row; besides, what single cases made of them. */
   readonly dataDir: string;
 }
 
@@ -34,7 +34,13 @@ export interface DataRequest {
 }
 
 const groups = 100;
-const shards = 10;
+/** Shards of every set of the data. */
+export const shardCount = 10;
+
+/** Distinct values of id3 and of id6 that the data of so many rows is drawn from. */
+export function groupCount(rows: number): number {
+  return Math.max(1, Math.floor(rows / groups));
+}
 
 /** The data of a request: what is kept of an earlier run, else made now. */
 export async function prepareData({ rows, seed, fresh, signal, note }: DataRequest): Promise<BenchData> {
@@ -71,7 +77,7 @@ export async function prepareFiles({ databasePath }: BenchData, { note, signal }
   const files = { csvPath: join(folder, "g1.csv"), parquetPath: join(folder, "g1-zstd.parquet") };
   if (existsSync(files.csvPath) && existsSync(files.parquetPath)) return files;
   note(`writing ${files.csvPath} and ${files.parquetPath}`);
-  const duckDb = await openDuckDb({ path: databasePath, threads: 2 });
+  const duckDb = await openDuckDb({ path: databasePath, threads: 2, isReadOnly: true });
   try {
     for (const [path, options] of [[files.csvPath, "FORMAT csv"], [files.parquetPath, "FORMAT parquet, COMPRESSION zstd"]] as const) {
       signal.throwIfAborted();
@@ -109,15 +115,14 @@ async function makeData({ folder, rows, seed, signal }: { folder: string; rows: 
   } finally {
     duckDb.close();
   }
-  await runBqueryd(["import", many, join(tables, "g1"), "--shards", String(shards)], { signal });
+  await runBqueryd(["import", many, join(tables, "g1"), "--shards", String(shardCount)], { signal });
   await runBqueryd(["import", one, join(tables, "one.bcolz")], { signal });
 }
 
 function selectRows(rows: number): string {
   const upTo = (most: number): string => `1 + floor(random() * ${most})::INTEGER`;
-  const largeGroups = Math.max(1, Math.floor(rows / groups));
   return `SELECT
-    printf('id%03d', ${upTo(groups)}) AS id1, printf('id%03d', ${upTo(groups)}) AS id2, printf('id%010d', ${upTo(largeGroups)}) AS id3,
-    ${upTo(groups)} AS id4, ${upTo(groups)} AS id5, ${upTo(largeGroups)} AS id6,
+    printf('id%03d', ${upTo(groups)}) AS id1, printf('id%03d', ${upTo(groups)}) AS id2, printf('id%010d', ${upTo(groupCount(rows))}) AS id3,
+    ${upTo(groups)} AS id4, ${upTo(groups)} AS id5, ${upTo(groupCount(rows))} AS id6,
     ${upTo(5)} AS v1, ${upTo(15)} AS v2, round(random() * 100, 6) AS v3 FROM range(${rows})`;
 }

@@ -19,9 +19,12 @@ interface Flags {
   readonly seed: number;
   readonly json: boolean;
   readonly fresh: boolean;
+  /** Of groupby: names of cases, undefined for all; and whether to print where their time goes. */
+  readonly only: readonly string[] | undefined;
+  readonly profile: boolean;
 }
 
-const usage = "use npm run bench -- groupby|import [--rows N] [--runs N] [--seed N] [--json] [--fresh], or npm run bench -- clean";
+const usage = "use npm run bench -- groupby|import [--rows N] [--runs N] [--seed N] [--json] [--fresh], with groupby [--only q1,q2] [--profile], or npm run bench -- clean";
 const failedExitCode = 1;
 /** Timed runs of a query, and of work on files, without --runs. */
 const [queryRuns, fileRuns] = [7, 3];
@@ -66,10 +69,12 @@ function parseFlags(argv: readonly string[]): Flags {
   const options = {
     rows: { type: "string", default: "1000000" }, runs: { type: "string" }, seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false }, fresh: { type: "boolean", default: false },
+    only: { type: "string" }, profile: { type: "boolean", default: false },
   } as const;
   try {
-    const { values: { rows, runs, seed, json, fresh }, positionals: [bench = ""] } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    return { bench, rows: parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6), json, fresh };
+    const { values: { rows, runs, seed, only, ...switches }, positionals: [bench = ""] } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    const counts = { rows: parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6) };
+    return { bench, ...counts, only: only?.split(","), ...switches };
   } catch (cause) {
     if (cause instanceof BquerydError) throw cause;
     throw new BquerydError("USAGE", `the bench cannot read ${argv.join(" ")}; ${usage}`, { cause });

@@ -22,9 +22,12 @@ export interface DuckDb {
   close(): void;
 }
 
-/** Opens a database: the file at `path`, else a new one in memory. Nothing needs the network or a home directory. */
-export async function openDuckDb({ path = ":memory:", threads }: { path?: string; threads: number }): Promise<DuckDb> {
-  const instance = await DuckDBInstance.create(path, { threads: String(threads) });
+/**
+ * Opens a database: the file at `path`, else a new one in memory. Several processes may have a file open at once if all of
+ * them only read it. Nothing needs the network or a home directory.
+ */
+export async function openDuckDb({ path = ":memory:", threads, isReadOnly = false }: { path?: string; threads: number; isReadOnly?: boolean }): Promise<DuckDb> {
+  const instance = await DuckDBInstance.create(path, { threads: String(threads), access_mode: isReadOnly ? "READ_ONLY" : "AUTOMATIC" });
   const connection = await instance.connect();
   return {
     version: await readVersion(connection),

@@ -27,18 +27,26 @@ describe("bench", function () {
     const first = await runBench("groupby", "--rows", "3000", "--json");
     expect(first.code, first.stderr).to.equal(0);
     const lines = first.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-    const asked = ["q1", "q2", "q3", "q4", "q5"].flatMap((name) => [[name, "warm", 3_000], [name, "bypass", 3_000]]);
+    const questions = ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9"];
+    const inModes = (names: readonly string[], modes: readonly string[]): [string, string, number][] => names.flatMap((name) => modes.map((mode): [string, string, number] => [name, mode, 3_000]));
+    const besideDuckDb = inModes(["count1", "count3", "histogram"], ["warm", "bypass"]);
+    const besideOthers = [...inModes(["sorted-1-percent"], ["bypass"]), ...inModes(["bcolz-q1", "bcolz-q2", "bcolz-q5", "workers-q4", "workers-q9"], ["warm"])];
+    const asked = [...inModes(questions, ["warm", "bypass", "again"]), ...besideDuckDb, ...besideOthers, ...inModes(["mean"], ["warm", "bypass"])];
     expect(lines.map(({ bench, mode, rows }) => [bench, mode, rows])).to.deep.equal([["ping", "warm", 0], ["empty", "warm", 1], ...asked]);
-    for (const { median_ms: medianMs, min_ms: minMs } of lines) expect(medianMs).to.be.at.least(minMs).and.above(0);
-    for (const { peer, peer_median_ms: peerMs, ratio } of lines.slice(2)) {
-      expect(peer).to.match(/^duckdb \d/);
+    for (const { median_ms: medianMs, min_ms: minMs } of lines.slice(0, -2)) expect(medianMs).to.be.at.least(minMs).and.above(0);
+    for (const { bench, mode, peer, peer_median_ms: peerMs, ratio } of lines.slice(2, -8)) {
+      if (mode === "again") continue;
+      expect(peer, bench).to.match(/^duckdb \d/);
       expect(peerMs).to.be.above(0);
       expect(ratio).to.be.above(0);
     }
-    const again = await runBench("groupby", "--rows", "3e3", "--runs", "1");
+    for (const { cases, ratio } of lines.slice(-2)) expect([cases, ratio > 0]).to.deep.equal([questions.length, true]);
+    const again = await runBench("groupby", "--rows", "3e3", "--runs", "1", "--only", "q6,q10", "--profile");
     expect(again.code, again.stderr).to.equal(0);
     expect(again.stderr).to.contain("made by an earlier run");
-    expect(again.stdout).to.match(/^geometric mean, bypass: [\d.]+ x$/m);
+    expect(again.stdout).to.match(/^geometric mean, bypass, of 2 questions: [\d.]+ x$/m);
+    expect(again.stdout).to.match(/^profile +route ms +kernel ms +merge ms +render ms +total ms +and decode ms$/m);
+    expect(again.stdout).to.match(/^q10(?: +[\d.]+){6}$/m);
     expect((await runBench("clean")).stdout).to.match(/^removed .*bqueryd-bench-/);
     expect(readdirSync(tmpdir())).to.deep.equal(before);
   });
@@ -53,11 +61,11 @@ describe("bench", function () {
   });
 
   it("refuses what it cannot read, on one line", async () => {
-    for (const args of [[], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"]]) {
+    for (const args of [[], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"], ["groupby", "--only", "q11"]]) {
       const { code, stdout, stderr } = await runBench(...args);
       expect(code).to.equal(64);
       expect(stdout).to.equal("");
-      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use npm run bench -- groupby\|import [^\n]*\n$/);
+      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use (?:npm run bench -- groupby\|import|some of ping, empty, q1,) [^\n]*\n$/);
     }
   });
 });

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { alignedBlocks, chooseBatch, isAligned } from "../../lib/cluster/controller/batches.js";
+import { chooseBatch, chooseBlocks, isAligned } from "../../lib/cluster/controller/batches.js";
+import { alignedBlocks } from "../../lib/engine/tree.js";
 
 const ordinals = fc.uniqueArray(fc.nat(200), { maxLength: 120 }).map((list) => list.sort((a, b) => a - b));
 const size = fc.integer({ min: 1, max: 64 });
@@ -29,6 +30,18 @@ describe("batches", () => {
       const blocks = alignedBlocks(list, most);
       expect(blocks.every(isAligned)).to.equal(true);
       expect(blocks.flatMap((block) => Array.from({ length: block.size }, (_, offset) => block.start + offset))).to.deep.equal(list);
+    }));
+  });
+
+  it("of whole blocks alone are never cut, and the nearest of the largest come first", () => {
+    fc.assert(fc.property(ordinals, size, fc.func(fc.boolean()), (list, most, isNear) => {
+      const batch = chooseBlocks(list, most, isNear);
+      expect(batch.length).to.be.within(Math.min(1, list.length), most);
+      const blocks = alignedBlocks(list, most).map(({ start, size: count }) => Array.from({ length: count }, (_, offset) => start + offset));
+      for (const block of blocks) expect([0, block.length]).to.include(block.filter((ordinal) => batch.includes(ordinal)).length);
+      const nearness = (block: readonly number[]): number => block.length * 1_000 + block.filter(isNear).length;
+      const best = Math.max(0, ...blocks.map(nearness));
+      expect(Math.max(0, ...blocks.filter(([first]) => batch.includes(first!)).map(nearness))).to.equal(best);
     }));
   });
 

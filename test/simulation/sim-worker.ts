@@ -1,7 +1,7 @@
 /** A worker process in the simulator: the real state machine of workers over a modelled compute thread. */
 import { checkInvariants, createWorkerState, on, type ComputeTask, type Instruction, type WorkerEvent, type WorkerState } from "../../lib/cluster/worker/core.js";
 import type { Failure } from "../../lib/cluster/worker/failure.js";
-import { alignedBlocks } from "../../lib/cluster/controller/batches.js";
+import { alignedBlocks } from "../../lib/engine/tree.js";
 import type { Block, Cost, ShardRef, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 import type { SimController } from "./sim-controller.js";
 import { chance, delayMsMax, drawDelayMs, drawId, generationOf, holdingsOf, pick, pickOne, rowsOf, valueOf, type NodeData, type World } from "./world.js";

@@ -22,7 +22,8 @@ export interface LocalAnswer {
 /** Asks an engine; a query with expand_filter_column twice, as clients do. */
 export async function askEngine(engine: Engine, shards: readonly StoredShard[], input: { readonly [K in keyof QueryInput]?: QueryInput[K] }): Promise<LocalAnswer> {
   const query = parseQuery({ keys: [], measures: [], ...input });
-  const { answer, before } = await askWithBaskets(query, async (asked) => ask(engine, shards, asked));
+  const asking = async (asked: Query): Promise<LocalAnswer & Asked> => ask(engine, shards, asked);
+  const { answer, before } = await askWithBaskets(query, asking, asking);
   return { ...answer, cost: before.reduce((sum, { cost }) => addCosts(sum, cost), answer.cost) };
 }
 

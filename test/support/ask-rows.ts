@@ -58,6 +58,6 @@ export function askRows(engine: Engine, shards: readonly StoredShard[], input: {
     }
   }
   const { rows } = collecting.result();
-  const summary = summarize({ queryId: id, generations: new Map(), shardsAnswered: 0, leftOut: [], rows: rows.count, slices: sizes.length, cost, workers: 1, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0 });
+  const summary = summarize({ queryId: id, generations: new Map(), shardsAnswered: 0, leftOut: [], rows: rows.count, slices: sizes.length, cost, workers: 1, retries: 0, queuedMs: 0, mergedMs: 0, renderedMs: 0, durationMs: 0 });
   return { table: new Table(columnsOfRows(query, rows), rows.count, summary), cost, slices: sizes };
 }

@@ -77,14 +77,14 @@ export class Scheduling {
   }
 
   /** Answers every shard of a task, one block each, and ends it; all the time since it was assigned was work. */
-  finish({ workerId, header }: Assigned): Action[] {
+  finish({ workerId, header }: Assigned, partialBytes = 1): Action[] {
     const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
-    const partials = header.shards.flatMap(({ ordinal }) => this.partial(workerId, header.taskId, ordinal));
+    const partials = header.shards.flatMap(({ ordinal }) => this.partial(workerId, header.taskId, ordinal, 1, partialBytes));
     return [...partials, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
   }
 
-  partial(workerId: string, taskId: string, start: number, size = 1): Action[] {
-    return this.tell({ kind: "partial", workerId, taskId, block: { start, size }, body: [Uint8Array.of(start)] });
+  partial(workerId: string, taskId: string, start: number, size = 1, bytes = 1): Action[] {
+    return this.tell({ kind: "partial", workerId, taskId, block: { start, size }, body: [new Uint8Array(bytes).fill(start, 0, 1)] });
   }
 
   /** A slice of a task's shard; `next` null ends it. */

@@ -3,6 +3,7 @@ import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import type { GroupbyQuery } from "../../lib/client/arguments.js";
 import { groupby } from "../../lib/client/groupby.js";
+import { createMergeThread } from "../../lib/client/merge-thread.js";
 import { streamRows } from "../../lib/client/row-stream.js";
 import type { Answer, Asker, Call, News } from "../../lib/client/session.js";
 import { encodeRows } from "../../lib/engine/rows/slice-bytes.js";
@@ -10,7 +11,7 @@ import { noCost } from "../../lib/wire/costs.js";
 import { failureOf } from "../support/failure.js";
 
 const id = "0".repeat(32);
-const limits = { timeoutMs: 1_000, mergeBytes: 1_000_000 };
+const limits = { timeoutMs: 1_000, mergeBytes: 1_000_000, mergeThread: createMergeThread() };
 const query: GroupbyQuery = { tables: "t", keys: ["v"], aggregate: false };
 
 /** What a made-up controller says of the one call there is, and the credit it was given. */

@@ -6,7 +6,7 @@ import type { ResultColumn } from "../../lib/engine/finish.js";
 import type { Lists, Values } from "../../lib/engine/values.js";
 
 const summary = summarize({
-  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
+  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, renderedMs: 0, durationMs: 0,
   cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
 });
 

@@ -482,6 +482,47 @@ describe("scheduling core: who gets what", () => {
     expect(task.header.shards).to.have.length(5);
   });
 
+  it("gives up to fifty milliseconds of work at a time where partials are large, and less while another call waits", () => {
+    const core = new Scheduling();
+    core.join("w1", [...setHoldings("taxi", 400), holding("bike.bcolz")]);
+    let task = oneAssigned(core.call("large", ["taxi"], { clientId: "a" }));
+    for (const place of [0, 1]) {
+      core.nowMs += 2 * task.header.shards.length;
+      core.finish(task, 200_000);
+      task = oneAssigned(core.ready("w1"));
+      expect(task.header.shards.length, `batch ${place}`).to.be.within(16, 25);
+    }
+    core.call("small", ["bike"], { clientId: "b" });
+    core.nowMs += 2 * task.header.shards.length;
+    core.finish(task, 200_000);
+    task = oneAssigned(core.ready("w1"));
+    expect(task.header.shards.length).to.be.within(1, 5);
+    core.nowMs += 2 * task.header.shards.length;
+    core.finish(task, 200_000);
+    expect(shardNames(oneAssigned(core.ready("w1")).header)).to.deep.equal(["bike.bcolz"]);
+  });
+
+  it("cuts the first batches of a call by what the latest one that read the same columns cost", () => {
+    const core = new Scheduling();
+    core.join("w1", [...setHoldings("taxi", 10), ...setHoldings("bike", 10)]);
+    core.join("w2", [...setHoldings("taxi", 10), ...setHoldings("bike", 10)]);
+    const ask = (table: string, columns: string[], bytes: number): number[] => {
+      const sizes: number[] = [];
+      for (let tasks = assigned(core.call(`${table} ${sizes.length} ${core.nowMs}`, [table], { columns })); tasks.length > 0;) {
+        sizes.push(...tasks.map(({ header }) => header.shards.length));
+        core.nowMs += 8;
+        for (const task of tasks) core.finish(task, bytes);
+        tasks = tasks.flatMap(({ workerId }) => assigned(core.ready(workerId)));
+      }
+      return sizes;
+    };
+    ask("taxi", ["v"], 200_000);
+    ask("bike", ["v"], 2_000);
+    expect(ask("taxi", ["v"], 200_000), "whole blocks").to.deep.equal([4, 6]);
+    expect(ask("bike", ["v"], 2_000)[0]).to.be.lessThan(4);
+    expect(ask("taxi", ["v", "w"], 2_000)[0]).to.be.lessThan(4);
+  });
+
   it("gives a worker its whole part at once when that is little work", () => {
     const core = new Scheduling();
     core.join("w1", setHoldings("taxi", 8));

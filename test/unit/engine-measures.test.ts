@@ -184,6 +184,27 @@ describe("measures over shards", function () {
       }
     });
 
+    it("have exact counts of whole numbers where edges lie beyond what their dtype holds", async () => {
+      const [most, least] = [2n ** 63n - 1n, -(2n ** 63n)];
+      const count = async (dtype: Dtype, values: readonly bigint[], bins: number, low: number, high: number): Promise<unknown[]> => {
+        const [h, hh] = [["v", "histogram", "h", { bins, low, high }], [["v", "v"], "histogram2d", "hh", { bins: [bins, 1], low: [low, 0], high: [high, 1] }]];
+        const table = await ask([{ name: "v", dtype, values: [...values, null] }], 2, { measures: [h, hh] });
+        const { under, over } = table.column("h").bins!;
+        const outside = table.column("hh").bins!;
+        expect([outside.under[0], outside.over[0]].every((both, side) => BigInt(both as bigint) >= BigInt([under, over][side]![0] as bigint))).to.equal(true);
+        return [...table.column("h").get(0) as number[], `${String(under[0])} under`, `${String(over[0])} over`];
+      };
+      expect(await count("int64", [least, 0n, most - 1n, most], 2, 2 ** 63, 2 ** 64)).to.deep.equal([0, 0, "4 under", "0 over"]);
+      expect(await count("int64", [least, 0n, most - 1n, most], 4, 0, 2 ** 65)).to.deep.equal([3, 0, 0, 0, "1 under", "0 over"]);
+      expect(await count("int64", [least, 0n, most - 1n, most], 2, 2 ** 63 - 2 ** 10, 2 ** 63 + 2 ** 10)).to.deep.equal([2, 0, "2 under", "0 over"]);
+      expect(await count("int64", [least, -1n, most], 2, -(2 ** 65), -(2 ** 64))).to.deep.equal([0, 0, "0 under", "3 over"]);
+      expect(await count("int64", [least, least + 1n, most], 2, -(2 ** 64), -(2 ** 63))).to.deep.equal([0, 1, "0 under", "2 over"]);
+      expect(await count("uint64", [0n, 2n ** 64n - 1n], 2, 2 ** 64, 2 ** 65)).to.deep.equal([0, 0, "2 under", "0 over"]);
+      expect(await count("uint64", [0n, 2n ** 64n - 1n], 2, 1, 2 ** 65)).to.deep.equal([1, 0, "1 under", "0 over"]);
+      expect(await count("uint64", [0n, 2n ** 64n - 1n], 2, -8, -1)).to.deep.equal([0, 0, "0 under", "2 over"]);
+      expect(await count("int8", [-128n, 0n, 127n], 3, -1e300, 1e300)).to.deep.equal([0, 3, 0, "0 under", "0 over"]);
+    });
+
     it("of two columns are row-major, and count a row under or over by the first column that is out of range", async () => {
       const columns: PlainColumn[] = [{ name: "x", dtype: "int8", values: [0n, 1n, 1n, -5n, 9n, 0n, 1n, null] }, { name: "y", dtype: "float64", values: [0.5, 2.5, 2, 9, -9, -1, 7, 1] }];
       const table = await ask(columns, 3, { measures: [[["x", "y"], "histogram2d", "h", { bins: [2, 3], low: [0, 0], high: [1, 3] }]] });

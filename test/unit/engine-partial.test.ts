@@ -6,7 +6,7 @@ import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
 import { parseQuery } from "../../lib/engine/query/query.js";
-import { floatSum } from "../../lib/engine/states/sum.js";
+import { floatSums } from "../../lib/engine/states/sum.js";
 import { addBiases, bigintSum, limbsOf } from "../../lib/engine/states/whole-sums.js";
 import type { Text } from "../../lib/engine/values.js";
 import { rowsOf } from "../support/random/local.js";
@@ -136,7 +136,7 @@ describe("sums", () => {
     const merge = (a: number[], b: number[]): number => {
       const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum", dtype: "float64", pairs: Float64Array.from(pair) }] });
       const state = mergePartials(of(a), of(b)).states[0]!;
-      return "pairs" in state ? floatSum(state.pairs, 0) : NaN;
+      return "pairs" in state ? floatSums(state.pairs)[0]! : NaN;
     };
     expect(merge([1e16, 1], [-1e16, 0])).to.equal(1);
     expect(merge([Infinity, 0], [1, 0])).to.equal(Infinity);

@@ -170,6 +170,31 @@ function magnitudeOf(value: bigint): bigint {
   return value < 0n ? -value : value;
 }
 
+describe("kernels: tallies in words", function () {
+  this.timeout(30_000);
+
+  it("settle to the counts and sums that passes of their own give, and begin anew", eachCase((arena, n, random) => {
+    const codes = generate(Uint8Array, n, () => below(random, 256));
+    const values = arena.put(codes);
+    for (const pattern of slotPatterns) {
+      const slots = arena.put(generate(Uint32Array, n, (row) => pattern(row, random)));
+      const [words, ...targets] = Array.from({ length: 5 }, () => arena.put(new BigInt64Array(groups)));
+      const [counts, sums, countsApart, sumsApart] = targets as [number, number, number, number];
+      for (const [base, step] of [[5n, 3n], [-(2n ** 40n), 1n]] as const) {
+        for (let turn = 0; turn < 2; turn++) {
+          arena.kernels.tallyWordsU8(slots, values, n, words!);
+          arena.kernels.countSlots(slots, n, countsApart);
+          arena.kernels.sumSlotsU8(slots, values, 0, n, base, step, sumsApart);
+        }
+        arena.kernels.settleTallies(words!, groups, base, step, counts, sums);
+      }
+      expectSame(arena.read(BigInt64Array, counts, groups), arena.read(BigInt64Array, countsApart, groups));
+      expectSame(arena.read(BigInt64Array, sums, groups), arena.read(BigInt64Array, sumsApart, groups));
+      expectSame(arena.read(BigInt64Array, words!, groups), new BigInt64Array(groups));
+    }
+  }));
+});
+
 describe("kernels: float64 sums", function () {
   this.timeout(30_000);
 
@@ -186,6 +211,29 @@ describe("kernels: float64 sums", function () {
       expect(wrong, "slots with a wrong sum").to.deep.equal([]);
     });
   }));
+
+  it("sumManySlotsF64 depends on which rows share a slot and not on its number", eachCase((arena, n, random) => {
+    const values = arena.put(generate(Float64Array, n, () => (random() - 0.5) * 10 ** below(random, 30)));
+    eachPattern(arena, n, random, ({ slots, slotsAt, nullsAt }) => {
+      const [sums, others] = [arena.put(new Float64Array(groups * 2)), arena.put(new Float64Array(groups * 2))];
+      arena.kernels.sumManySlotsF64(slotsAt, values, nullsAt, n, sums);
+      arena.kernels.sumManySlotsF64(arena.put(slots.map((slot) => groups - 1 - slot)), values, nullsAt, n, others);
+      const renumbered = arena.read(Float64Array, others, groups * 2);
+      expectSame(arena.read(Float64Array, sums, groups * 2), generate(Float64Array, groups * 2, (k) => renumbered[2 * (groups - 1 - (k >> 1)) + (k & 1)]!));
+    });
+  }));
+
+  it("mergeSumsF64 adds sums with what rounding took from them, none where a sum is not finite", () => {
+    for (const place of places) {
+      const arena = openArena(place);
+      const left = [0, 0, 1, 2 ** -60, 2 ** 60, 3, Infinity, 0, Infinity, 0, 1e308, 5, -7, 0.25];
+      const right = [0, 0, 2 ** -55, 0, 1, 4, 1, 0.5, -Infinity, 0, 1e308, 1, 7, 0.5];
+      const at = arena.put(Float64Array.from(left));
+      arena.kernels.mergeSumsF64(at, arena.put(Float64Array.from(right)), left.length / 2);
+      expect([...arena.read(Float64Array, at, left.length)]).to.deep.equal([0, 0, 1, 2 ** -60 + 2 ** -55, 2 ** 60, 8, Infinity, 0, NaN, 0, Infinity, 0, 0, 0.75]);
+      arena.check();
+    }
+  });
 
   it("totalF64 loses at most 2^-41 of the magnitudes to cancellation and goes on from what it has", eachCase((arena, n, random) => {
     const { values, units } = cancellingValues(n, random);

@@ -124,6 +124,14 @@ describe("kernels: histograms", function () {
         arena.kernels.histogramBinsF64(at, n, edgesAt, bins, bins / spread, even, target);
         expectSame(arena.read(Uint32Array, target, n), wanted);
       }
+      const counted = new BigInt64Array(bins + 2);
+      for (const bin of wanted) counted[bin]! += 1n;
+      const [counts, countsOfEven] = [arena.put(new BigInt64Array(bins + 2)), arena.put(new BigInt64Array(bins + 2))];
+      arena.kernels.histogramAdd(target, n, counts);
+      expectSame(arena.read(BigInt64Array, counts, bins + 2), counted);
+      if (low === 1e15) continue;
+      arena.kernels.histogramAddF64(at, n, edgesAt, bins, bins / spread, countsOfEven);
+      expectSame(arena.read(BigInt64Array, countsOfEven, bins + 2), counted);
     }
   }));
 

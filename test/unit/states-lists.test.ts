@@ -12,7 +12,7 @@ import { parseQuery } from "../../lib/engine/query/query.js";
 import type { ScanColumn } from "../../lib/engine/scan-column.js";
 import { hyperloglogState } from "../../lib/engine/states/hyperloglog.js";
 import { createPairSet } from "../../lib/engine/states/lists/pair-set.js";
-import { selectNeighbours } from "../../lib/engine/states/lists/select.js";
+import { openSelector, type Neighbours } from "../../lib/engine/states/lists/select.js";
 import { createRowCounter } from "../../lib/engine/states/rows.js";
 import type { AccumulatorContext } from "../../lib/engine/states/slab.js";
 import { createShardStrings } from "../../lib/engine/strings.js";
@@ -64,7 +64,7 @@ describe("states of lists", () => {
     const { kernels } = arena;
     const rows = 2_000;
     const column: ScanColumn = { name: "v", dtype: "int64", nullable: false, rows, chunkCount: 0, statistics: () => { throw new Error("not asked"); }, dictionary: () => null, compute: () => { throw new Error("not asked"); } };
-    const context: AccumulatorContext = { arena, strings: createShardStrings(arena), isGrouped: true, zeroSlots: () => 0, rows: createRowCounter(arena, true) };
+    const context: AccumulatorContext = { arena, strings: createShardStrings(arena), isGrouped: true, zeroSlots: () => 0, rows: createRowCounter(arena, true), slotCount: null, isSpanning: false };
     const spec = { kind: "hyperloglog" as const, inputs: [0], params: {} };
     const [once, twice] = [hyperloglogState.accumulate(spec, [column], context), hyperloglogState.accumulate(spec, [column], context)];
     const [slots, values] = [arena.allocate(rows * 4), arena.allocate(rows * 8)];
@@ -84,25 +84,44 @@ describe("states of lists", () => {
 
   it("neighbours at a place are those that sorting gives", () => {
     const numbers = fc.oneof(fc.double({ noNaN: true }), fc.integer({ min: -3, max: 3 }), fc.double({ min: 0, max: 1, noNaN: true }));
-    fc.assert(fc.property(fc.array(numbers, { minLength: 1, maxLength: 500 }), fc.double({ min: 0, max: 1, noNaN: true }), (list, share) => {
+    fc.assert(fc.property(fc.array(numbers, { minLength: 1, maxLength: 2_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (list, share) => {
       const sorted = Float64Array.from(list, (value) => value + 0).sort();
       const place = Math.floor((list.length - 1) * share);
-      const { low, high } = selectNeighbours(Float64Array.from(list, (value) => value + 0), place);
+      const { low, high } = selectFrom(Float64Array.from(list, (value) => value + 0), place);
       expect([low, high]).to.deep.equal([sorted[place], sorted[place + 1] ?? sorted[place]]);
     }), { numRuns: 500 });
   });
 
-  it("neighbours are found in many numbers, equal ones and steep ones too", () => {
+  it("neighbours are found in many numbers, equal ones and steep ones too, and where samples tell nothing", () => {
     const random = seededRandom(3);
-    for (const draw of [(): number => random(), (): number => 10 ** (300 * random()), (): number => Math.floor(random() * 3), (): number => 1]) {
-      const list = Float64Array.from({ length: 50_000 }, draw);
-      const sorted = list.slice().sort();
-      for (const place of [0, 1, 25_000, 49_998, 49_999]) {
-        expect(selectNeighbours(list.slice(), place)).to.deep.equal({ low: sorted[place], high: sorted[Math.min(place + 1, 49_999)] });
+    const draws = [
+      (): number => random(), (): number => 10 ** (300 * random()), (): number => Math.floor(random() * 3), (): number => 1,
+      // Every sample is one of the few that are not where the others are.
+      (at: number): number => (at % 100 === 50 ? 1e9 + at : random()), (at: number): number => at, (at: number): number => -at,
+      (): number => [-Infinity, 0, Infinity][Math.floor(random() * 3)]!,
+    ];
+    for (const [which, draw] of draws.entries()) {
+      for (const count of [1, 24, 25, 511, 512, 3_200, 100_000]) {
+        const list = Float64Array.from({ length: count }, (_, at) => draw(at));
+        const sorted = list.slice().sort();
+        for (const place of [0, 1, count >> 1, count - 2, count - 1]) {
+          if (place < 0 || place >= count) continue;
+          expect(selectFrom(list, place), `draw ${which}, place ${place} of ${count}`).to.deep.equal({ low: sorted[place], high: sorted[Math.min(place + 1, count - 1)] });
+        }
       }
     }
   });
 });
+
+function selectFrom(list: Float64Array, place: number): Neighbours {
+  const selector = openSelector();
+  selector.list(list.length).set(list);
+  try {
+    return selector.select(place);
+  } finally {
+    selector.close();
+  }
+}
 
 describe("bytes of partials with lists", () => {
   let measuring: Measuring;

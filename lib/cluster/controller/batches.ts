@@ -1,4 +1,5 @@
 /** Batches made of aligned blocks, which a worker can merge along the fixed tree before it answers. */
+import { alignedBlocks } from "../../engine/tree.js";
 import type { Block } from "../../wire/messages.js";
 
 /**
@@ -19,17 +20,17 @@ export function chooseBatch(ordinals: readonly number[], size: number): number[]
   return [...batch].sort((a, b) => a - b);
 }
 
-/** The ordinals as the fewest aligned blocks of at most `sizeMax`, ascending. */
-export function alignedBlocks(ordinals: readonly number[], sizeMax: number): Block[] {
-  const blocks: Block[] = [];
-  for (let index = 0; index < ordinals.length;) {
-    const start = ordinals[index]!;
-    let size = 1;
-    while (start % (2 * size) === 0 && 2 * size <= sizeMax && ordinals[index + 2 * size - 1] === start + 2 * size - 1) size *= 2;
-    blocks.push({ start, size });
-    index += size;
+/**
+ * The same for ordinals of which each block that is left over costs much: whole blocks alone, fewer ordinals if need be.
+ * Of equal blocks those come first that have more of what `isNear`.
+ */
+export function chooseBlocks(ordinals: readonly number[], size: number, isNear: (ordinal: number) => boolean): number[] {
+  const batch: number[] = [];
+  const blocks = alignedBlocks(ordinals, size).map((block) => ({ block, near: ordinalsOf(block).filter(isNear).length }));
+  for (const { block } of blocks.sort((a, b) => b.block.size - a.block.size || b.near - a.near)) {
+    if (block.size <= size - batch.length) batch.push(...ordinalsOf(block));
   }
-  return blocks;
+  return batch.sort((a, b) => a - b);
 }
 
 /** Tells whether a block has a power of two for its size and starts at a multiple of it. */

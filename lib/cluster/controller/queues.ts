@@ -36,3 +36,9 @@ export function rotate(queues: FairQueues, affinity: string, queryId: string): v
 export function* inTurn(queues: FairQueues): Generator<string> {
   for (const queue of queues.values()) yield* queue;
 }
+
+/** Tells whether one query waits and no other. */
+export function isOnlyOne(queues: FairQueues): boolean {
+  const [only, another] = queues.values();
+  return only?.size === 1 && another === undefined;
+}

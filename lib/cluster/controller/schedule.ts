@@ -3,18 +3,22 @@
  * is the preferred reader of; else, after a short wait that leaves those to their own readers, any it can read.
  */
 import type { ShardRef, WorkerReply } from "../../wire/messages.js";
-import { chooseBatch } from "./batches.js";
+import { chooseBatch, chooseBlocks } from "./batches.js";
 import { chunkRows } from "../../columns/dtypes.js";
 import { preferredReader, readersOf, rowsOf } from "./catalog.js";
-import { dequeue, inTurn, rotate } from "./queues.js";
+import { dequeue, inTurn, isOnlyOne, rotate } from "./queues.js";
 import { isEnough, takeBudget, taskSlicesMax, type SliceBudget, type SliceStream } from "./slices.js";
 import { ordinalStates, requestWake, type Call, type ControllerState, type Step, type Task, type Worker } from "./state.js";
 
-/** A batch is at most this much work, so that a slow worker holds up little and a deadline is noticed. */
+/** A batch is at most this much work, so that a slow worker holds up little and another call waits no longer for its turn. */
 const batchMsMax = 10;
+/** The same while no other call waits and partials are large, each one more of which costs much to make and to merge. */
+const largeBatchMsMax = 50;
+/** Bytes from which on a partial is large. */
+const largePartialBytes = 128 * 1024;
 /** A batch is not cut below this much work, where sending messages would cost more than sharing saves. */
 const batchMsMin = 5;
-/** Shards of a batch while nothing is known of what they cost. */
+/** Shards of a batch while nothing of the call itself says what they cost. */
 const probeShardsMax = 16;
 /** Waiting shards looked at for one batch, so that a call of very many delays nobody. */
 const lookMax = 512;
@@ -80,10 +84,18 @@ interface Offer {
 }
 
 /** Gives a worker a batch of what it has cached, else of what it is preferred for; tells whether there was any. */
-function assignNear(step: Step, call: Call, worker: Worker, { waiting: { cached, preferred }, size }: Offer): boolean {
+function assignNear(step: Step, call: Call, worker: Worker, { waiting: { cached, preferred, others }, size }: Offer): boolean {
+  if (hasLargePartials(call)) return assignBlocks(step, call, worker, { ordinals: [...cached, ...preferred, ...others], near: new Set(cached.length > 0 ? cached : preferred), size });
   const ordinals = cached.length > 0 ? cached : preferred;
   if (ordinals.length === 0) return false;
   assign(step, call, worker, chooseBatch(ordinals, size));
+  return true;
+}
+
+/** Gives a worker whole blocks of whatever it can read, those nearest to it first: they are better read anew than cut. */
+function assignBlocks(step: Step, call: Call, worker: Worker, { ordinals, near, size }: { readonly ordinals: number[]; readonly near: ReadonlySet<number>; readonly size: number }): boolean {
+  if (ordinals.length === 0) return false;
+  assign(step, call, worker, chooseBlocks(ordinals.sort((a, b) => a - b), size, (ordinal) => near.has(ordinal)));
   return true;
 }
 
@@ -196,20 +208,22 @@ function nearness(state: ControllerState, call: Call, worker: Worker, shard: Sha
 
 /** Shards of the next batch: a share of what waits, within the bounds of time as far as the cost of a shard is known. */
 function batchSize(state: ControllerState, call: Call): number {
-  const share = shareOf(state, call);
-  if (call.shardMs.value !== undefined) {
-    const shardMs = Math.max(call.shardMs.value, 0.001);
-    return Math.max(1, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), batchMsMax / shardMs)));
-  }
-  const known = Math.max(state.shardMs.value ?? 0, 0.001);
-  return Math.max(1, Math.floor(Math.min(share, batchMsMax / known, probeShardsMax)));
+  const mostMs = hasLargePartials(call) && isOnlyOne(state.queues) ? largeBatchMsMax : batchMsMax;
+  const known = call.shardMs.value ?? call.habit.shardMs.value ?? state.shardMs.value;
+  const share = shareOf(state, call, known ?? Infinity, mostMs);
+  const shardMs = Math.max(known ?? 0, 0.001);
+  if (call.shardMs.value === undefined) return Math.max(1, Math.floor(Math.min(share, mostMs / shardMs, probeShardsMax)));
+  return Math.max(1, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), mostMs / shardMs)));
+}
+
+function hasLargePartials({ partialBytes, habit }: Call): boolean {
+  return (partialBytes.value ?? habit.partialBytes.value ?? 0) >= largePartialBytes;
 }
 
 /** What waits shared among the idle when that is one batch for each; else half of a worker's part, so that the fast take more. */
-function shareOf(state: ControllerState, { waitingCount, shardMs }: Call): number {
+function shareOf(state: ControllerState, { waitingCount }: Call, shardMs: number, mostMs: number): number {
   const part = waitingCount / Math.max(1, state.idle.size);
-  const partMs = part * (shardMs.value ?? state.shardMs.value ?? Infinity);
-  return Math.ceil(partMs <= batchMsMax ? part : waitingCount / (2 * Math.max(1, state.workers.size)));
+  return Math.ceil(part * shardMs <= mostMs ? part : waitingCount / (2 * Math.max(1, state.workers.size)));
 }
 
 /** Tells whether a worker is still to leave shards to their preferred readers, and asks for a tick when it is not. */

@@ -4,6 +4,7 @@ import type { AbsentColumn, Cost, LeftOut, ShardRef } from "../../wire/messages.
 import { createCatalog, type Catalog } from "./catalog.js";
 import type { Action, Body } from "./events.js";
 import type { GoneGeneration } from "./generations.js";
+import type { Habit, Habits } from "./habits.js";
 import { createQueues, type FairQueues } from "./queues.js";
 import { createMean, type RunningMean } from "./running-mean.js";
 import type { SliceBudget, SliceStream } from "./slices.js";
@@ -124,6 +125,9 @@ export interface Call {
   readonly tasks: Set<string>;
   readonly workers: Set<string>;
   readonly shardMs: RunningMean;
+  readonly partialBytes: RunningMean;
+  /** What calls like this one cost. */
+  readonly habit: Habit;
   firstAssignedMs: number | undefined;
   cost: Cost;
   retries: number;
@@ -145,6 +149,7 @@ export interface ControllerState {
   bodyBytes: number;
   readonly taskMs: RunningMean;
   readonly shardMs: RunningMean;
+  readonly habits: Habits;
   stopping: boolean;
   /** The earliest tick asked for that has not come. */
   wakeAtMs: number;
@@ -161,7 +166,7 @@ export interface Step {
 export function createState(options: CoreOptions): ControllerState {
   return {
     options, catalog: createCatalog(), workers: new Map(), idle: new Set(), calls: new Map(), clients: new Map(),
-    tasks: new Map(), queues: createQueues(), bodyBytes: 0, taskMs: createMean(), shardMs: createMean(),
+    tasks: new Map(), queues: createQueues(), bodyBytes: 0, taskMs: createMean(), shardMs: createMean(), habits: new Map(),
     stopping: false, wakeAtMs: Infinity,
   };
 }

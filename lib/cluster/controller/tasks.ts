@@ -34,6 +34,9 @@ export function onPartial(step: Step, worker: Worker, { taskId, block, body }: {
   }
   call.answeredCount += ordinals.length;
   call.workers.add(worker.id);
+  const bytes = body.reduce((sum, frame) => sum + frame.length, 0);
+  observe(call.partialBytes, bytes);
+  observe(call.habit.partialBytes, bytes);
   step.actions.push({ kind: "forward", clientId: call.clientId, header: { type: "partial", id: call.id, attempt: call.attempt, block }, body });
 }
 
@@ -89,6 +92,7 @@ export function onDone(step: Step, worker: Worker, { taskId, cost }: { taskId: s
   const workMs = Math.min(tookMs, cost.scanMs + cost.mergeMs);
   observe(step.state.shardMs, workMs / task.shardCount);
   observe(call.shardMs, workMs / task.shardCount);
+  observe(call.habit.shardMs, workMs / task.shardCount);
   releaseTask(step.state, task);
   finishIfWhole(step, call);
   return undefined;

@@ -1,8 +1,8 @@
 /** Expressions bound to the columns of a shard: plain columns as they are, all else computed chunk by chunk. */
-import { chunkRows, isTextDtype } from "../../columns/dtypes.js";
+import { isTextDtype } from "../../columns/dtypes.js";
 import type { ChunkStatistics } from "../../columns/read/table.js";
 import type { ChunkInput, Run } from "../input.js";
-import type { ComputedColumn, ScanColumn } from "../scan-column.js";
+import { chunksOf, type ComputedColumn, type ScanColumn } from "../scan-column.js";
 import { compile } from "./evaluate/compile.js";
 import { narrowed } from "./evaluate/narrow.js";
 import { pageOf, type Binding, type ColumnSource, type Node } from "./evaluate/node.js";
@@ -21,9 +21,10 @@ export function bindExpression(expr: Expression, table: ColumnSource, binding: B
   if (expr.kind === "column") return table.column(expr.name);
   const node = narrowed(compile(expr, table, binding, (inner) => bindExpression(inner, table, binding)), binding);
   const finish = isTextDtype(node.dtype) ? createTextFinish(node, () => column, binding) : createNumberFinish(node, binding);
+  const chunks = chunksOf(table);
   const column: ComputedColumn = {
-    name: printExpression(expr), dtype: node.dtype, nullable: true, rows: table.rows, chunkCount: Math.ceil(table.rows / chunkRows),
-    statistics: (chunk) => statisticsOf(node, Math.min(chunkRows, table.rows - chunk * chunkRows), chunk),
+    name: printExpression(expr), dtype: node.dtype, nullable: true, rows: table.rows, chunkCount: chunks.count,
+    statistics: (chunk) => statisticsOf(node, chunks.rowsOf(chunk), chunk),
     dictionary: () => null,
     compute: finish,
   };

@@ -1,4 +1,4 @@
-/** Choosing the cheapest exact way to find the group of every selected row of a shard. */
+/** Choosing the cheapest exact way to find the group of every selected row. */
 import type { Arena } from "../memory.js";
 import { createDenseGrouper } from "./dense.js";
 import { bitsFor, type Grouper } from "./grouper.js";
@@ -7,19 +7,31 @@ import { createPackedGrouper } from "./packed.js";
 import { createWordsGrouper } from "./words.js";
 
 /** Most slots of a dense grouper; each takes 8 to 16 bytes a state. */
-const denseSlotsMax = 1n << 22n;
+const denseSlotsMax = 2 ** 22;
 
-/** The grouper for the keys of a shard, or of a part of it, with about that many rows. */
+/** The grouper for the keys of so many rows, or about so many. */
 export function createGrouper(keys: readonly KeyColumn[], rows: number, arena: Arena): Grouper {
-  let product: bigint | undefined = 1n;
-  let bits = 0;
+  const slots = findDenseSlots(keys, rows);
+  if (slots !== undefined) return createDenseGrouper(keys, slots, arena);
+  return bitsOf(keys) <= 64 ? createPackedGrouper(keys, arena) : createWordsGrouper(keys, arena);
+}
+
+/** The slots of a dense grouper; undefined where hashing so many rows is better. */
+export function findDenseSlots(keys: readonly KeyColumn[], rows: number): number | undefined {
+  let product = 1n;
   for (const key of keys) {
     const fields = fieldsOf(key);
-    product = product === undefined || fields === undefined ? undefined : product * (fields || 1n);
-    bits += fields === undefined ? 64 + (key.hasNulls ? 1 : 0) : bitsFor(fields);
+    if (fields === undefined) return undefined;
+    product *= fields || 1n;
   }
   // Beyond twice the rows, clearing and sweeping empty slots costs more than hashing.
-  const denseMost = BigInt(Math.max(65_536, 2 * rows));
-  if (product !== undefined && product <= denseMost && product <= denseSlotsMax) return createDenseGrouper(keys, Number(product), arena);
-  return bits <= 64 ? createPackedGrouper(keys, arena) : createWordsGrouper(keys, arena);
+  const most = Math.min(Math.max(65_536, 2 * rows), denseSlotsMax);
+  return product <= most ? Number(product) : undefined;
+}
+
+function bitsOf(keys: readonly KeyColumn[]): number {
+  return keys.reduce((bits, key) => {
+    const fields = fieldsOf(key);
+    return bits + (fields === undefined ? 64 + (key.hasNulls ? 1 : 0) : bitsFor(fields));
+  }, 0);
 }

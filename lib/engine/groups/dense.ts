@@ -22,6 +22,7 @@ export function createDenseGrouper(keys: readonly KeyColumn[], slotCount: number
   }
 
   return {
+    slotCount,
     assign(input) {
       keys.forEach((key, place) => addKey(input, key, place));
       return slots;
@@ -29,7 +30,7 @@ export function createDenseGrouper(keys: readonly KeyColumn[], slotCount: number
     capacity: () => slotCount,
     groups(rows) {
       const used = rows.usedSlots(slotCount);
-      return { slots: used, fields: keys.map((key, place) => fieldsOfSlots(key, used, strides[place]!)) };
+      return { slots: used, fields: keys.map((key, place) => fieldsOfSlots(key, used, strides[place]!, keys.length === 1)) };
     },
   };
 }
@@ -43,11 +44,13 @@ function stridesOf(keys: readonly KeyColumn[]): number[] {
   });
 }
 
-function fieldsOfSlots(key: KeyColumn, slots: Uint32Array, stride: number): Fields {
+function fieldsOfSlots(key: KeyColumn, slots: Uint32Array, stride: number, isOnly: boolean): Fields {
   const size = Number(key.size ?? 0n);
   const count = Number(fieldsOf(key) ?? 1n) || 1;
   const low = new Uint32Array(slots.length);
   const isNull = key.hasNulls ? new Uint8Array(slots.length) : null;
+  // Of one key without nulls a slot is the field.
+  if (isNull === null && isOnly) return { low: slots, high: new Uint32Array(slots.length), isNull };
   for (let g = 0; g < slots.length; g++) {
     const field = Math.floor(slots[g]! / stride) % count;
     low[g] = field;

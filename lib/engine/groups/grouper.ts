@@ -18,6 +18,8 @@ export interface Groups {
 
 /** Gives rows their groups, chunk by chunk. */
 export interface Grouper {
+  /** How many groups there can be, where that is known beforehand. */
+  readonly slotCount?: number;
   /** Pointer to the uint32 group of each selected row; good until the next call. */
   assign(input: ChunkInput): number;
   /** Groups that accumulators must have room for, now. */

@@ -1,7 +1,7 @@
 /** Key columns of a shard: how their values become small whole numbers ("fields") by which groups are found. */
 import { isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
 import type { Run } from "../input.js";
-import { mayBeNull, type ScanColumn } from "../scan-column.js";
+import { mayBeNull, type ChunkRange, type ScanColumn } from "../scan-column.js";
 
 /**
  * A key column of a shard. A value's field is its distance from `minimum` (whole numbers), its code (texts) or its bits
@@ -20,15 +20,15 @@ export interface KeyColumn {
 /** Codes of a plain column are uint32; this bounds their fields. */
 const poolSize = 2n ** 32n - 1n;
 
-/** The key column with its range, from the statistics of all its chunks. */
-export function keyColumnOf(column: ScanColumn): KeyColumn {
-  const hasNulls = mayBeNull(column);
+/** The key column with its range, from the statistics of its chunks: all of them, or some. */
+export function keyColumnOf(column: ScanColumn, chunks: ChunkRange = { start: 0, end: column.chunkCount }): KeyColumn {
+  const hasNulls = mayBeNull(column, chunks);
   if (isFloatDtype(column.dtype)) return { column, kind: "float", hasNulls, minimum: 0n, size: undefined };
   if (isTextDtype(column.dtype)) {
     const dictionary = column.dictionary();
     return { column, kind: "code", hasNulls, minimum: 0n, size: dictionary === null ? poolSize : BigInt(dictionary.count) };
   }
-  const { minimum, maximum } = intRange(column);
+  const { minimum, maximum } = intRange(column, chunks);
   return { column, kind: "int", hasNulls, minimum, size: maximum - minimum + 1n };
 }
 
@@ -44,10 +44,10 @@ export function fieldTerms(key: KeyColumn, run: Run, stride: bigint): { multipli
   return { multiplier: run.step * stride, offset, nullDelta: (key.size ?? 0n) * stride - ofNull };
 }
 
-function intRange(column: ScanColumn): { minimum: bigint; maximum: bigint } {
+function intRange(column: ScanColumn, { start, end }: ChunkRange): { minimum: bigint; maximum: bigint } {
   let minimum: bigint | undefined;
   let maximum: bigint | undefined;
-  for (let chunk = 0; chunk < column.chunkCount; chunk++) {
+  for (let chunk = start; chunk < end; chunk++) {
     const statistics = column.statistics(chunk);
     // Without extremes no row of the chunk has a value.
     if (typeof statistics.minimum !== "bigint" || typeof statistics.maximum !== "bigint") continue;

@@ -98,6 +98,27 @@ export function finishFloats(count: number, valueOf: (group: number) => number |
   return { values: { dtype: "float64", array }, isNull };
 }
 
+/** A column of the given float64, null where a count is 0 or a number is none; the array is taken over and changed. */
+export function finishCounted(array: Float64Array, counts: Float64Array): FinishedColumn {
+  const isNull = new Uint8Array(array.length);
+  for (let group = 0; group < array.length; group++) {
+    const value = array[group]!;
+    const isNone = counts[group] === 0 || value !== value;
+    isNull[group] = Number(isNone);
+    // Arithmetic may give -0.0, which tables do not hold.
+    array[group] = isNone ? 0 : value + 0;
+  }
+  return { values: { dtype: "float64", array }, isNull: isNull.includes(1) ? isNull : null };
+}
+
+/** 1 for each count that is 0; null where none is. */
+export function zerosOf(counts: Float64Array): Uint8Array | null {
+  if (!counts.includes(0)) return null;
+  const isZero = new Uint8Array(counts.length);
+  for (let group = 0; group < counts.length; group++) isZero[group] = Number(counts[group] === 0);
+  return isZero;
+}
+
 /** A column of int64 that is never null; counts are exact to 2^53. */
 export function finishCounts(counts: Float64Array): FinishedColumn {
   return { values: { dtype: "int64", array: toInt64(counts) }, isNull: null };

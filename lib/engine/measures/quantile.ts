@@ -4,7 +4,7 @@ import { binsOf, middleOf, sketchErrors, type DdsketchState } from "../states/dd
 import { joinParts, type BagPart, type BagState } from "../states/bag.js";
 import { keptOf, type Items, type NumberItems } from "../states/lists/items.js";
 import { keysOf } from "../states/lists/keys.js";
-import { selectNeighbours } from "../states/lists/select.js";
+import { openSelector } from "../states/lists/select.js";
 import { finishFloats, meansNothing, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec } from "./measure.js";
 
 /** The value in the middle, or between the two in the middle. */
@@ -78,25 +78,42 @@ function createPlacer({ numerator, denominator }: Share): (count: number) => Pla
 
 function finishBag({ dtype, parts }: BagState, written: number, groups: number): FinishedColumn {
   const share = readShare(written);
-  const placeOf = createPlacer(share);
   const { lists, restore } = keyedParts(dtype, parts, groups);
+  const { lows, highs, rests, isNull } = selectAll(lists, createPlacer(share), groups);
+  if (isTime(dtype)) return finishTimes(dtype, wholesOf(restore, lows, isNull), wholesOf(restore, highs, isNull), { rests, share }, isNull);
+  const [low, high] = [numbersOf(restore, lows, isNull), numbersOf(restore, highs, isNull)];
+  return finishFloats(groups, (group) => (isNull?.[group] === 1 ? null : between(low[group]!, high[group]!, Number(rests[group]!) / Number(share.denominator))));
+}
+
+/** Of every group the keys at its place and behind it, and what is left over of the place. */
+interface Selected {
+  readonly lows: Float64Array;
+  readonly highs: Float64Array;
+  readonly rests: readonly (number | bigint)[];
+  /** Groups without keys; null where there are none. */
+  readonly isNull: Uint8Array | null;
+}
+
+function selectAll(lists: readonly KeyLists[], placeOf: (count: number) => Place, groups: number): Selected {
   const [lows, highs, isNull] = [new Float64Array(groups), new Float64Array(groups), new Uint8Array(groups)];
   const rests: (number | bigint)[] = [];
-  const gather = createGatherer(lists);
-  for (let group = 0; group < groups; group++) {
-    const list = gather(group);
-    const { place, rest } = placeOf(list.length);
-    rests.push(rest);
-    isNull[group] = list.length === 0 ? 1 : 0;
-    if (list.length === 0) continue;
-    const { low, high } = selectNeighbours(list, place);
-    lows[group] = low;
-    highs[group] = high;
+  const selector = openSelector();
+  try {
+    for (let group = 0; group < groups; group++) {
+      const count = countKeys(lists, group);
+      const { place, rest } = placeOf(count);
+      rests.push(rest);
+      isNull[group] = count === 0 ? 1 : 0;
+      if (count === 0) continue;
+      gatherKeys(lists, group, selector.list(count));
+      const { low, high } = selector.select(place);
+      lows[group] = low;
+      highs[group] = high;
+    }
+  } finally {
+    selector.close();
   }
-  const nulls = isNull.includes(1) ? isNull : null;
-  if (isTime(dtype)) return finishTimes(dtype, wholesOf(restore, lows, nulls), wholesOf(restore, highs, nulls), { rests, share }, nulls);
-  const [low, high] = [numbersOf(restore, lows, nulls), numbersOf(restore, highs, nulls)];
-  return finishFloats(groups, (group) => (isNull[group] === 1 ? null : between(low[group]!, high[group]!, Number(rests[group]!) / Number(share.denominator))));
+  return { lows, highs, rests, isNull: isNull.includes(1) ? isNull : null };
 }
 
 interface KeyLists {
@@ -116,25 +133,24 @@ function keyedParts(dtype: Dtype, parts: readonly BagPart[], groups: number): { 
   return { lists: [{ lists, offsets, keys }], restore };
 }
 
-/** What copies the keys of a group together, into an array that the next group's may overwrite. */
-function createGatherer(parts: readonly KeyLists[]): (group: number) => Float64Array {
-  let room = new Float64Array(1_024);
-  return (group) => {
-    let count = 0;
-    for (const { lists, offsets } of parts) {
-      const list = lists === null ? group : lists[group]!;
-      if (list >= 0) count += offsets[list + 1]! - offsets[list]!;
-    }
-    if (count > room.length) room = new Float64Array(Math.max(count, 2 * room.length));
-    let next = 0;
-    for (const { lists, offsets, keys } of parts) {
-      const list = lists === null ? group : lists[group]!;
-      if (list < 0) continue;
-      const end = offsets[list + 1]!;
-      for (let at = offsets[list]!; at < end; at++) room[next++] = keys[at]!;
-    }
-    return room.subarray(0, count);
-  };
+function countKeys(parts: readonly KeyLists[], group: number): number {
+  let count = 0;
+  for (const { lists, offsets } of parts) {
+    const list = lists === null ? group : lists[group]!;
+    if (list >= 0) count += offsets[list + 1]! - offsets[list]!;
+  }
+  return count;
+}
+
+/** Copies the keys of a group together. */
+function gatherKeys(parts: readonly KeyLists[], group: number, target: Float64Array): void {
+  let next = 0;
+  for (const { lists, offsets, keys } of parts) {
+    const list = lists === null ? group : lists[group]!;
+    if (list < 0) continue;
+    const end = offsets[list + 1]!;
+    for (let at = offsets[list]!; at < end; at++) target[next++] = keys[at]!;
+  }
 }
 
 /** Keys of groups that have none are not for restoring. */

@@ -2,10 +2,10 @@
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
 import type { StateColumn } from "../states/kinds.js";
-import { floatSum } from "../states/sum.js";
-import { approximateSum, bigintSum, sumDtype, toKept } from "../states/whole-sums.js";
+import { floatSums } from "../states/sum.js";
+import { approximateSums, bigintSum, sumDtype, toKept } from "../states/whole-sums.js";
 import { countsOf } from "./count.js";
-import { finishFloats, flagsOf, meansNothing, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec, type StateNeed } from "./measure.js";
+import { finishCounted, meansNothing, requireState, zerosOf, type FinishedColumn, type MeasureDefinition, type MeasureSpec, type StateNeed } from "./measure.js";
 
 const needs: readonly StateNeed[] = [{ kind: "count", inputs: [0], params: {} }, { kind: "sum", inputs: [0], params: {} }];
 
@@ -16,13 +16,13 @@ export const sumMeasure: MeasureDefinition = {
   finish(states, partial, measure) {
     const counts = countsOf(states, 0, partial);
     const sum = requireState(states, 1, "sum");
-    if ("pairs" in sum) return finishFloats(counts.length, (group) => (counts[group] === 0 ? null : floatSum(sum.pairs, group)));
+    if ("pairs" in sum) return finishCounted(totalsOf(sum), counts);
     const dtype = sumDtype(sum.dtype);
     const array = toKept(sum.sums, dtype);
     if (!(array instanceof BigInt64Array)) {
       throw new BquerydError("OVERFLOW", `the sum '${measure.name}' is ${bigintSum(sum.sums, array.overflowAt)} in one group and does not fit ${dtype}; use mean, or filter`, { details: { measure: measure.name } });
     }
-    return { values: { dtype, array }, isNull: flagsOf(counts.length, (group) => counts[group] === 0) };
+    return { values: { dtype, array }, isNull: zerosOf(counts) };
   },
 };
 
@@ -32,8 +32,9 @@ export const meanMeasure: MeasureDefinition = {
   states: () => needs,
   finish(states, partial): FinishedColumn {
     const counts = countsOf(states, 0, partial);
-    const total = totalsOf(requireState(states, 1, "sum"));
-    return finishFloats(counts.length, (group) => (counts[group] === 0 ? null : total(group) / counts[group]!));
+    const means = totalsOf(requireState(states, 1, "sum"));
+    for (let group = 0; group < means.length; group++) means[group] = means[group]! / counts[group]!;
+    return finishCounted(means, counts);
   },
 };
 
@@ -44,6 +45,7 @@ export function checkNumber(measure: MeasureSpec, dtypes: readonly Dtype[]): voi
   });
 }
 
-function totalsOf(sum: Extract<StateColumn, { kind: "sum" }>): (group: number) => number {
-  return "pairs" in sum ? (group) => floatSum(sum.pairs, group) : (group) => approximateSum(sum.sums, group);
+/** The nearest float64 of every sum, as a new array. */
+function totalsOf(sum: Extract<StateColumn, { kind: "sum" }>): Float64Array {
+  return "pairs" in sum ? floatSums(sum.pairs) : approximateSums(sum.sums);
 }

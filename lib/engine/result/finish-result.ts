@@ -47,7 +47,13 @@ function takeRows(column: ResultColumn, rows: Uint32Array): ResultColumn {
   const sources = new Int32Array(rows);
   const outside = bins === undefined ? {} : { bins: { ...bins, under: pickValues(bins.under, sources), over: pickValues(bins.over, sources) } };
   const taken = { ...column, ...outside, values: isLists(values) ? pickLists(values, rows) : pickValues(values, sources) };
-  return isNull === null ? taken : { ...taken, isNull: keepIfAny(Uint8Array.from(rows, (row) => isNull[row]!)) };
+  return isNull === null ? taken : { ...taken, isNull: takeNulls(isNull, rows) };
+}
+
+function takeNulls(isNull: Uint8Array, rows: Uint32Array): FinishedColumn["isNull"] {
+  const taken = new Uint8Array(rows.length);
+  for (let k = 0; k < taken.length; k++) taken[k] = isNull[rows[k]!]!;
+  return taken.includes(1) ? taken : null;
 }
 
 function pickValues(values: Values, sources: Int32Array): Values {
@@ -62,8 +68,4 @@ function pickLists({ dtype, item, offsets }: Lists, rows: Uint32Array): Lists {
     for (let at = ends[k]!; at < ends[k + 1]!; at++) sources[at] = offsets[row]! + at - ends[k]!;
   });
   return { dtype, item: pickValues(item, sources), offsets: ends };
-}
-
-function keepIfAny(isNull: Uint8Array): FinishedColumn["isNull"] {
-  return isNull.includes(1) ? isNull : null;
 }

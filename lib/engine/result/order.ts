@@ -1,8 +1,9 @@
 /** The rows of a result in the order asked, as many as are asked. */
 import type { ResultColumn } from "../finish.js";
 import type { OrderSpec } from "../query/query.js";
-import { comparison, isLists } from "../values.js";
+import { comparison, isLists, isText } from "../values.js";
 import { badQuery } from "../query/bad-query.js";
+import { radixOrder, type NumberOrder } from "./radix-order.js";
 
 /** Compares two rows; negative where the first comes first. Rows that differ in nothing else keep their order. */
 type Compare = (i: number, j: number) => number;
@@ -16,8 +17,18 @@ export function orderRows(rows: Uint32Array, order: readonly OrderSpec[], column
   if (order.length === 0 || end === 0) return rows.subarray(offset, end);
   const compare = comparisonOf(order, columns);
   // Keeping the first few takes a comparison a row, and a sort of what is kept.
-  const kept = end < rows.length / 4 ? firstRows(rows, end, compare) : rows.slice();
-  return kept.sort(compare).subarray(offset, end);
+  if (end < rows.length / 4) return firstRows(rows, end, compare).sort(compare).subarray(offset, end);
+  const numbers = rows.length < radixRowsMin ? undefined : numbersOf(order, columns);
+  return (numbers === undefined ? rows.slice().sort(compare) : radixOrder(rows, numbers)).subarray(offset, end);
+}
+
+/** Fewer rows are compared in the time that sorting by bytes takes to begin. */
+const radixRowsMin = 4_096;
+
+/** What rows are ordered by, where all of it is numbers. */
+function numbersOf(order: readonly OrderSpec[], columns: readonly ResultColumn[]): NumberOrder[] | undefined {
+  const numbers = order.flatMap(({ name, descending }) => columns.filter((column) => column.name === name).flatMap(({ values, isNull }) => (isLists(values) || isText(values) ? [] : [{ values, isNull, descending }])));
+  return numbers.length === order.length ? numbers : undefined;
 }
 
 function comparisonOf(order: readonly OrderSpec[], columns: readonly ResultColumn[]): Compare {

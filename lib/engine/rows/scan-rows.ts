@@ -94,7 +94,7 @@ function sendInTurn(source: Source, from: number, budget: RowBudget, emit: (slic
 /** The selected rows from a row on, chunk by chunk; one piece of a chunk at least, maybe empty, ends with it. */
 function* piecesFrom(source: Source, from: number, room: () => number): Generator<Piece> {
   const { table, context: { cost, shouldStop }, arena, lease } = source.scan;
-  const selection = selectionOf(source.scan);
+  const selection = selectionOf(source.scan, true);
   const takeChunk = createChunkTaker(source, room);
   const chunkCount = Math.ceil(table.rows / chunkRows);
   let pruned = 0;

@@ -4,9 +4,16 @@ import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
 import type { ScanColumn } from "../scan-column.js";
 import { createNonNullCounter } from "./count.js";
+import { createLeafSlab } from "./leaf-slab.js";
 import { createSlab, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 import type { FloatSums, WholeSums } from "./sum.js";
-import { addBiases, limbsOf, takeNarrowSums, takeWideSums } from "./whole-sums.js";
+import { addBiases, limbsOf, narrowLimbs, takeNarrowSums, takeWideSums } from "./whole-sums.js";
+
+/** Slots up to which a shard has few: kernels add them up in copies. */
+export const fewSlotsMax = 512;
+
+/** Bytes of a compensated sum. */
+const pairBytes = 16;
 
 /** An accumulator of the sums of whole numbers. */
 export function createWholeSum(column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<WholeSums> {
@@ -14,10 +21,12 @@ export function createWholeSum(column: ScanColumn, dtype: WholeDtype, context: A
   return sumsFitInt64(column, dtype) ? createNarrowSum(column, dtype, context) : createWideSum(column, dtype, context);
 }
 
-function createNarrowSum(column: ScanColumn, dtype: WholeDtype, { arena }: AccumulatorContext): Accumulator<WholeSums> {
+function createNarrowSum(column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<WholeSums> {
+  const { arena, slotCount } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, 8, zeroFill(arena, 8));
   const valuesOf = createUnbiaser(dtype, arena);
+  const words = slotCount === null || slotCount <= fewSlotsMax ? null : createTallyWords(slotCount, slab.pointer, context);
   return {
     grow: slab.grow,
     add(input, slots) {
@@ -27,11 +36,37 @@ function createNarrowSum(column: ScanColumn, dtype: WholeDtype, { arena }: Accum
     addAndCount(input, slots, counts) {
       const run = input.run(column);
       if (run.nulls !== 0 || run.width > 2) return false;
-      const { values, rows, base, step } = valuesOf(run);
-      kernels[run.width === 1 ? "tallySlotsU8" : "tallySlotsU16"](slots, values, rows, base, step, counts, slab.pointer());
+      const codes = valuesOf(run);
+      const { values, rows, base, step, width } = codes;
+      if (width === 1 && words !== null) words.add(codes, slots);
+      else kernels[width === 1 ? "tallySlotsU8" : "tallySlotsU16"](slots, values, rows, base, step, counts, slab.pointer());
       return true;
     },
+    settle: () => { words?.settle(); },
     take: (order) => ({ kind: "sum", dtype, sums: takeNarrowSums(kernels.memory.buffer, slab.pointer(), order) }),
+  };
+}
+
+/** Codes that no half of a word is full of: of a byte each. */
+const tallyRowsMax = 2 ** 24;
+
+/** Rows and codes of many slots counted and added up in one word each, until the codes come to mean something else. */
+function createTallyWords(slotCount: number, sums: () => number, { arena, rows: counts }: AccumulatorContext): { add(run: Run, slots: number): void; settle(): void } {
+  const { kernels } = arena;
+  let words = 0;
+  let kept = { rows: 0, base: 0n, step: 0n };
+  function settle(): void {
+    if (kept.rows > 0) kernels.settleTallies(words, slotCount, kept.base, kept.step, counts.pointer(), sums());
+    kept = { ...kept, rows: 0 };
+  }
+  return {
+    settle,
+    add({ values, rows, base, step }, slots) {
+      if (words === 0) words = arena.allocateZeroed(slotCount * 8);
+      if (base !== kept.base || step !== kept.step || kept.rows + rows > tallyRowsMax) settle();
+      kept = { rows: kept.rows + rows, base, step };
+      kernels.tallyWordsU8(slots, values, rows, words);
+    },
   };
 }
 
@@ -53,7 +88,7 @@ function createWideSum(column: ScanColumn, dtype: WholeDtype, context: Accumulat
     },
     take(order) {
       const sums = takeWideSums(kernels.memory.buffer, slab.pointer(), order);
-      return { kind: "sum", dtype, sums: counter === null ? sums : addBiases(sums, counter.take(order)) };
+      return { kind: "sum", dtype, sums: narrowLimbs(counter === null ? sums : addBiases(sums, counter.take(order))) };
     },
   };
 }
@@ -79,23 +114,42 @@ function createTotal(column: ScanColumn, dtype: WholeDtype, { arena }: Accumulat
     take: (order) => {
       const [low, high] = new BigInt64Array(kernels.memory.buffer, wide, 2);
       const sum = total + (high! << 64n) + BigInt.asUintN(64, low!);
-      return { kind: "sum", dtype, sums: order.length === 0 ? new Uint32Array(0) : limbsOf(sum) };
+      return { kind: "sum", dtype, sums: narrowLimbs(order.length === 0 ? new Uint32Array(0) : limbsOf(sum)) };
     },
   };
 }
 
 /** An accumulator of the sums of floats. */
-export function createFloatSum(column: ScanColumn, dtype: FloatDtype, { arena, isGrouped }: AccumulatorContext): Accumulator<FloatSums> {
+export function createFloatSum(column: ScanColumn, dtype: FloatDtype, context: AccumulatorContext): Accumulator<FloatSums> {
+  const { arena, isGrouped, isSpanning } = context;
+  if (isSpanning) return createSpanningSum(column, dtype, context);
   const { kernels } = arena;
-  const slab = createSlab(arena, 16, zeroFill(arena, 16));
+  const slab = createSlab(arena, pairBytes, zeroFill(arena, pairBytes));
+  // Few slots are added up in another order than many: it must not depend on how the slots of several shards are numbered.
+  const add = (context.slotCount ?? 0) > fewSlotsMax ? kernels.sumManySlotsF64 : kernels.sumSlotsF64;
   return {
     grow: slab.grow,
     add(input, slots) {
       const run = input.run(column);
-      if (isGrouped) kernels.sumSlotsF64(slots, run.values, run.nulls, run.rows, slab.pointer());
+      if (isGrouped) add(slots, run.values, run.nulls, run.rows, slab.pointer());
       else kernels.totalF64(run.values, run.nulls, run.rows, slab.pointer());
     },
     take: (order) => ({ kind: "sum", dtype, pairs: takePairs(kernels.memory.buffer, slab.pointer(), order) }),
+  };
+}
+
+/** Of several shards, each of which has many slots. */
+function createSpanningSum(column: ScanColumn, dtype: FloatDtype, { arena }: AccumulatorContext): Accumulator<FloatSums> {
+  const { kernels } = arena;
+  const slab = createLeafSlab(arena, pairBytes, kernels.mergeSumsF64);
+  return {
+    grow: slab.grow,
+    add(input, slots) {
+      const { values, nulls, rows } = input.run(column);
+      kernels.sumManySlotsF64(slots, values, nulls, rows, slab.pointer());
+    },
+    endShard: slab.endShard,
+    take: (order) => ({ kind: "sum", dtype, pairs: takePairs(kernels.memory.buffer, slab.merged(), order) }),
   };
 }
 
@@ -103,8 +157,10 @@ function takePairs(memory: ArrayBufferLike, pointer: number, order: Uint32Array)
   const pairs = new Float64Array(order.length * 2);
   const source = new Float64Array(memory, pointer);
   for (let k = 0; k < order.length; k++) {
-    pairs[2 * k] = source[2 * order[k]!]!;
-    pairs[2 * k + 1] = source[2 * order[k]! + 1]!;
+    const at = 2 * order[k]!;
+    pairs[2 * k] = source[at]!;
+    // What rounding took before a sum became infinite means nothing, and merging drops it.
+    pairs[2 * k + 1] = Number.isFinite(source[at]!) ? source[at + 1]! : 0;
   }
   return pairs;
 }

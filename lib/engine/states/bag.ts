@@ -11,8 +11,9 @@ import { widenItems } from "./lists/items.js";
 import { joinLists, requireRoom, type ItemLists } from "./lists/lists.js";
 import { itemsOfWords } from "./lists/shard-items.js";
 import { namingMemory } from "./memory-naming.js";
+import type { MergePlan } from "./merge-plan.js";
 import { slotsOr, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { MergePlan, StateDefinition } from "./state.js";
+import type { StateDefinition } from "./state.js";
 import { createValidRows } from "./valid-rows.js";
 
 /** The non-null values of a group: those of its lists in all parts. */

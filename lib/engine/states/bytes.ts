@@ -100,13 +100,32 @@ export function requireCount(value: unknown, most = Number.MAX_SAFE_INTEGER): nu
 
 /** Throws unless every entry is a whole number from 0 to 2^53 - 1, as counts are. */
 export function requireCounts(counts: Float64Array): Float64Array {
-  for (const count of counts) if (!Number.isSafeInteger(count) || count < 0) throw new RangeError("a count is none");
+  // Not `for of` and `isSafeInteger`: these take ten times as long.
+  for (let k = 0; k < counts.length; k++) {
+    const count = counts[k]!;
+    if (!(count >= 0 && count <= Number.MAX_SAFE_INTEGER && Math.floor(count) === count)) throw new RangeError("a count is none");
+  }
   return counts;
+}
+
+/** Throws unless every entry is a whole number from -2^53 to 2^53. */
+export function requireExact(sums: Float64Array): Float64Array {
+  for (let k = 0; k < sums.length; k++) {
+    const sum = sums[k]!;
+    if (!(Math.abs(sum) <= 2 ** 53 && Math.floor(sum) === sum)) throw new RangeError("a sum is not whole");
+  }
+  return sums;
+}
+
+/** Throws unless every entry is below an end. */
+export function requireBelow(codes: Uint32Array, end: number): Uint32Array {
+  for (let k = 0; k < codes.length; k++) if (codes[k]! >= end) throw new RangeError("a code is beyond its domain");
+  return codes;
 }
 
 /** Throws unless every entry is 0 or 1. */
 export function requireFlags(flags: Uint8Array): Uint8Array {
-  for (const flag of flags) if (flag > 1) throw new RangeError("a flag is neither 0 nor 1");
+  for (let k = 0; k < flags.length; k++) if (flags[k]! > 1) throw new RangeError("a flag is neither 0 nor 1");
   return flags;
 }
 

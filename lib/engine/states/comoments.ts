@@ -4,9 +4,10 @@ import type { ChunkInput } from "../input.js";
 import type { ScanColumn } from "../scan-column.js";
 import { requireCounts } from "./bytes.js";
 import { createLanes } from "./lanes.js";
+import { spread, type MergePlan } from "./merge-plan.js";
 import { createFloatReader } from "./run-floats.js";
 import { createSlab, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { MergePlan, StateDefinition } from "./state.js";
+import type { StateDefinition } from "./state.js";
 
 /** Six arrays of an entry a group; all 0 where there is no row. Squares and products are sums over distances from the means. */
 export interface Comoments {
@@ -27,6 +28,7 @@ const cellBytes = 88;
 export const comomentsState: StateDefinition<Comoments> = {
   accumulate: (_spec, [x, y], context) => createComoments(x!, y!, context),
   merge: mergeComoments,
+  adding: { isAssociative: () => false, start: (_states, groups) => blankComoments(() => new Float64Array(groups)), add: addComoments },
   empty: (_like, groups) => blankComoments(() => new Float64Array(groups)),
   dtypes: () => [],
   widen: (state) => state,
@@ -46,31 +48,31 @@ function blankComoments(make: () => Float64Array, counts = make()): Comoments {
 
 /** As mergeMoments does it, products alike. */
 function mergeComoments(a: Comoments, b: Comoments, plan: MergePlan): Comoments {
-  const merged = blankComoments(() => new Float64Array(plan.left.length));
-  for (let k = 0; k < plan.left.length; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    const countA = left >= 0 ? a.counts[left]! : 0;
-    const countB = right >= 0 ? b.counts[right]! : 0;
-    if (countA === 0 || countB === 0) {
-      if (countA > 0) copyCell(a, left, merged, k);
-      if (countB > 0) copyCell(b, right, merged, k);
-      continue;
-    }
-    const [dx, dy] = [b.meansX[right]! - a.meansX[left]!, b.meansY[right]! - a.meansY[left]!];
-    const share = countB / (countA + countB);
-    merged.counts[k] = countA + countB;
-    merged.meansX[k] = a.meansX[left]! + dx * share;
-    merged.meansY[k] = a.meansY[left]! + dy * share;
-    merged.squaresX[k] = a.squaresX[left]! + b.squaresX[right]! + dx * dx * countA * share;
-    merged.squaresY[k] = a.squaresY[left]! + b.squaresY[right]! + dy * dy * countA * share;
-    merged.products[k] = a.products[left]! + b.products[right]! + dx * dy * countA * share;
-  }
-  return merged;
+  const { groups, placesLeft, placesRight } = plan;
+  const spreadLeft = (numbers: Float64Array): Float64Array => spread(numbers, placesLeft, new Float64Array(groups));
+  const [counts, meansX, meansY] = [spreadLeft(a.counts), spreadLeft(a.meansX), spreadLeft(a.meansY)];
+  const [squaresX, squaresY, products] = [spreadLeft(a.squaresX), spreadLeft(a.squaresY), spreadLeft(a.products)];
+  return addComoments({ kind: "comoments", counts, meansX, meansY, squaresX, squaresY, products }, b, placesRight);
 }
 
-function copyCell(from: Comoments, at: number, to: Comoments, k: number): void {
-  for (const member of members) to[member][k] = from[member][at]!;
+function addComoments(sum: Comoments, b: Comoments, places: Uint32Array): Comoments {
+  const { counts, meansX, meansY, squaresX, squaresY, products } = sum;
+  for (let group = 0; group < places.length; group++) {
+    const place = places[group]!;
+    const countB = b.counts[group]!;
+    if (countB === 0) continue;
+    const countA = counts[place]!;
+    const isOnly = countA === 0;
+    const [dx, dy] = [b.meansX[group]! - meansX[place]!, b.meansY[group]! - meansY[place]!];
+    const share = countB / (countA + countB);
+    counts[place] = countA + countB;
+    meansX[place] = isOnly ? b.meansX[group]! : meansX[place]! + dx * share;
+    meansY[place] = isOnly ? b.meansY[group]! : meansY[place]! + dy * share;
+    squaresX[place] = isOnly ? b.squaresX[group]! : squaresX[place]! + b.squaresX[group]! + dx * dx * countA * share;
+    squaresY[place] = isOnly ? b.squaresY[group]! : squaresY[place]! + b.squaresY[group]! + dy * dy * countA * share;
+    products[place] = isOnly ? b.products[group]! : products[place]! + b.products[group]! + dx * dy * countA * share;
+  }
+  return sum;
 }
 
 function createComoments(x: ScanColumn, y: ScanColumn, context: AccumulatorContext): Accumulator<Comoments> {

@@ -1,8 +1,10 @@
 /** The count state: non-null rows of a group. */
 import { mayBeNull, type ScanColumn } from "../scan-column.js";
-import { requireCounts } from "./bytes.js";
+import { addNumbers } from "./adding.js";
+import { spread, type MergePlan } from "./merge-plan.js";
+import { readCounts, writeWholes } from "./numbers.js";
 import { createSlab, slotsOr, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { MergePlan, StateDefinition } from "./state.js";
+import type { StateDefinition } from "./state.js";
 
 /** Counts, exact to 2^53; null where no row of the column is null, so they are the rows of the group. */
 export interface Counts {
@@ -17,14 +19,21 @@ export const countState: StateDefinition<Counts> = {
     const areRows = left.counts === null && right.counts === null;
     return { kind: "count", counts: areRows ? null : mergeCounts(left.counts ?? rows.left, right.counts ?? rows.right, plan) };
   },
+  adding: {
+    isAssociative: () => true,
+    start: (states, groups) => ({ kind: "count", counts: states.every(({ counts }) => counts === null) ? null : new Float64Array(groups) }),
+    add(sum, { counts }, places, rows) {
+      if (sum.counts !== null) addNumbers(counts ?? rows, places, sum.counts);
+      return sum;
+    },
+  },
   empty: (_like, groups) => ({ kind: "count", counts: new Float64Array(groups) }),
   dtypes: () => [],
   widen: (state) => state,
   write(state, writer) {
-    if (state.counts !== null) writer.array(state.counts);
-    return { areRows: state.counts === null };
+    return state.counts === null ? { areRows: true } : { areRows: false, ...writeWholes(state.counts, writer) };
   },
-  read: ({ areRows }, groups, reader) => ({ kind: "count", counts: areRows === true ? null : requireCounts(reader.float64(groups)) }),
+  read: (description, groups, reader) => ({ kind: "count", counts: description["areRows"] === true ? null : readCounts(description, groups, reader) }),
 };
 
 /** Counts of the groups in the given order, from int64 accumulators in kernel memory. */
@@ -41,12 +50,8 @@ export function takeCounts(memory: ArrayBufferLike, pointer: number, order: Uint
 
 /** The sums of two runs of counts along a merge plan. */
 export function mergeCounts(a: Float64Array, b: Float64Array, plan: MergePlan): Float64Array {
-  const merged = new Float64Array(plan.left.length);
-  for (let k = 0; k < merged.length; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    merged[k] = (left >= 0 ? a[left]! : 0) + (right >= 0 ? b[right]! : 0);
-  }
+  const merged = spread(a, plan.placesLeft, new Float64Array(plan.groups));
+  addNumbers(b, plan.placesRight, merged);
   return merged;
 }
 

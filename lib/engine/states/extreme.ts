@@ -1,8 +1,7 @@
 /** The min and max states: an extreme value of a group, where it has one. */
-import { comparison } from "../values.js";
 import { createExtreme } from "./accumulate-extreme.js";
-import { mergeSeen, readSeen, unseenValues, widenSeen, writeSeen, type SeenValues } from "./seen-values.js";
-import type { MergePlan, StateDefinition } from "./state.js";
+import { mergeSeen, readSeen, seenAdding, unseenValues, widenSeen, writeSeen, type SeenValues } from "./seen-values.js";
+import type { StateDefinition } from "./state.js";
 
 /** The extreme value where `seen` is 1. */
 export interface Extremes<K extends "min" | "max"> extends SeenValues {
@@ -21,17 +20,12 @@ function defineExtreme<K extends "min" | "max">(kind: K): StateDefinition<Extrem
       const accumulator = createExtreme(kind, column!, context);
       return { ...accumulator, take: (order) => ({ kind, ...accumulator.take(order) }) };
     },
-    merge: (left, right, plan) => ({ kind, ...mergeExtremes(kind, left, right, plan) }),
+    merge: (left, right, plan) => ({ kind, ...mergeSeen(left, right, plan, kind) }),
+    adding: seenAdding(kind),
     empty: (like, groups) => ({ kind, ...unseenValues(like.values.dtype, groups) }),
     dtypes: (state) => [state.values.dtype],
     widen: (state, [dtype]) => ({ kind, ...widenSeen(state, dtype!) }),
     write: writeSeen,
     read: (description, groups, reader) => ({ kind, ...readSeen(description, groups, reader) }),
   };
-}
-
-function mergeExtremes(kind: "min" | "max", a: SeenValues, b: SeenValues, plan: MergePlan): SeenValues {
-  const compare = comparison(a.values, b.values);
-  const sign = kind === "min" ? 1 : -1;
-  return mergeSeen(a, b, plan, (left, right) => sign * compare(left, right) <= 0);
 }

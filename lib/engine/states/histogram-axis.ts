@@ -23,7 +23,10 @@ export interface AxisSpec {
 export interface AxisEdges {
   /** As a result shows them: float64, or the dtype of times. */
   readonly shown: Values;
+  /** One more than there are bins that some value may be in; none of those are left out but last ones. */
   readonly compared: Float64Array | BigInt64Array;
+  /** Where every value lies, if that is outside of all bins. */
+  readonly outside: "under" | "over" | null;
   /** (distance from the first compared edge + offset) * inverse is about the bin. */
   readonly offset: number;
   readonly inverse: number;
@@ -48,7 +51,7 @@ function timeEdges({ bins, low, high }: AxisSpec, dtype: "timestamp" | "date"): 
   const width = to - from;
   requireAscending(width > 0n, low, high);
   const edges = BigInt64Array.from({ length: bins + 1 }, (_, edge) => from + (BigInt(edge) * width) / BigInt(bins));
-  return { shown: { dtype, array: edges }, compared: edges, offset: 0, inverse: bins / Number(width), isEven: width >= 4n * BigInt(bins) && width < 2n ** 63n };
+  return { shown: { dtype, array: edges }, compared: edges, outside: null, offset: 0, inverse: bins / Number(width), isEven: width >= 4n * BigInt(bins) && width < 2n ** 63n };
 }
 
 function timeOf(end: StateParam, dtype: "timestamp" | "date"): bigint {
@@ -72,23 +75,30 @@ function numberEdges({ bins, low, high }: AxisSpec, dtype: IntegerDtype | FloatD
   const inverse = Math.min(bins / (high - low), Number.MAX_VALUE);
   const shown: Values = { dtype: "float64", array: edges };
   const isEven = width > Math.max(Math.abs(low), Math.abs(high)) * 2 ** -30;
-  const whole = isFloatDtype(dtype) ? undefined : wholeEdges(edges, dtype);
-  if (whole === undefined) return { shown, compared: edges, offset: 0, inverse, isEven };
-  const offset = Math.max(0, Number(whole[0]! + biasOf(dtype)) - low);
-  return { shown, compared: whole, offset, inverse, isEven: isEven && whole[bins]! - whole[0]! < 2n ** 63n };
+  if (isFloatDtype(dtype)) return { shown, compared: edges, outside: null, offset: 0, inverse, isEven };
+  const { compared, outside } = wholeEdges(edges, dtype);
+  const [first = 0n, last = 0n] = [compared[0], compared.at(-1)];
+  return {
+    shown, compared, outside, inverse,
+    offset: Math.max(0, Number(first + biasOf(dtype)) - low),
+    isEven: isEven && compared.length > bins && last - first < 2n ** 63n,
+  };
 }
 
 /**
  * Edges among whole numbers as they are kept: a number is at or past an edge when it is so of the edge rounded up, and
- * past the last when it is so of it rounded down. Undefined where one lies beyond what int64 can say.
+ * past the last when it is so of it rounded down. No number is at or past an edge above int64: the bins from there on are
+ * left out, and the one before them has all that is left.
  */
-function wholeEdges(edges: Float64Array, dtype: IntegerDtype): BigInt64Array | undefined {
+function wholeEdges(edges: Float64Array, dtype: IntegerDtype): Pick<AxisEdges, "outside"> & { compared: BigInt64Array } {
   const [least, greatest] = [-(2n ** 63n), 2n ** 63n - 1n];
   const last = edges.length - 1;
   const kept = Array.from(edges, (edge, place) => BigInt(place === last ? Math.floor(edge) : Math.ceil(edge)) - biasOf(dtype));
-  // Every value is at or past what lies below them all, and none is past what lies above.
-  if (kept.some((edge, place) => place < last && edge > greatest) || kept[last]! < least) return undefined;
-  return BigInt64Array.from(kept, (edge) => (edge < least ? least : edge > greatest ? greatest : edge));
+  const end = kept[last]!;
+  const starts = kept.slice(0, last).filter((edge) => edge <= greatest).map((edge) => (edge < least ? least : edge));
+  const outside = end < least ? "over" : starts.length === 0 ? "under" : null;
+  const compared = outside === null ? [...starts, starts.length < last || end > greatest ? greatest : end] : [];
+  return { compared: BigInt64Array.from(compared), outside };
 }
 
 function requireAscending(isAscending: boolean, low: StateParam, high: StateParam): void {

@@ -4,8 +4,8 @@
  */
 import { chunkRows } from "../../columns/dtypes.js";
 import { upTo } from "../values.js";
+import { createMergePlan, type MergePlan } from "./merge-plan.js";
 import type { AccumulatorContext } from "./slab.js";
-import type { MergePlan } from "./state.js";
 
 const laneCount = 8;
 
@@ -30,7 +30,7 @@ export function createLanes({ arena, isGrouped }: AccumulatorContext): Lanes {
     slots: () => pointer,
     join(order, take, merge) {
       if (order.length === 0) return take(order);
-      const pair: MergePlan = { left: Int32Array.of(0), right: Int32Array.of(0) };
+      const pair = createMergePlan(1, Uint32Array.of(0), Uint32Array.of(0));
       return [...upTo(laneCount)].map((lane) => take(Uint32Array.of(lane))).reduce((left, right) => merge(left, right, pair));
     },
   };

@@ -12,7 +12,7 @@ import { mergeLargest, type ItemLists } from "./lists/lists.js";
 import { itemsOfRanks, itemsOfWords } from "./lists/shard-items.js";
 import { namingMemory } from "./memory-naming.js";
 import { createSlab, slotsOr, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { StateDefinition } from "./state.js";
+import type { StateDefinition, StateParams } from "./state.js";
 import { createRanker, createValidRows, type ValidRows } from "./valid-rows.js";
 
 /** At most k non-null values of a group. */
@@ -41,6 +41,12 @@ export const largestState: StateDefinition<LargestState> = {
 
 /** Most values for which every group, whatever its rows, gets room of its own. */
 const slabMax = 64;
+
+/** The bytes of that room; null where groups get none. */
+export function heapBytes(params: StateParams): number | null {
+  const k = requireCount(params["k"], largestMax);
+  return k <= slabMax ? 4 + 8 * k : null;
+}
 
 function createLargest(column: ScanColumn, k: number, context: AccumulatorContext): Accumulator<ItemLists> {
   const { dtype } = column;

@@ -2,9 +2,10 @@
 import type { ScanColumn } from "../scan-column.js";
 import { requireCounts } from "./bytes.js";
 import { createLanes } from "./lanes.js";
+import { spread, type MergePlan } from "./merge-plan.js";
 import { createFloatReader } from "./run-floats.js";
 import { createSlab, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { MergePlan, StateDefinition } from "./state.js";
+import type { StateDefinition } from "./state.js";
 
 /** Of the non-null values of each group; mean and squares (the sum of squared distances from it) are 0 where there is none. */
 export interface Moments {
@@ -21,6 +22,7 @@ const cellBytes = 40;
 export const momentsState: StateDefinition<Moments> = {
   accumulate: (_spec, [column], context) => createMoments(column!, context),
   merge: mergeMoments,
+  adding: { isAssociative: () => false, start: (_states, groups) => blankMoments(groups), add: addMoments },
   empty: (_like, groups) => blankMoments(groups),
   dtypes: () => [],
   widen: (state) => state,
@@ -39,30 +41,25 @@ function blankMoments(groups: number): Moments {
 
 /** The moments of two sets of values from those of each (Chan, Golub and LeVeque, 1983). */
 function mergeMoments(a: Moments, b: Moments, plan: MergePlan): Moments {
-  const merged = blankMoments(plan.left.length);
-  for (let k = 0; k < plan.left.length; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    const countA = left >= 0 ? a.counts[left]! : 0;
-    const countB = right >= 0 ? b.counts[right]! : 0;
-    if (countA === 0 || countB === 0) {
-      if (countA > 0) copyMoments(a, left, merged, k);
-      if (countB > 0) copyMoments(b, right, merged, k);
-      continue;
-    }
-    const distance = b.means[right]! - a.means[left]!;
-    const share = countB / (countA + countB);
-    merged.counts[k] = countA + countB;
-    merged.means[k] = a.means[left]! + distance * share;
-    merged.squares[k] = a.squares[left]! + b.squares[right]! + distance * distance * countA * share;
-  }
-  return merged;
+  const { groups, placesLeft, placesRight } = plan;
+  const spreadLeft = (numbers: Float64Array): Float64Array => spread(numbers, placesLeft, new Float64Array(groups));
+  return addMoments({ kind: "moments", counts: spreadLeft(a.counts), means: spreadLeft(a.means), squares: spreadLeft(a.squares) }, b, placesRight);
 }
 
-function copyMoments(from: Moments, at: number, to: Moments, k: number): void {
-  to.counts[k] = from.counts[at]!;
-  to.means[k] = from.means[at]!;
-  to.squares[k] = from.squares[at]!;
+function addMoments(sum: Moments, b: Moments, places: Uint32Array): Moments {
+  const { counts, means, squares } = sum;
+  for (let group = 0; group < places.length; group++) {
+    const place = places[group]!;
+    const countB = b.counts[group]!;
+    if (countB === 0) continue;
+    const countA = counts[place]!;
+    const distance = b.means[group]! - means[place]!;
+    const share = countB / (countA + countB);
+    counts[place] = countA + countB;
+    means[place] = countA === 0 ? b.means[group]! : means[place]! + distance * share;
+    squares[place] = countA === 0 ? b.squares[group]! : squares[place]! + b.squares[group]! + distance * distance * countA * share;
+  }
+  return sum;
 }
 
 function createMoments(column: ScanColumn, context: AccumulatorContext): Accumulator<Moments> {

@@ -3,7 +3,7 @@
  * rank of a hash that fell into it. While few are above 0 a group lists those that are.
  */
 import { requireRoom } from "./lists/lists.js";
-import type { MergePlan } from "./state.js";
+import type { MergePlan } from "./merge-plan.js";
 
 /** Registers of a group. */
 export const registerCount = 2 ** 14;

@@ -10,8 +10,9 @@ import { requireCounts, requireDtype, requireFlags } from "./bytes.js";
 import { mergeCounts, takeCounts } from "./count.js";
 import { itemsOfKept, valuesAt } from "./lists/items.js";
 import { namingMemory } from "./memory-naming.js";
+import type { MergePlan } from "./merge-plan.js";
 import { createSlab, slotsOr, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { MergePlan, StateDefinition } from "./state.js";
+import type { StateDefinition } from "./state.js";
 import { createValidRows } from "./valid-rows.js";
 
 /** Runs of each group, and which groups are in the first and the last run of the rows. */

@@ -1,9 +1,11 @@
 /** A value for every group that has one: what min, max, first and last hold. */
 import { biasOf, type Dtype } from "../../columns/dtypes.js";
-import { blankValues, isWholes, pick, type Text, type Values, type Wholes } from "../values.js";
+import { placeInt64 } from "../place-values.js";
+import { blankValues, comparison, isFloats, isWholes, pick, type Text, type Values, type Wholes } from "../values.js";
 import { widenValues } from "../widening.js";
+import type { Adding } from "./adding.js";
 import { requireDtype, requireFlags, type ArrayReader, type Description, type StateWriter } from "./bytes.js";
-import type { MergePlan } from "./state.js";
+import { spread, type MergePlan } from "./merge-plan.js";
 
 /** `values` has an entry a group, which means something where `seen` is 1. */
 export interface SeenValues {
@@ -11,21 +13,93 @@ export interface SeenValues {
   readonly values: Values;
 }
 
-/** The values of two runs along a merge plan; where both have one, `takesLeft` chooses. */
-export function mergeSeen(a: SeenValues, b: SeenValues, plan: MergePlan, takesLeft: (left: number, right: number) => boolean): SeenValues {
-  const groups = plan.left.length;
-  const seen = new Uint8Array(groups);
-  const sources = new Int32Array(groups);
-  for (let k = 0; k < groups; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    const hasLeft = left >= 0 && a.seen[left] === 1;
-    const hasRight = right >= 0 && b.seen[right] === 1;
-    const isLeft = hasLeft ? !hasRight || takesLeft(left, right) : !hasRight && left >= 0;
-    sources[k] = isLeft ? left : ~right;
-    seen[k] = hasLeft || hasRight ? 1 : 0;
+/** Which of two values a group keeps: the lesser, the greater, that of the left side, or that of the right one. */
+export type Preference = "min" | "max" | "first" | "last";
+
+/** The values of two runs along a merge plan; of a group that has none on either side, what the left one holds if it has the group. */
+export function mergeSeen(a: SeenValues, b: SeenValues, plan: MergePlan, preference: Preference): SeenValues {
+  const { groups, placesLeft, placesRight } = plan;
+  const seen = spread(a.seen, placesLeft, new Uint8Array(groups).fill(isAbsent));
+  if (isFloats(a.values)) return addSeen({ seen, values: { dtype: a.values.dtype, array: spread(a.values.array, placesLeft, new Float64Array(groups)) } }, b, placesRight, preference);
+  if (isWholes(a.values)) return addSeen({ seen, values: { dtype: a.values.dtype, array: placeInt64(a.values.array, placesLeft, new BigInt64Array(groups)) } }, b, placesRight, preference);
+  const takes = preferred(a.values, b.values, preference);
+  const sources = plan.left.slice();
+  for (let group = 0; group < placesRight.length; group++) {
+    const place = placesRight[group]!;
+    const known = seen[place]!;
+    const hasRight = b.seen[group]!;
+    if (known === isAbsent || (hasRight === 1 && (known === 0 || takes(sources[place]!, group)))) sources[place] = ~group;
+    seen[place] = known === isAbsent ? hasRight : known | hasRight;
   }
   return { seen, values: pick(a.values, b.values, sources) };
+}
+
+/** How numbers are added; of texts and bools there is room for those of two sides alone. */
+export function seenAdding<K extends Preference>(kind: K): Adding<SeenValues & { readonly kind: K }> {
+  return {
+    isAssociative: () => true,
+    start([first], groups) {
+      const values = first === undefined ? undefined : blankValues(first.values.dtype, groups);
+      return values === undefined || !(isFloats(values) || isWholes(values)) ? undefined : { kind, seen: new Uint8Array(groups).fill(isAbsent), values };
+    },
+    add: (sum, state, places) => addSeen(sum, state, places, kind),
+  };
+}
+
+/** Of a group, in the flags of a merge under way: no side so far has such a group. */
+const isAbsent = 2;
+
+function addSeen<S extends SeenValues>(sum: S, { seen, values }: SeenValues, places: Uint32Array, preference: Preference): S {
+  if (isFloats(sum.values) && isFloats(values)) preferFloats(sum.seen, sum.values.array, seen, values.array, places, preference);
+  else if (isWholes(sum.values) && isWholes(values)) preferWholes(sum.seen, sum.values.array, seen, values.array, places, preference);
+  else throw new Error(`cannot add ${values.dtype} to ${sum.values.dtype}`);
+  return sum;
+}
+
+/** Puts, in place, the floats of the right side where they are preferred. */
+function preferFloats(seen: Uint8Array, array: Float64Array, seenRight: Uint8Array, right: Float64Array, places: Uint32Array, preference: Preference): void {
+  // The greater of two is the lesser of both turned round.
+  const sign = preference === "min" ? 1 : -1;
+  const isLast = preference === "last";
+  const isFirst = preference === "first";
+  for (let group = 0; group < places.length; group++) {
+    const place = places[group]!;
+    const known = seen[place]!;
+    const hasRight = seenRight[group]!;
+    const value = right[group]!;
+    const takes = known === 1 ? isLast || (!isFirst && sign * value < sign * array[place]!) : known === isAbsent;
+    if (takes ? hasRight === 1 || known === isAbsent : known === 0 && hasRight === 1) array[place] = value;
+    seen[place] = known === isAbsent ? hasRight : known | hasRight;
+  }
+}
+
+/** The same with whole numbers, by halves: bigints would be allocated one by one. */
+function preferWholes(seen: Uint8Array, array: BigInt64Array, seenRight: Uint8Array, right: BigInt64Array, places: Uint32Array, preference: Preference): void {
+  const sign = preference === "min" ? 1 : -1;
+  const isLast = preference === "last";
+  const isFirst = preference === "first";
+  const to = new Int32Array(array.buffer, array.byteOffset, array.length * 2);
+  const from = new Int32Array(right.buffer, right.byteOffset, right.length * 2);
+  for (let group = 0; group < places.length; group++) {
+    const place = places[group]!;
+    const known = seen[place]!;
+    const hasRight = seenRight[group]!;
+    const high = from[2 * group + 1]! - to[2 * place + 1]!;
+    const order = high === 0 ? (from[2 * group]! >>> 0) - (to[2 * place]! >>> 0) : high;
+    const takes = known === 1 ? isLast || (!isFirst && sign * order < 0) : known === isAbsent;
+    if (takes ? hasRight === 1 || known === isAbsent : known === 0 && hasRight === 1) {
+      to[2 * place] = from[2 * group]!;
+      to[2 * place + 1] = from[2 * group + 1]!;
+    }
+    seen[place] = known === isAbsent ? hasRight : known | hasRight;
+  }
+}
+
+/** Tells whether value j of the right side is preferred to value i of the left one. */
+function preferred(left: Values, right: Values, preference: Preference): (i: number, j: number) => boolean {
+  if (preference === "first" || preference === "last") return () => preference === "last";
+  const compare = comparison(left, right);
+  return preference === "min" ? (i, j) => compare(i, j) > 0 : (i, j) => compare(i, j) < 0;
 }
 
 /** No value for any group. */

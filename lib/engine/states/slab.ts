@@ -14,6 +14,10 @@ export interface AccumulatorContext {
   readonly zeroSlots: () => number;
   /** Rows of each group, all of them added when states are taken. */
   readonly rows: RowCounter;
+  /** How many slots there are, where the keys of the one shard say so beforehand. */
+  readonly slotCount: number | null;
+  /** Whether the rows are of several shards, each of which is ended. */
+  readonly isSpanning: boolean;
 }
 
 /** Rows of each group: what a column without nulls need not count again. */
@@ -25,14 +29,18 @@ export interface RowCounter {
   usedSlots(slotCount: number): Uint32Array;
 }
 
-/** One state over all groups of a shard. */
+/** One state over all groups of a shard, or of several. */
 export interface Accumulator<S = StateColumn> {
   /** Makes room for `groups` groups, new ones empty. */
   grow(groups: number): void;
   /** Adds the selected rows of a chunk; `slots` points at their uint32 groups, 0 without keys. */
   add(input: ChunkInput, slots: number): void;
-  /** The same and counts the rows into `counts` in one pass; false when it cannot, and has done nothing. */
+  /** The same and counts the rows into `counts` in one pass, at the latest when it is asked to settle; false when it cannot, and has done nothing. */
   addAndCount?(input: ChunkInput, slots: number, counts: number): boolean;
+  /** Brings up to date the counts that addAndCount was given; before any are read. */
+  settle?(): void;
+  /** Of several shards: all rows of one have been added. */
+  endShard?(ordinal: number): void;
   /** The states of the groups in the given order, copied out. */
   take(order: Uint32Array): S;
 }

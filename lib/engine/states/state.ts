@@ -4,8 +4,10 @@
  */
 import type { Dtype } from "../../columns/dtypes.js";
 import type { ScanColumn } from "../scan-column.js";
+import type { Adding } from "./adding.js";
 import type { ArrayReader, Description, StateWriter } from "./bytes.js";
 import type { StateKind } from "./kinds.js";
+import type { MergePlan } from "./merge-plan.js";
 import type { Accumulator, AccumulatorContext } from "./slab.js";
 
 /** A state that a query needs, once, whatever measures share it. */
@@ -23,15 +25,6 @@ export type StateParams = Readonly<Record<string, StateParam>>;
 /** One of them. */
 export type StateParam = number | string | boolean | null | readonly StateParam[];
 
-/**
- * Where the groups of a merged partial come from: row k is group `left[k]` of one and `right[k]` of the other, -1 where
- * one lacks it; never both.
- */
-export interface MergePlan {
-  readonly left: Int32Array;
-  readonly right: Int32Array;
-}
-
 /** Rows of each group on both sides of a merge. */
 export interface MergedRows {
   readonly left: Float64Array;
@@ -46,6 +39,8 @@ export interface StateDefinition<S> {
   accumulate(spec: StateSpec, columns: readonly ScanColumn[], context: AccumulatorContext): Accumulator<S>;
   /** The states of both sides, of equal dtypes; the left side holds the earlier rows. Equal inputs give equal bytes. */
   merge(left: S, right: S, plan: MergePlan, rows: MergedRows): S;
+  /** How many of them are merged at once; kinds without it are merged by twos. */
+  readonly adding?: Adding<S>;
   /** The states of groups of which no row was seen, with the dtypes and parameters of another state. */
   empty(like: S, groups: number): S;
   /** The dtypes of its inputs, as far as they matter to merging and finishing; none where any two states merge. */

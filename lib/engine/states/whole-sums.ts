@@ -3,13 +3,13 @@
  * bits. No order of additions can overflow on the way.
  */
 import type { WholeDtype } from "../../columns/dtypes.js";
-import type { MergePlan } from "./state.js";
+import { spread, type MergePlan } from "./merge-plan.js";
 
 /** Sums a group: float64 within 2^53, or four uint32 limbs each, little-endian, two's complement of 128 bits. */
 export type IntSums = Float64Array | Uint32Array;
 
 const limbRange = 0x1_0000_0000;
-/** The upper half of an int64 below this, or not below minus this, leaves it within 2^53. */
+/** The upper half of an int64 below this, and above minus this, leaves it within 2^53. */
 const exactHighMax = 0x20_0000;
 
 /** Sums of the groups in the given order, from int64 accumulators that never overflowed. */
@@ -19,7 +19,7 @@ export function takeNarrowSums(memory: ArrayBufferLike, pointer: number, order: 
   for (let k = 0; k < order.length; k++) {
     const at = 2 * order[k]!;
     const high = halves[at + 1]!;
-    if (high >= exactHighMax || high < -exactHighMax) return takeLimbs(halves, order);
+    if ((high >= exactHighMax || high <= -exactHighMax) && !isExact(halves[at]!, high, high >> 31, high >> 31)) return takeLimbs(halves, order);
     sums[k] = high * limbRange + (halves[at]! >>> 0);
   }
   return sums;
@@ -35,6 +35,12 @@ function takeLimbs(halves: Int32Array, order: Uint32Array): Uint32Array {
     limbs[4 * k + 3] = high >> 31;
   }
   return limbs;
+}
+
+/** Tells whether limbs hold a number of at most 2^53 - 1, whatever its sign. */
+function isExact(low: number, high: number, third: number, fourth: number): boolean {
+  const sign = high >> 31;
+  return (third | 0) === sign && (fourth | 0) === sign && high < exactHighMax && (high > -exactHighMax || (high === -exactHighMax && low !== 0));
 }
 
 /** Limbs of the groups in the given order, from 128-bit accumulators. */
@@ -57,20 +63,46 @@ export function limbsOf(value: bigint): Uint32Array {
 /** The sums of two runs of integer sums along a merge plan. */
 export function mergeIntSums(a: IntSums, b: IntSums, plan: MergePlan): IntSums {
   const exact = a instanceof Float64Array && b instanceof Float64Array ? mergeExactSums(a, b, plan) : undefined;
-  return exact ?? mergeLimbs(toLimbs(a), toLimbs(b), plan);
+  return exact ?? narrowLimbs(mergeLimbs(toLimbs(a), toLimbs(b), plan));
+}
+
+/** The sums of limbs as float64 where all are exact: equal sums are of one form, whatever was added up to them. */
+export function narrowLimbs(limbs: Uint32Array): IntSums {
+  const halves = new Int32Array(limbs.buffer, limbs.byteOffset, limbs.length);
+  const sums = new Float64Array(limbs.length / 4);
+  for (let group = 0; group < sums.length; group++) {
+    const at = 4 * group;
+    const high = halves[at + 1]!;
+    if (!isExact(halves[at]!, high, halves[at + 2]!, halves[at + 3]!)) return limbs;
+    sums[group] = high * limbRange + limbs[at]!;
+  }
+  return sums;
 }
 
 /** Undefined when a sum is not within 2^53. */
 function mergeExactSums(a: Float64Array, b: Float64Array, plan: MergePlan): Float64Array | undefined {
-  const merged = new Float64Array(plan.left.length);
-  for (let k = 0; k < merged.length; k++) {
-    const left = plan.left[k]!;
-    const right = plan.right[k]!;
-    const sum = (left >= 0 ? a[left]! : 0) + (right >= 0 ? b[right]! : 0);
-    if (sum > Number.MAX_SAFE_INTEGER || sum < Number.MIN_SAFE_INTEGER) return undefined;
-    merged[k] = sum;
+  const merged = spread(a, plan.placesLeft, new Float64Array(plan.groups));
+  return addExactSums(b, plan.placesRight, merged) === b.length ? merged : undefined;
+}
+
+/** Adds sums, in place, to those at their places, up to one that is not within 2^53; gives how many it has added. */
+function addExactSums(sums: Float64Array, places: Uint32Array, merged: Float64Array): number {
+  for (let group = 0; group < sums.length; group++) {
+    const place = places[group]!;
+    const sum = merged[place]! + sums[group]!;
+    if (sum > Number.MAX_SAFE_INTEGER || sum < Number.MIN_SAFE_INTEGER) return group;
+    merged[place] = sum;
   }
-  return merged;
+  return sums.length;
+}
+
+/** Adds sums to those at their places, in place where these have room; gives those that hold them from then on. */
+export function addIntSums(merged: IntSums, sums: IntSums, places: Uint32Array): IntSums {
+  const done = merged instanceof Float64Array && sums instanceof Float64Array ? addExactSums(sums, places, merged) : 0;
+  if (done === places.length) return merged;
+  const limbs = toLimbs(merged);
+  addLimbs(toLimbs(sums).subarray(4 * done), places.subarray(done), limbs);
+  return limbs;
 }
 
 function toLimbs(sums: IntSums): Uint32Array {
@@ -86,19 +118,24 @@ function toLimbs(sums: IntSums): Uint32Array {
   return limbs;
 }
 
-function mergeLimbs(a: Uint32Array, b: Uint32Array, plan: MergePlan): Uint32Array {
-  const merged = new Uint32Array(plan.left.length * 4);
-  for (let k = 0; k < plan.left.length; k++) {
-    const left = 4 * plan.left[k]!;
-    const right = 4 * plan.right[k]!;
+function mergeLimbs(a: Uint32Array, b: Uint32Array, { groups, placesLeft, placesRight }: MergePlan): Uint32Array {
+  const merged = new Uint32Array(groups * 4);
+  addLimbs(a, placesLeft, merged);
+  addLimbs(b, placesRight, merged);
+  return merged;
+}
+
+/** Adds sums, in place, to those at their places. */
+function addLimbs(limbs: Uint32Array, places: Uint32Array, merged: Uint32Array): void {
+  for (let group = 0; group < places.length; group++) {
+    const at = 4 * places[group]!;
     let carry = 0;
     for (let limb = 0; limb < 4; limb++) {
-      const sum = (left >= 0 ? a[left + limb]! : 0) + (right >= 0 ? b[right + limb]! : 0) + carry;
-      merged[4 * k + limb] = sum;
-      carry = sum >= limbRange ? 1 : 0;
+      const sum = merged[at + limb]! + limbs[4 * group + limb]! + carry;
+      merged[at + limb] = sum;
+      carry = Number(sum >= limbRange);
     }
   }
-  return merged;
 }
 
 /** How many sums there are. */
@@ -114,9 +151,9 @@ export function bigintSum(sums: IntSums, group: number): bigint {
   return BigInt.asIntN(128, value);
 }
 
-/** The sum of a group as the nearest float64. */
-export function approximateSum(sums: IntSums, group: number): number {
-  return sums instanceof Float64Array ? sums[group]! : Number(bigintSum(sums, group));
+/** The sums as the nearest float64, in a new array. */
+export function approximateSums(sums: IntSums): Float64Array {
+  return sums instanceof Float64Array ? sums.slice() : Float64Array.from({ length: countSums(sums) }, (_, group) => Number(bigintSum(sums, group)));
 }
 
 /**

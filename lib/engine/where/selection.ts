@@ -11,7 +11,7 @@ import type { Verdict } from "./verdict.js";
 /** What is selected of a chunk. */
 export interface Selected {
   readonly rows: number;
-  /** Pointer to the uint16 rows selected, ascending; 0 where all or none are. Good until the next chunk. */
+  /** Pointer to the uint16 rows selected, ascending; 0 where all or none are, or nobody asks which. Good until the next chunk. */
   readonly index: number;
   /** Whether this was known without reading a row. */
   readonly isKnown: boolean;
@@ -49,18 +49,18 @@ export function createMasking(where: Condition | null, context: SelectionContext
   };
 }
 
-/** The selection of masks: statistics are asked first. */
-export function createSelection(masking: Masking, arena: Arena): Selection {
+/** The selection of masks: statistics are asked first. Without `hasIndex` rows are counted, and none of them named. */
+export function createSelection(masking: Masking, arena: Arena, hasIndex: boolean): Selection {
   const { kernels } = arena;
   let memory: { readonly mask: number; readonly index: number } | undefined;
   return {
     select(chunk, rows) {
       const verdict = masking.judge(chunk);
       if (verdict !== "some") return { rows: verdict === "all" ? rows : 0, index: 0, isKnown: masking.isRead?.(chunk) !== true };
-      memory ??= { mask: arena.allocate(chunkRows), index: arena.allocate(chunkRows * 2) };
+      memory ??= { mask: arena.allocate(chunkRows), index: hasIndex ? arena.allocate(chunkRows * 2) : 0 };
       masking.mask(chunk, rows, memory.mask);
       const selected = kernels.maskCount(memory.mask, rows);
-      const isPart = selected > 0 && selected < rows;
+      const isPart = hasIndex && selected > 0 && selected < rows;
       if (isPart) kernels.maskIndex(memory.mask, rows, memory.index);
       return { rows: selected, index: isPart ? memory.index : 0, isKnown: false };
     },

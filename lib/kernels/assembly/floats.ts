@@ -23,11 +23,10 @@ function addCompensated(at: usize, value: f64): void {
 
 /** Rows of a block: a quarter of them are added plainly into one copy, an eighth into one lane. */
 const blockRows: u32 = 16_384;
-/** A run of one slot is added up as totalF64 does it; which rows are a run depends on the slots alone. */
 export function sumSlotsF64(slots: usize, values: usize, nulls: usize, n: u32, sums: usize): void {
   const slotCount = findFewSlots(slots, n);
   if (slotCount != 0) sumFew(slots, values, nulls, n, slotCount, sums);
-  else sumMany(slots, values, nulls, n, sums);
+  else sumManySlotsF64(slots, values, nulls, n, sums);
 }
 
 /** Few slots: plain sums in four copies, row i on copy i % 4, which no addition has to wait for the last of. */
@@ -69,7 +68,11 @@ function addPlain(at: usize, value: f64): void {
   store<f64>(at, load<f64>(at) + value);
 }
 
-function sumMany(slots: usize, values: usize, nulls: usize, n: u32, sums: usize): void {
+/**
+ * A run of one slot is added up as totalF64 does it. Which rows are a run depends on which slots are equal, and on nothing
+ * else of their numbers.
+ */
+export function sumManySlotsF64(slots: usize, values: usize, nulls: usize, n: u32, sums: usize): void {
   for (let from: u32 = 0; from < n;) {
     const run = runRows(slots, from, n);
     if (run != 0) {
@@ -167,4 +170,16 @@ function errorOf(before: v128, value: v128, sum: v128): v128 {
 function zeroNulls(values: v128, bits: u32): v128 {
   const bit = i64x2(1, 2);
   return v128.andnot(values, i64x2.eq(v128.and(i64x2.splat(bits), bit), bit));
+}
+
+/** The sums of earlier rows and of later ones become those of all, as two-sum adds them; one that is not finite has no rest. */
+export function mergeSumsF64(left: usize, right: usize, n: u32): void {
+  for (let at: usize = 0; at < <usize>n << 4; at += 16) {
+    const before = load<f64>(left + at), value = load<f64>(right + at);
+    const sum = before + value;
+    const part = sum - before;
+    const rest = load<f64>(left + at, 8) + load<f64>(right + at, 8);
+    store<f64>(left + at, sum);
+    store<f64>(left + at, sum - sum == 0 ? rest + ((before - (sum - part)) + (value - part)) : 0, 8);
+  }
 }

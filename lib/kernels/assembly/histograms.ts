@@ -69,6 +69,33 @@ function search<T>(value: T, place: f64, edges: usize, bins: u32, low: T, high: 
   return bin;
 }
 
+/** Counts evenly spread bins of one group, with no bins stored between. */
+export function histogramAddF64(values: usize, n: u32, edges: usize, bins: u32, inverse: f64, counts: usize): void {
+  const paired = n & ~1;
+  const low = load<f64>(edges), high = load<f64>(edges + (bins << 3));
+  const origin = f64x2.splat(low), scale = f64x2.splat(inverse);
+  for (let i: u32 = 0; i < paired; i += 2) {
+    const pair = v128.load(values + (i << 3));
+    const guesses = guess(f64x2.mul(f64x2.sub(pair, origin), scale), bins);
+    addOne(counts, settleEven<f64>(f64x2.extract_lane(pair, 0), <u32>i64x2.extract_lane(guesses, 0), edges, bins, low, high));
+    addOne(counts, settleEven<f64>(f64x2.extract_lane(pair, 1), <u32>i64x2.extract_lane(guesses, 1), edges, bins, low, high));
+  }
+  if (paired == n) return;
+  const value = load<f64>(values + (paired << 3));
+  addOne(counts, search<f64>(value, (value - low) * inverse, edges, bins, low, high));
+}
+
+/** Counts bins of one group. */
+export function histogramAdd(bins: usize, n: u32, counts: usize): void {
+  for (let i: u32 = 0; i < n; i++) addOne(counts, load<u32>(bins + (i << 2)));
+}
+
+@inline
+function addOne(counts: usize, bin: u32): void {
+  const at = counts + (bin << 3);
+  store<u64>(at, load<u64>(at) + 1);
+}
+
 /** Bins of two inputs as one, row-major; where the first that is in no bin is under or over, so are both. */
 export function histogramJoin(x: usize, y: usize, n: u32, binsX: u32, binsY: u32, target: usize): void {
   const bins = binsX * binsY;

@@ -12,7 +12,8 @@ export function keepLargestF64(slots: usize, values: usize, n: u32, k: u32, coun
 function keepLargest<T>(slots: usize, values: usize, n: u32, k: u32, counts: usize, heaps: usize): void {
   for (let i: u32 = 0; i < n; i++) {
     const slot = load<u32>(slots + (i << 2));
-    const value = load<T>(values + (i << 3));
+    // Adding 0 makes 0 of -0: which of the two is kept must not depend on where rows are cut.
+    const value = isFloat<T>() ? <T>(load<T>(values + (i << 3)) + <T>0) : load<T>(values + (i << 3));
     const heap = heaps + <usize>slot * (k << 3);
     const count = load<u32>(counts + (slot << 2));
     if (count == k) {

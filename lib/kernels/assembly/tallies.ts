@@ -1,4 +1,4 @@
-/** Counting rows and adding up codes in one pass, for few slots. */
+/** Counting rows and adding up codes in one pass. */
 import { copies, findFewSlots } from "./copies";
 import { countSlots, sumSlotsU16, sumSlotsU8 } from "./sums";
 
@@ -55,4 +55,26 @@ function addTally(tallied: u64, base: i64, step: i64, count: usize, sum: usize):
   const rows = <i64>(tallied >> 32);
   store<i64>(count, load<i64>(count) + rows);
   store<i64>(sum, load<i64>(sum) + base * rows + step * <i64>(tallied & 0xffff_ffff));
+}
+
+/** Many slots: rows in the upper and codes in the lower half of one word a slot, which stays in the cache where two would not. */
+export function tallyWordsU8(slots: usize, values: usize, n: u32, words: usize): void {
+  const whole = n & ~3;
+  const end = slots + (whole << 2);
+  let value = values;
+  for (let slot = slots; slot != end; slot += 16, value += 4) {
+    tally(words + (load<u32>(slot) << 3), <u64>load<u8>(value));
+    tally(words + (load<u32>(slot, 4) << 3), <u64>load<u8>(value, 1));
+    tally(words + (load<u32>(slot, 8) << 3), <u64>load<u8>(value, 2));
+    tally(words + (load<u32>(slot, 12) << 3), <u64>load<u8>(value, 3));
+  }
+  for (let i = whole; i < n; i++) tally(words + (load<u32>(slots + (i << 2)) << 3), <u64>load<u8>(values + i));
+}
+
+export function settleTallies(words: usize, n: u32, base: i64, step: i64, counts: usize, sums: usize): void {
+  for (let slot: u32 = 0; slot < n; slot++) {
+    const at = words + (slot << 3);
+    addTally(load<u64>(at), base, step, counts + (slot << 3), sums + (slot << 3));
+    store<u64>(at, 0);
+  }
 }

@@ -21,7 +21,7 @@ import type { StoredShard } from "./store.js";
 import type { Value } from "./tables.js";
 
 const noSummary = summarize({
-  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, durationMs: 0,
+  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, renderedMs: 0, durationMs: 0,
   cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
 });
 
@@ -34,7 +34,7 @@ export function answerLocally(random: Random, engine: Engine, shards: readonly S
 export async function answerAsClient(random: Random, engine: Engine, shards: readonly StoredShard[], asked: Query): Promise<Table> {
   const ask = async (part: Query): Promise<Asked> => ({ partial: partialOf(random, engine, shards, part), accepted: { type: "accepted", id: "", queryId: "", attempt: 1, shards: [...shards] } });
   const { query } = await askForRanges(asked, ask);
-  const { answer: { partial } } = await askWithBaskets(query, ask);
+  const { answer: { partial } } = await askWithBaskets(query, ask, ask);
   const { columns, numRows } = finishResult(query, finishQuery(query, partial), query.keys.length === 0 ? 1 : partial.groups);
   return new Table(columns, numRows, noSummary);
 }

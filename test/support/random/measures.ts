@@ -76,13 +76,8 @@ function endsOf(random: Random, { dtype, values }: Column): [unknown, unknown] {
     const [low, high] = a < b ? [a, b] : [b, a + 1n];
     return dtype === "date" ? [formatDate(Number(low)), formatDate(Number(high))] : [formatTimestamp(low), formatTimestamp(high)];
   }
-  const [a, b] = drawn.map((value) => (isFloatDtype(dtype) ? Number(value ?? 0) : Math.min(Number(value ?? 0), greatestDouble(dtype)))) as [number, number];
+  const [a, b] = drawn.map((value) => Number(value ?? 0)) as [number, number];
   const [low, high] = [Math.min(a, b), Math.max(a, b)];
   const wide = isFloatDtype(dtype) ? 0.5 : Math.max(1, Math.abs(high) * 2 ** -50);
   return high > low ? [low, high] : [high - wide, high];
-}
-
-/** The greatest float64 that a whole dtype holds. */
-function greatestDouble(dtype: Dtype): number {
-  return dtype === "uint64" ? 2 ** 64 - 2 ** 11 : 2 ** 63 - 2 ** 10;
 }

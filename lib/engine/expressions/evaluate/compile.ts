@@ -1,7 +1,7 @@
 /** Trees made into nodes: columns are found, dtypes settled, constants folded. */
-import { chunkRows, isFloatDtype, isTextDtype } from "../../../columns/dtypes.js";
+import { isFloatDtype, isTextDtype } from "../../../columns/dtypes.js";
 import type { ChunkInput } from "../../input.js";
-import type { ScanColumn } from "../../scan-column.js";
+import { chunksOf, type ScanColumn } from "../../scan-column.js";
 import { createFilter } from "../../where/filter.js";
 import { columnsOfCondition } from "../columns.js";
 import type { Expression } from "../tree.js";
@@ -32,7 +32,7 @@ export function compile(expr: Expression, table: ColumnSource, binding: Binding,
       const [left, right] = narrowEach([inner(expr.left), inner(expr.right)], binding);
       return fold(arithmeticNode(expr, left!, right!, binding), binding);
     }
-    case "call": return fold(callNode(expr, narrowEach(expr.args.map(inner), binding), Math.ceil(table.rows / chunkRows), binding), binding);
+    case "call": return fold(callNode(expr, narrowEach(expr.args.map(inner), binding), chunksOf(table).count, binding), binding);
     case "case": return caseNode(expr, resultsOf(expr).map(inner), table, binding, bind);
   }
 }

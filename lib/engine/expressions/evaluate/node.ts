@@ -3,7 +3,7 @@ import { BquerydError } from "../../../base/errors.js";
 import { chunkRows, isFloatDtype, wholeRange, biasOf, type Dtype, type WholeDtype } from "../../../columns/dtypes.js";
 import type { ChunkInput, Run } from "../../input.js";
 import type { Arena } from "../../memory.js";
-import type { ScanColumn } from "../../scan-column.js";
+import type { ChunkCut, ScanColumn } from "../../scan-column.js";
 import { widthNames } from "../../states/slab.js";
 import type { ShardStrings, TextPool } from "../../strings.js";
 import type { PackedTexts } from "../../values.js";
@@ -20,6 +20,8 @@ export interface Binding {
 /** Where expressions find the columns that they name; a table is one. */
 export interface ColumnSource {
   readonly rows: number;
+  /** Where chunks are not cut as those of a table. */
+  readonly chunks?: ChunkCut;
   /** Throws UNKNOWN_COLUMN. */
   column(name: string): ScanColumn;
 }

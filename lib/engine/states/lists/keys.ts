@@ -2,7 +2,8 @@
  * Items as float64 keys that order as the items do, so that one loop over one kind of array compares, merges and selects
  * them, whatever their dtype.
  */
-import { comparison, countOf, pick, type Text } from "../../values.js";
+import { placeDomains, placeValues } from "../../place-values.js";
+import { countOf, type Text } from "../../values.js";
 import { keptOf, type Items, type TextItems, type WholeItems } from "./items.js";
 
 /** Keys of two runs of items, comparable with each other; `restore` makes items of any of them, taking the array over. */
@@ -44,27 +45,10 @@ function translate(codes: Uint32Array, table: Uint32Array | null): Float64Array 
 
 /** The union of two ascending domains, with the place there of each side's values; null where it is the same place. */
 function uniteDomains(left: Text, right: Text): { domain: Text; fromLeft: Uint32Array | null; fromRight: Uint32Array | null } {
-  // Shards of one import have mostly the same texts.
-  if (left === right || (isEqual(left.offsets, right.offsets) && isEqual(left.bytes, right.bytes))) return { domain: left, fromLeft: null, fromRight: null };
-  const [countLeft, countRight] = [countOf(left), countOf(right)];
-  const [fromLeft, fromRight] = [new Uint32Array(countLeft), new Uint32Array(countRight)];
-  const sources = new Int32Array(countLeft + countRight);
-  const compare = comparison(left, right);
-  let [i, j, next] = [0, 0, 0];
-  while (i < countLeft || j < countRight) {
-    const order = i === countLeft ? 1 : j === countRight ? -1 : compare(i, j);
-    sources[next] = order <= 0 ? i : ~j;
-    if (order <= 0) fromLeft[i++] = next;
-    if (order >= 0) fromRight[j++] = next;
-    next += 1;
-  }
-  const domain = pick(left, right, sources.subarray(0, next));
+  const { count, ...places } = placeDomains(left, right);
+  const domain = placeValues(left, right, { count, ...places });
   if (domain.dtype !== "string" && domain.dtype !== "bytes") throw new Error("a domain of texts is of texts");
-  return { domain, fromLeft, fromRight };
-}
-
-function isEqual(a: Uint8Array | Uint32Array, b: Uint8Array | Uint32Array): boolean {
-  return a.byteLength === b.byteLength && Buffer.compare(new Uint8Array(a.buffer, a.byteOffset, a.byteLength), new Uint8Array(b.buffer, b.byteOffset, b.byteLength)) === 0;
+  return { domain, fromLeft: count === countOf(left) ? null : places.left, fromRight: count === countOf(right) ? null : places.right };
 }
 
 /** The bits of whole numbers as those of floats, sign and magnitude, or their ranks where one has the bits of none. */

@@ -1,6 +1,6 @@
 /** A list of items for every group of a partial, and merging the lists of two partials group by group. */
 import { BquerydError } from "../../../base/errors.js";
-import type { MergePlan } from "../state.js";
+import type { MergePlan } from "../merge-plan.js";
 import { itemsOfKept, keptOf, type Items } from "./items.js";
 import { pairKeys } from "./keys.js";
 
@@ -87,8 +87,11 @@ export function mergeLargest(left: ItemLists, right: ItemLists, most: number, pl
   return { offsets: target.offsets, items: keys.restore(target.keys.slice(0, next)) };
 }
 
-/** The lists of both sides along a merge plan, the left one's items first. Not for texts. */
-export function joinLists(left: ItemLists, right: ItemLists, plan: MergePlan): ItemLists {
+/** Which lists become one: list k is list `left[k]` of one side and `right[k]` of the other, -1 standing for none. */
+export type ListPlan = Pick<MergePlan, "left" | "right">;
+
+/** The lists of both sides along a plan, the left one's items first. Not for texts. */
+export function joinLists(left: ItemLists, right: ItemLists, plan: ListPlan): ItemLists {
   const count = left.items.array.length + right.items.array.length;
   requireRoom(count, "median or quantile");
   const offsets = new Uint32Array(plan.left.length + 1);
@@ -112,7 +115,7 @@ function halvesOf(items: Items): Uint32Array {
 }
 
 /** Entries of `width` elements each are copied list after list into `target`; `offsets` gets where each list ends. */
-function joinArrays<A extends Float64Array | Uint32Array>(a: A, offsetsA: Uint32Array, b: A, offsetsB: Uint32Array, plan: MergePlan, width: number, target: A, offsets: Uint32Array): void {
+function joinArrays<A extends Float64Array | Uint32Array>(a: A, offsetsA: Uint32Array, b: A, offsetsB: Uint32Array, plan: ListPlan, width: number, target: A, offsets: Uint32Array): void {
   let next = 0;
   for (let k = 0; k < plan.left.length; k++) {
     next += copyList(a, offsetsA, plan.left[k]!, width, target, next);

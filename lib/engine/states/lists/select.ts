@@ -1,12 +1,6 @@
-/** Selecting one of many numbers by its place in their order. */
-
-/** Shorter lists are halved around pivots; in longer ones all but a small share is ruled out first. */
-const longList = 64;
-const bucketCount = 256;
-const buckets = new Uint32Array(bucketCount);
-
-/** Rounds after which a list that cuts badly is sorted instead. */
-const roundsMax = 64;
+/** Selecting one of many numbers by its place in their order, in kernel memory. */
+import { createIdle } from "../../../kernels/idle.js";
+import { loadKernels, type Kernels } from "../../../kernels/kernels.js";
 
 /** The numbers that sorting would put at a place and behind it, the same one where the place is the last. */
 export interface Neighbours {
@@ -14,79 +8,69 @@ export interface Neighbours {
   readonly high: number;
 }
 
-/** The neighbours at a place of `list`, of which the order changes. */
-export function selectNeighbours(list: Float64Array, place: number): Neighbours {
-  return narrowDown(list, place) ?? selectBoth(list, place);
+/** Selects from one list after another. */
+export interface Selector {
+  /** The place of a list of so many numbers, to be filled by the caller; what was there is lost. */
+  list(count: number): Float64Array;
+  /** The neighbours at a place of the list, which is used up. It holds at least one number, and no NaN. */
+  select(place: number): Neighbours;
+  /** Lets its memory go; nothing else may be asked of it after. */
+  close(): void;
 }
 
-/**
- * Counts the numbers in buckets of equal width and looks only into that of the place, without a branch that could not be
- * foreseen; undefined where that rules out too few of them.
- */
-function narrowDown(list: Float64Array, place: number): Neighbours | undefined {
-  if (list.length < longList) return undefined;
-  let [least, greatest] = [list[0]!, list[0]!];
-  for (let at = 1; at < list.length; at++) {
-    const value = list[at]!;
-    least = value < least ? value : least;
-    greatest = value > greatest ? value : greatest;
-  }
-  const scale = (bucketCount - 1) / (greatest - least);
-  if (!(scale > 0 && scale < Infinity)) return undefined;
-  buckets.fill(0);
-  for (let at = 0; at < list.length; at++) buckets[((list[at]! - least) * scale) | 0]! += 1;
-  let [bucket, before] = [0, 0];
-  while (before + buckets[bucket]! <= place) before += buckets[bucket++]!;
-  const inside = buckets[bucket]!;
-  if (inside > list.length >> 2) return undefined;
-  const chosen = new Float64Array(inside);
-  let [next, above] = [0, Infinity];
-  for (let at = 0; at < list.length; at++) {
-    const value = list[at]!;
-    const own = ((value - least) * scale) | 0;
-    if (own === bucket) chosen[next++] = value;
-    else if (own > bucket && value < above) above = value;
-  }
-  const { low, high } = selectBoth(chosen, place - before);
-  return { low, high: place - before + 1 < inside || above === Infinity ? high : above };
+/** Kernels with room for a list, and for what is selected of it. */
+interface Room {
+  readonly kernels: Kernels;
+  readonly capacity: number;
 }
 
-function selectBoth(list: Float64Array, place: number): Neighbours {
-  const low = selectPlace(list, place);
-  let high = list[place + 1] ?? low;
-  for (let at = place + 2; at < list.length; at++) if (list[at]! < high) high = list[at]!;
-  return { low, high };
+const usualCapacity = 65_536;
+/** Lists that two of fit in kernel memory; a longer one is sorted where it is. */
+const capacityMax = 2 ** 27;
+/** What the kernel finds, and its samples. */
+const foundBytes = 256;
+/** What the kernels have for themselves, and rounding up. */
+const ownBytes = 1024 * 1024;
+
+/** A room for longer lists is let go with its memory. */
+const idleRoom = createIdle(() => createRoom(usualCapacity), ({ capacity }) => capacity === usualCapacity);
+
+/** A selector; its `list` throws MEMORY_LIMIT for one that is longer than there is memory. */
+export function openSelector(): Selector {
+  let room = idleRoom.take();
+  let list = new Float64Array(0);
+  return {
+    list(count) {
+      if (count > capacityMax) list = new Float64Array(count);
+      else {
+        if (count > room.capacity) room = createRoom(2 ** Math.ceil(Math.log2(count)));
+        list = new Float64Array(room.kernels.memory.buffer, listOf(room), count);
+      }
+      return list;
+    },
+    select(place) {
+      if (list.length > capacityMax) {
+        list.sort();
+        return { low: list[place]!, high: list[Math.min(place + 1, list.length - 1)]! };
+      }
+      const { kernels, capacity } = room;
+      const [found, at] = [foundOf(room), listOf(room)];
+      kernels.selectNeighbours(at, list.length, place, at + capacity * 8, found);
+      const [low, high] = new Float64Array(kernels.memory.buffer, found, 2);
+      return { low: low!, high: high! };
+    },
+    close: () => { idleRoom.keep(room); },
+  };
 }
 
-/**
- * The number that sorting would put at a place. The list is changed: before the place stand smaller or equal numbers,
- * behind it greater or equal ones. No number may be NaN.
- */
-function selectPlace(list: Float64Array, place: number): number {
-  let [low, high] = [0, list.length - 1];
-  for (let round = 0; low < high; round++) {
-    if (round === roundsMax) {
-      list.subarray(low, high + 1).sort();
-      break;
-    }
-    const pivot = medianOfThree(list[low]!, list[(low + high) >>> 1]!, list[high]!);
-    let [i, j] = [low, high];
-    while (i <= j) {
-      while (list[i]! < pivot) i += 1;
-      while (list[j]! > pivot) j -= 1;
-      if (i > j) break;
-      const swapped = list[i]!;
-      list[i++] = list[j]!;
-      list[j--] = swapped;
-    }
-    // Between j and i stand numbers equal to the pivot.
-    if (place <= j) high = j;
-    else if (place >= i) low = i;
-    else break;
-  }
-  return list[place]!;
+function createRoom(capacity: number): Room {
+  return { kernels: loadKernels(2 * capacity * 8 + ownBytes), capacity };
 }
 
-function medianOfThree(a: number, b: number, c: number): number {
-  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
+function foundOf({ kernels }: Room): number {
+  return (kernels.heapStart + 63) & ~63;
+}
+
+function listOf(room: Room): number {
+  return foundOf(room) + foundBytes;
 }

@@ -1,0 +1,25 @@
+/** What calls cost, by the columns they read: the first batches of a call are cut by what the ones before it cost. */
+import { createMean, type RunningMean } from "./running-mean.js";
+
+/** What the latest calls of some columns cost. */
+export interface Habit {
+  /** Milliseconds of work for a shard. */
+  readonly shardMs: RunningMean;
+  readonly partialBytes: RunningMean;
+}
+
+/** Habits by columns, the one used last at the end. */
+export type Habits = Map<string, Habit>;
+
+/** Habits kept; older ones are forgotten. */
+const habitsMax = 1_000;
+
+/** The habit of calls that read these columns of these tables, as kept from now on. */
+export function habitOf(habits: Habits, { tables, columns }: { readonly tables: readonly string[]; readonly columns: readonly string[] }): Habit {
+  const key = JSON.stringify([tables, columns.toSorted()]);
+  const habit = habits.get(key) ?? { shardMs: createMean(), partialBytes: createMean() };
+  habits.delete(key);
+  habits.set(key, habit);
+  if (habits.size > habitsMax) habits.delete(habits.keys().next().value!);
+  return habit;
+}

@@ -1,0 +1,135 @@
+import { expect } from "chai";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { afterEach, describe, it } from "mocha";
+import { BquerydError } from "../../lib/base/errors.js";
+import { groupby } from "../../lib/client/groupby.js";
+import { createMergeThread, type MergeThread } from "../../lib/client/merge-thread.js";
+import type { Answer, Asker, Call, News } from "../../lib/client/session.js";
+import type { Table } from "../../lib/client/table.js";
+import type { Partial } from "../../lib/engine/partial.js";
+import { encodePartial } from "../../lib/engine/partial-bytes.js";
+import { noCost } from "../../lib/wire/costs.js";
+import { failureOf } from "../support/failure.js";
+import { stubShards } from "../support/merge-stub.js";
+
+const id = "0".repeat(32);
+const query = { tables: "t", keys: ["k"], measures: [["v", "sum", "v"]], order: [["v", "desc"]] } as const;
+const stub = new URL("../support/merge-stub.js", import.meta.url);
+
+/** Sums of every `step`th whole number below a limit; 40,000 of them pass what is merged in the client. */
+function partialOf(below: number, step: number, dtype: "int64" | "string" = "int64"): Partial {
+  const groups = Math.ceil(below / step);
+  const array = BigInt64Array.from({ length: groups }, (_, k) => BigInt(k * step));
+  const domain = dtype === "int64" ? { dtype, array } : { dtype, offsets: new Uint32Array(groups + 1), bytes: new Uint8Array(0) };
+  return {
+    groups, keys: [{ dtype, domain, codes: null, source: null }], rows: new Float64Array(groups).fill(1),
+    states: [{ kind: "count", counts: null }, { kind: "sum", dtype: "int64", sums: Float64Array.from(array, (value) => Number(value) * step) }],
+  };
+}
+
+/** A controller that answers every call with these partials, or bytes of them, one a shard, and is told what becomes of the call; with `ends` false it says no more. */
+function answering(partials: readonly (Partial | Uint8Array)[], ends = true): { session: Asker; isCancelled(): boolean } {
+  const accepted: News = { type: "accepted", id, queryId: id, attempt: 1, shards: partials.map((_, ordinal) => ({ name: `t-${ordinal}.bcolzs`, ordinal, generation: id })) };
+  let isCancelled = false;
+  const ask = async (call: Call): Promise<Answer> => {
+    call.onReply!(accepted, [], () => undefined);
+    partials.forEach((partial, start) => { call.onReply!({ type: "partial", id, attempt: 1, block: { start, size: 1 } }, [partial instanceof Uint8Array ? partial : encodePartial(partial)], () => undefined); });
+    await new Promise((resolve, reject) => {
+      // The result comes in a later turn, as from a socket.
+      if (ends) setImmediate(resolve);
+      call.signal?.addEventListener("abort", () => {
+        isCancelled = true;
+        reject(new BquerydError("CANCELLED", "the call was cancelled"));
+      });
+    });
+    return { type: "result", id, value: null, cost: noCost, queuedMs: 0, workers: 1, retries: 0 };
+  };
+  return { session: { ask }, isCancelled: () => isCancelled };
+}
+
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => { setImmediate(resolve); });
+}
+
+describe("the merging of an answer", () => {
+  const threads: MergeThread[] = [];
+  let opened = 0;
+
+  /** A thread that is closed after the test, and counts its jobs. */
+  function open(program?: URL): MergeThread {
+    const thread = createMergeThread(program);
+    threads.push(thread);
+    opened = 0;
+    return { ...thread, open: (...args) => { opened += 1; return thread.open(...args); } };
+  }
+  function ask(partials: readonly Partial[], mergeThread: MergeThread, more: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Table> {
+    const { timeoutMs = 10_000, ...rest } = more;
+    return groupby(answering(partials).session, { ...query, ...rest }, { timeoutMs, mergeBytes: 2 ** 24, mergeThread });
+  }
+
+  afterEach(async () => {
+    await Promise.all(threads.splice(0).map((thread) => thread.close()));
+  });
+
+  it("is left to a thread where it is large, and is the same", async () => {
+    const thread = open();
+    const small = await ask([partialOf(300, 3), partialOf(300, 2)], thread);
+    expect(opened).to.equal(0);
+    const large = await ask([partialOf(60_000, 3), partialOf(60_000, 2), partialOf(60_000, 1)], thread);
+    expect(opened).to.equal(1);
+    expect(small.numRows).to.equal(200);
+    const expected = Array.from({ length: 60_000 }, (_, k) => ({ k, v: k + (k % 3 === 0 ? 3 * k : 0) + (k % 2 === 0 ? 2 * k : 0) })).sort((a, b) => b.v - a.v || a.k - b.k);
+    expect(large.column("k").values).to.deep.equal(BigInt64Array.from(expected, ({ k }) => BigInt(k)));
+    expect(large.column("v").values).to.deep.equal(BigInt64Array.from(expected, ({ v }) => BigInt(v)));
+    expect(large.summary.mergedMs).to.be.above(0);
+  });
+
+  it("that fails in the thread fails the call at once, and cancels it", async () => {
+    const thread = open();
+    const { session, isCancelled } = answering([new Uint8Array(2 ** 21)], false);
+    const error = await failureOf(() => groupby(session, query, { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: thread }));
+    expect(error).to.include({ code: "BAD_MESSAGE" });
+    expect(isCancelled()).to.equal(true);
+    expect(await failureOf(() => ask([partialOf(90_000, 1), partialOf(90_000, 1, "string")], thread))).to.include({ code: "SCHEMA_MISMATCH" });
+  });
+
+  it("fails with what the thread dies of, and the next one has another thread", async () => {
+    const thread = open(stub);
+    const large = partialOf(150_000, 1);
+    const jobOf = (shards: number): Promise<Table> => ask(Array.from({ length: shards }, () => large), thread);
+    expect(await failureOf(() => jobOf(stubShards.exit))).to.include({ code: "INTERNAL", message: "the thread that merges partial answers ended unexpectedly: exit code 3; ask again" });
+    expect(await failureOf(() => jobOf(stubShards.crash))).to.include({ code: "INTERNAL", message: "the thread that merges partial answers ended unexpectedly: a defect; ask again" });
+    const failing = failureOf(() => jobOf(stubShards.forever));
+    // What is asked is asked within the turn.
+    await nextTurn();
+    await thread.close();
+    expect(await failing).to.include({ code: "CANCELLED" });
+  });
+
+  it("ends when the call does, by signal and by time", async () => {
+    const thread = open(stub);
+    const large = Array.from({ length: stubShards.forever }, () => partialOf(60_000, 1));
+    expect(await failureOf(() => ask(large, thread, { timeoutMs: 100 }))).to.include({ code: "DEADLINE" });
+    const abort = new AbortController();
+    const failing = failureOf(() => ask(large, thread, { signal: abort.signal }));
+    // Some turns later all has been said, and the thread is waited for.
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    abort.abort();
+    expect(await failing).to.include({ code: "CANCELLED" });
+  });
+
+  it("keeps no process alive that has nothing else to do", async function ends() {
+    this.timeout(10_000);
+    const script = `
+      import { createMergeThread } from ${JSON.stringify(new URL("../../lib/client/merge-thread.js", import.meta.url).href)};
+      import { encodeQuery } from ${JSON.stringify(new URL("../../lib/engine/query/bytes.js", import.meta.url).href)};
+      import { parseQuery } from ${JSON.stringify(new URL("../../lib/engine/query/query.js", import.meta.url).href)};
+      const query = parseQuery({ keys: [], measures: [["*", "count", "rows"]] });
+      const { result } = await createMergeThread().open(encodeQuery(query), 0, () => undefined).finish(5_000);
+      console.log(result.numRows);
+    `;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+    expect(stdout).to.equal("1\n");
+  });
+});
