@@ -27,13 +27,13 @@ export async function askWithBaskets<T extends Pick<Asked, "accepted">, E extend
     const edges = await askEdges({ ...query, baskets: "ask" });
     const answer = await ask({ ...query, baskets: factsOf(edges.partial) });
     before.push(edges);
-    if (namesOf(edges) === namesOf(answer)) return { answer, before };
+    if (readsOf(edges) === readsOf(answer)) return { answer, before };
     before.push(answer);
   }
   throw new BquerydError("STALE", `tables were replaced ${roundsMax} times while their baskets were asked for; ask again when they are left alone`);
 }
 
 /** Which generations were read, in order. */
-function namesOf({ accepted }: Pick<Asked, "accepted">): string {
+export function readsOf({ accepted }: Pick<Asked, "accepted">): string {
   return JSON.stringify(accepted.shards.map(({ name, generation }) => [name, generation]));
 }

@@ -10,7 +10,7 @@ import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
 import type { MergeThread } from "./merge-thread.js";
 import { createAnswering, createMerging, type Accepted, type Taking } from "./merging.js";
-import { askForRanges } from "./ranges.js";
+import { askWithRanges } from "./ranges.js";
 import { columnsOfRows, createCollecting, rowsWanted, sliceCredit } from "./row-taking.js";
 import type { Answer, Asker, Call } from "./session.js";
 import { summarize, type Summary } from "./summary.js";
@@ -55,10 +55,9 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
   const question = readQuestion(input);
   const limitsNow = (): CallLimits => ({ ...limits, timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)) });
   const askFirst = (asked: Query): Promise<Part & Asked> => askPartial(session, question, asked, limitsNow());
-  const ranged = await askForRanges(question.query, askFirst);
   const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows : askGroups)(session, question, asked, limitsNow());
-  const { answer, before } = await askWithBaskets(ranged.query, askLast, askFirst);
-  return tableOf(answer, [...ranged.before, ...before], startMs);
+  const { answer, before } = await askWithRanges(question.query, (asked) => askWithBaskets(asked, askLast, askFirst), askFirst);
+  return tableOf(answer, before, startMs);
 }
 
 /** Asks a query of which the partial itself is wanted, which is small. */

@@ -129,6 +129,8 @@ function createSliceQueue(query: Query): SliceQueue {
     },
     async next() {
       for (;;) {
+        // What was broken off or ran out of time gives no more, even of what is here.
+        costs?.();
         const slice = ready.shift();
         if (slice !== undefined) {
           slice.grant();
@@ -138,7 +140,6 @@ function createSliceQueue(query: Query): SliceQueue {
           continue;
         }
         if (costs !== undefined) {
-          costs();
           if (!isWhole()) throw cutShort();
           if (given > 0) return undefined;
           given = 1;

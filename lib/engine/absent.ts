@@ -12,9 +12,11 @@ const unknownDtype: Dtype = "int64";
 export function withAbsent(table: ScanTable & Pick<Table, "columns" | "refused">, absent: readonly { readonly name: string; readonly dtype: string }[]): ScanTable {
   const known = new Set(table.columns.map(({ name }) => name));
   const refused = new Set((table.refused ?? []).map(({ name }) => name));
+  const named = new Set(absent.map(({ name }) => name));
   const made = new Map<string, TableColumn>();
   return {
     name: table.name, generation: table.generation, rows: table.rows,
+    lacks: (name) => !known.has(name) && !refused.has(name) && !named.has(name),
     column(name) {
       if (known.has(name) || refused.has(name)) return table.column(name);
       const dtype = dtypes.find((candidate) => candidate === absent.find((column) => column.name === name)?.dtype) ?? unknownDtype;

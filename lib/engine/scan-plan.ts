@@ -58,7 +58,7 @@ export function planScan(scan: Scan, { keys, inputs, states: specs }: BoundQuery
   const { table, arena, strings } = scan;
   const isGrouped = keys.length > 0;
   const rows = createRowCounter(arena, isGrouped);
-  const grouper = isGrouped ? createGrouper(keys, Math.ceil(table.rows / (part?.parts ?? 1)), arena) : null;
+  const grouper = isGrouped ? createGrouper(keys, table.rows, arena, part) : null;
   const context: AccumulatorContext = {
     arena, strings, isGrouped, rows, isSpanning,
     zeroSlots: once(() => arena.allocateZeroed(chunkRows * 4)),

@@ -8,6 +8,7 @@ import { createInputMaker, type InputMaker } from "./input.js";
 import { createArena, type Arena, type Space } from "./memory.js";
 import { outsideOf } from "./query/baskets.js";
 import type { Query } from "./query/query.js";
+import { withoutUnknown } from "./query/unknown.js";
 import type { ChunkCut, ScanColumn } from "./scan-column.js";
 import { createShardStrings, type ShardStrings } from "./strings.js";
 import { expandToBaskets, type BasketMasking } from "./where/baskets.js";
@@ -38,7 +39,11 @@ export interface ScanContext {
 }
 
 /** What a scan reads: a table, or what stands for one. */
-export type ScanTable = Pick<Table, "name" | "generation" | "rows" | "column"> & { readonly chunks?: ChunkCut };
+export type ScanTable = Pick<Table, "name" | "generation" | "rows" | "column"> & {
+  readonly chunks?: ChunkCut;
+  /** Whether neither this table nor another one of the call has a column; absent where such a column is an error. */
+  readonly lacks?: (column: string) => boolean;
+};
 
 /** A scan at work. */
 export interface Scan {
@@ -56,7 +61,8 @@ export function withScan<T>(table: ScanTable, query: Query, context: ScanContext
   const arena = createArena(context.space, context.queryBytes, purposeOf(query));
   try {
     const strings = createShardStrings(arena);
-    return work({ table, query, context, arena, lease, strings, inputs: createInputMaker(arena, strings) });
+    const known = table.lacks === undefined ? query : withoutUnknown(query, table.lacks);
+    return work({ table, query: known, context, arena, lease, strings, inputs: createInputMaker(arena, strings) });
   } finally {
     lease.returnAll();
     arena.release();

@@ -141,6 +141,11 @@ describe("what cannot be had", function () {
         expect(answer.summary.coverage.shardsMissing[0]).to.include({ name: "set-1.bcolzs", code: "SHARD_UNAVAILABLE" });
         const rows = await rpc.groupby("set", ["v"], [], [], { partial: "allow", aggregate: false });
         expect([...rows].map(({ v }) => v)).to.deep.equal([1, 2, 5, 6]);
+        const baskets = rpc.rows("set", ["v"], [], [], { partial: "allow", expand_filter_column: "v" });
+        const taken: unknown[] = [];
+        for await (const table of baskets) taken.push(...table.column("v").values as BigInt64Array);
+        expect(taken).to.deep.equal([1n, 2n, 5n, 6n]);
+        expect(baskets.summary!.coverage.shardsMissing.map(({ name }) => name)).to.deep.equal(["set-1.bcolzs"]);
 
         expect(await codeOf(rpc.groupby(["other", "nowhere"], [], ["v"]))).to.equal("UNKNOWN_TABLE");
         expect((await rpc.groupby(["other", "nowhere"], [], ["v"], [], { missing: "empty" })).column("v").get(0)).to.equal(7);

@@ -12,6 +12,6 @@ describe("random queries", function randomQueries() {
     const report = await runRandomQueries({ count: 80, seed, withCluster: askThroughCluster });
     expect(report.failure, `npm run check -- random --count 80 --seed ${seed}`).to.equal(undefined);
     expect(report).to.include({ queries: 80, throughCluster: 8, tables: 2 });
-    expect(report.groups).to.be.greaterThan(80);
+    expect(report.groups).to.be.greaterThan(0);
   });
 });

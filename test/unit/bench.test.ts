@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { median, measureInTurn } from "../../misc/bench/measure.js";
-import { formatJson, formatResults, type SizedResult, type TimedResult } from "../../misc/bench/report.js";
+import { formatJson, formatResults, meansOf, type SizedResult, type TimedResult } from "../../misc/bench/report.js";
 
 const result: TimedResult = {
   bench: "q1", mode: "warm", rows: 1_000_000, times: { medianMs: 4, minMs: 3.5 },
@@ -51,10 +51,10 @@ describe("bench", () => {
 
   it("prints results as a table, and the geometric mean of each mode that has a peer", () => {
     const slower: TimedResult = { ...result, bench: "q2", times: { medianMs: 25, minMs: 20 } };
-    const lines = formatResults([alone, result, slower]).split("\n");
+    const lines = formatResults([alone, result, slower, ...meansOf([alone, result, slower])]).split("\n");
     expect(lines).to.have.length(6);
     expect(lines[3]).to.match(/^q1 +warm +1,000,000 +4\.00 +3\.50 +duckdb 1\.0\.0 +10\.00 +2\.50 x$/);
-    expect(lines[5]).to.equal("geometric mean, warm: 1.00 x");
+    expect(lines[5]).to.equal("geometric mean, warm, of 2 questions: 1.00 x");
   });
 
   it("prints how fast bytes went, and sizes beside those of the peer in a table of their own", () => {

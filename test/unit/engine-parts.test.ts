@@ -75,6 +75,13 @@ describe("groups that need more memory than a query may take", function () {
     await expectSame(["id", "few"], measures.filter(([, op]) => op !== "sorted_count_distinct"), [], open(32 * 2 ** 20));
   });
 
+  it("are found though a group takes much, as a histogram of very many bins does", async () => {
+    const wide = ["v", "histogram", "h", { bins: 20_000, low: 0, high: 100 }];
+    for (const keys of [["id"], ["n"]]) expect((await ask(roomy, keys, [wide], [["id", "<", 2 ** 50]])).partial.groups, keys.join()).to.be.within(5, 100);
+    const [key] = (await ask(open(40 * 2 ** 20), ["n"], [["v", "histogram", "h", { bins: 200, low: 0, high: 100 }]])).partial.keys;
+    expect(key).to.have.property("codes", null);
+  });
+
   it("are MEMORY_LIMIT where rows of other groups matter", async () => {
     expect(await failureOf(() => ask(tight, ["id"], [["n", "sorted_count_distinct", "runs"]]))).to.have.property("code", "MEMORY_LIMIT");
   });

@@ -1,6 +1,8 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { askForRanges } from "../../lib/client/ranges.js";
+import type { Asked } from "../../lib/client/baskets.js";
+import { askForRanges, askWithRanges } from "../../lib/client/ranges.js";
+import { failureOf } from "../support/failure.js";
 import { closeRanges, rangeQuery } from "../../lib/engine/measures/ranges.js";
 import type { FinishedColumn } from "../../lib/engine/measures/measure.js";
 import { parseQuery, type Query } from "../../lib/engine/query/query.js";
@@ -79,5 +81,17 @@ describe("a client with a histogram of open ends", () => {
     const closed = queryOf(["v", "histogram", "h", { low: 0, high: 5 }]);
     expect(await askForRanges(closed, ask)).to.deep.equal({ query: closed, before: [] });
     expect(asked).to.have.length(1);
+  });
+
+  it("asks both questions again when tables were replaced between them, and not for ever", async () => {
+    const shards = (generation: number): Pick<Asked, "accepted"> => ({ accepted: { ...accepted, shards: [{ name: "t.bcolz", generation: String(generation) }] } });
+    const asking = (changes: number): Promise<{ before: unknown[] }> => {
+      let asks = 0;
+      const answer = () => ({ ...shards(Math.min(asks++, changes)), partial: { groups: 1, keys: [], rows: Float64Array.of(2), states: [extreme("min", -4), extreme("max", 6)] } });
+      return askWithRanges(queryOf(["v", "histogram", "h", { high: 5 }]), async () => ({ answer: answer(), before: [] }), async () => answer());
+    };
+    expect((await asking(0)).before).to.have.length(1);
+    expect((await asking(1)).before).to.have.length(3);
+    expect(await failureOf(() => asking(100))).to.have.property("code", "STALE");
   });
 });

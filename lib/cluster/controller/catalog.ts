@@ -95,14 +95,14 @@ export function resolveSomeShards(catalog: Catalog, tables: readonly string[], l
 }
 
 /**
- * The shards that tables meant when their generations were these. Of sets that were replaced since, or are not all there, the
- * names alone count; of others it is known which shards they have. `lacking` are those that nobody holds at any generation,
- * and those of such sets that have none of these generations. Throws BAD_QUERY, AMBIGUOUS_TABLE, SHARD_UNAVAILABLE.
+ * The shards that tables meant when their generations were these: the names alone count, as the sets they belonged to may
+ * be others by now. `lacking` are those that nobody holds at any generation and, of a partial answer over sets that are
+ * still the same, those that have no generation here. Throws BAD_QUERY, AMBIGUOUS_TABLE.
  */
 export function resolvePinned(catalog: Catalog, tables: readonly string[], generations: ReadonlyMap<string, string>, leniency: Leniency): ResolvedShards {
   const named = [...generations.keys()];
   const sets = new Map(named.map((name) => [name, currentSetOf(catalog, name, generations.get(name)!)]));
-  const isCurrent = named.every((name) => sets.get(name) !== undefined);
+  const isCurrent = leniency.isPartialAllowed && named.every((name) => sets.get(name) !== undefined);
   const { names, lacking } = resolveNamed(tables, named.map((name) => ({ name, set: isCurrent ? sets.get(name)! : null })), leniency);
   const held = names.filter((name) => catalog.shards.has(name));
   return { shards: refsOf(held, (name) => generations.get(name)!), lacking: [...lacking, ...names.filter((name) => !catalog.shards.has(name))] };

@@ -3,15 +3,16 @@ import type { Arena } from "../memory.js";
 import { createDenseGrouper } from "./dense.js";
 import { bitsFor, type Grouper } from "./grouper.js";
 import { fieldsOf, type KeyColumn } from "./keys.js";
+import type { Part } from "./parts.js";
 import { createPackedGrouper } from "./packed.js";
 import { createWordsGrouper } from "./words.js";
 
 /** Most slots of a dense grouper; each takes 8 to 16 bytes a state. */
 const denseSlotsMax = 2 ** 22;
 
-/** The grouper for the keys of so many rows, or about so many. */
-export function createGrouper(keys: readonly KeyColumn[], rows: number, arena: Arena): Grouper {
-  const slots = findDenseSlots(keys, rows);
+/** The grouper for the keys of so many rows; of a part of the groups it has room for no more groups than there are. */
+export function createGrouper(keys: readonly KeyColumn[], rows: number, arena: Arena, part: Part | null = null): Grouper {
+  const slots = part === null ? findDenseSlots(keys, rows) : undefined;
   if (slots !== undefined) return createDenseGrouper(keys, slots, arena);
   return bitsOf(keys) <= 64 ? createPackedGrouper(keys, arena) : createWordsGrouper(keys, arena);
 }

@@ -28,6 +28,11 @@ export interface Grouper {
   groups(rows: RowCounter): Groups;
 }
 
+/** Groups that accumulators make room for while there are `count`: a state may be large, and its memory is to be moved seldom. */
+export function roomFor(count: number): number {
+  return count <= 8 ? 8 : 2 ** (32 - Math.clz32(count - 1));
+}
+
 /** Bits that hold any number in [0, fields). */
 export function bitsFor(fields: bigint): number {
   return fields <= 1n ? 0 : (fields - 1n).toString(2).length;

@@ -5,7 +5,7 @@ import type { Arena } from "../memory.js";
 import { widthNames } from "../states/slab.js";
 import { limitOf } from "../strings.js";
 import { upTo } from "../values.js";
-import { bitsFor, type Fields, type Grouper } from "./grouper.js";
+import { bitsFor, roomFor, type Fields, type Grouper } from "./grouper.js";
 import { fieldsOf, fieldTerms, type KeyColumn } from "./keys.js";
 
 const entryBytes = 16;
@@ -46,7 +46,7 @@ export function createPackedGrouper(keys: readonly KeyColumn[], arena: Arena): G
       while ((row = kernels.hashGroup1(packed, input.rows, row, table, capacity, groupKeys, limitOf(capacity), state, slots)) < input.rows) grow();
       return slots;
     },
-    capacity: () => capacity,
+    capacity: () => roomFor(count[0]!),
     groups() {
       const halves = new Uint32Array(kernels.memory.buffer, groupKeys, count[0]! * 2);
       const numbers = upTo(count[0]!);

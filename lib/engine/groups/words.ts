@@ -4,7 +4,7 @@ import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
 import { limitOf } from "../strings.js";
 import { upTo } from "../values.js";
-import type { Fields, Grouper } from "./grouper.js";
+import { roomFor, type Fields, type Grouper } from "./grouper.js";
 import { setFieldWords } from "./field-words.js";
 import type { KeyColumn } from "./keys.js";
 
@@ -47,7 +47,7 @@ export function createWordsGrouper(keys: readonly KeyColumn[], arena: Arena): Gr
       while ((row = kernels.hashGroupN(pointers, width, input.rows, row, table, capacity, groupKeys, limitOf(capacity), state, slots)) < input.rows) grow();
       return slots;
     },
-    capacity: () => capacity,
+    capacity: () => roomFor(count[0]!),
     groups() {
       const halves = new Uint32Array(kernels.memory.buffer, groupKeys, count[0]! * 2 * width);
       const numbers = upTo(count[0]!);

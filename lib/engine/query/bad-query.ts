@@ -9,8 +9,18 @@ export function badQuery(message: string): BquerydError {
 
 /** A value that somebody wrote, as text of at most 80 characters. */
 export function show(value: unknown): string {
-  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value, showLiteral) ?? String(value));
+  const text = typeof value === "bigint" ? `${value}n` : (asJson(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Undefined for what is no JSON, as a function; what holds itself, or is nested too deep to be walked, is only named. */
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, showLiteral);
+  } catch (cause) {
+    if (cause instanceof TypeError || cause instanceof RangeError) return "(a value that holds itself or too much)";
+    throw cause;
+  }
 }
 
 function showLiteral(_key: string, value: unknown): unknown {

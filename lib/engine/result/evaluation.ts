@@ -149,7 +149,7 @@ function createReader(column: TableColumn, values: Values, isNull: Uint8Array | 
     const rows = Math.min(chunkRows, column.rows - start);
     const shared = { rows, values: page(), base: 0n, step: 1n, nulls: readNulls(start, rows), nullValue: 0n };
     if (isText(values)) {
-      const offsets = values.offsets.map((at) => at - values.offsets[start]!).subarray(start, start + rows + 1);
+      const offsets = values.offsets.subarray(start, start + rows + 1).map((at) => at - values.offsets[start]!);
       const text = values.bytes.subarray(values.offsets[start], values.offsets[start + rows]);
       const places = { values: arena.allocate(4 * (rows + 1)), text: arena.allocate(Math.max(1, text.length)) };
       new Uint32Array(buffer, places.values, rows + 1).set(offsets);

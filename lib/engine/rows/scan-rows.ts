@@ -40,7 +40,7 @@ const sliceBytesMax = 2 * 1024 * 1024;
  */
 export function scanRows(table: ScanTable, query: Query, context: ScanContext, from: number, budget: RowBudget, emit: (slice: Slice) => void): boolean {
   return withScan(table, query, context, (scan) => {
-    const columns = rowSpecs(query).map(({ expr }) => bind(expr, scan));
+    const columns = rowSpecs(scan.query).map(({ expr }) => bind(expr, scan));
     const none: Rows = { count: 0, columns: columns.map(({ dtype }) => ({ values: blankValues(dtype, 0), isNull: null })) };
     const source: Source = { scan, taker: createRowTaker(columns, scan), none };
     if (query.order.length > 0 && query.limit !== null) return sendKept(keepFirst(source), from, budget, emit);
