@@ -84,7 +84,7 @@ describe("a client with a histogram of open ends", () => {
   });
 
   it("asks both questions again when tables were replaced between them, and not for ever", async () => {
-    const shards = (generation: number): Pick<Asked, "accepted"> => ({ accepted: { ...accepted, shards: [{ name: "t.bcolz", generation: String(generation) }] } });
+    const shards = (generation: number): Pick<Asked, "accepted"> => ({ accepted: { ...accepted, shards: [{ name: "t.bcolz", ordinal: 0, generation: String(generation) }] } });
     const asking = (changes: number): Promise<{ before: unknown[] }> => {
       let asks = 0;
       const answer = () => ({ ...shards(Math.min(asks++, changes)), partial: { groups: 1, keys: [], rows: Float64Array.of(2), states: [extreme("min", -4), extreme("max", 6)] } });
