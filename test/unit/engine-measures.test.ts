@@ -264,6 +264,14 @@ describe("measures over shards", function () {
     }
   });
 
+  it("nothing varies by any amount where a value is infinite, however rows are cut", async () => {
+    const measures = [["x", "var", "v"], ["x", "std_samp", "s"], [["x", "y"], "covar", "c"], [["y", "x"], "corr", "r"]];
+    for (const cut of [[[Infinity, 1, 2]], [[Infinity], [1, 2]], [[1, 2], [Infinity]], [[1, 2], [-Infinity, Infinity]]]) {
+      const generations = await Promise.all(cut.map((x, at) => writeTable(join(dataDir, `inf-${at}.bcolz`), [{ name: "x", dtype: "float64", values: x }, { name: "y", dtype: "float64", values: x.map((_, row) => row + 1) }], { replace: true })));
+      expect(rowsOf(answer(cut.map((_, at) => `inf-${at}.bcolz`), generations, { measures })), JSON.stringify(cut)).to.deep.equal([[null, null, null, null]]);
+    }
+  });
+
   it("sums of shards of whole numbers and floats are exact as far as a float says", async () => {
     const generations = [await writeTable(join(dataDir, "s-0.bcolz"), [{ name: "v", dtype: "int64", values: [2n ** 60n, 1n, null] }]), await writeTable(join(dataDir, "s-1.bcolz"), [{ name: "v", dtype: "float64", values: [-(2 ** 60), 0.5] }])];
     const table = answer(["s-0.bcolz", "s-1.bcolz"], generations, { measures: [["v", "sum", "s"], ["v", "mean", "m"]] });

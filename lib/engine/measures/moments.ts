@@ -18,8 +18,8 @@ export const stdSampleMeasure = variance(1, Math.sqrt);
 export const covarMeasure: MeasureDefinition = {
   ...ofTwoInputs(),
   finish(states): FinishedColumn {
-    const { counts, products } = requireState(states, 0, "comoments");
-    return finishFloats(counts.length, (group) => (counts[group] === 0 ? null : products[group]! / counts[group]!));
+    const { counts, meansX, meansY, products } = requireState(states, 0, "comoments");
+    return finishFloats(counts.length, (group) => (counts[group] === 0 || !areFinite(meansX[group]!, meansY[group]!) ? null : products[group]! / counts[group]!));
   },
 };
 
@@ -27,8 +27,9 @@ export const covarMeasure: MeasureDefinition = {
 export const corrMeasure: MeasureDefinition = {
   ...ofTwoInputs(),
   finish(states): FinishedColumn {
-    const { counts, squaresX, squaresY, products } = requireState(states, 0, "comoments");
+    const { counts, meansX, meansY, squaresX, squaresY, products } = requireState(states, 0, "comoments");
     return finishFloats(counts.length, (group) => {
+      if (!areFinite(meansX[group]!, meansY[group]!)) return null;
       // The product of the squares could leave the range of float64 where that of their roots does not.
       const spread = Math.sqrt(squaresX[group]!) * Math.sqrt(squaresY[group]!);
       return spread === 0 ? null : Math.max(-1, Math.min(1, products[group]! / spread));
@@ -42,10 +43,15 @@ function variance(lost: 0 | 1, finish: (variance: number) => number): MeasureDef
     check: checkNumber,
     states: () => [{ kind: "moments", inputs: [0], params: {} }],
     finish(states) {
-      const { counts, squares } = requireState(states, 0, "moments");
-      return finishFloats(counts.length, (group) => (counts[group]! <= lost ? null : finish(squares[group]! / (counts[group]! - lost))));
+      const { counts, means, squares } = requireState(states, 0, "moments");
+      return finishFloats(counts.length, (group) => (counts[group]! <= lost || !areFinite(means[group]!) ? null : finish(squares[group]! / (counts[group]! - lost))));
     },
   };
+}
+
+/** Where a value is infinite nothing varies by any amount; what sums of squares come to then depends on how rows were cut. */
+function areFinite(...means: readonly number[]): boolean {
+  return means.every(Number.isFinite);
 }
 
 function ofTwoInputs(): Pick<MeasureDefinition, "check" | "states"> {
