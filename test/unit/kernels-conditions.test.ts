@@ -16,9 +16,9 @@ function putTexts(arena: Arena, texts: readonly string[]): { offsets: number; by
 
 function likeMask(arena: Arena, pattern: string, texts: readonly string[], negate = 0): number[] {
   const { offsets, bytes } = putTexts(arena, texts);
-  const { tokens, ends } = compileLike(pattern);
+  const { tokens, borders, ends } = compileLike(pattern);
   const mask = arena.reserve(texts.length);
-  arena.kernels.maskLike(offsets, bytes, texts.length, arena.put(tokens), arena.put(ends), ends.length - 1, negate, mask);
+  arena.kernels.maskLike(offsets, bytes, texts.length, arena.put(tokens), arena.put(borders), arena.put(ends), ends.length - 1, negate, mask);
   return [...arena.read(Uint8Array, mask, texts.length)];
 }
 
@@ -142,14 +142,28 @@ describe("kernels: conditions", function () {
     const draw = (letters: string, most: number): string => Array.from({ length: Math.floor(random() * most) }, () => [...letters][Math.floor(random() * [...letters].length)]!).join("");
     const texts = Array.from({ length: 300 }, () => draw("abé日", 30));
     const { offsets, bytes } = putTexts(arena, texts);
-    const [tokensAt, endsAt, mask] = [arena.reserve(256), arena.reserve(256), arena.reserve(texts.length)];
+    const [tokensAt, bordersAt, endsAt, mask] = [arena.reserve(256), arena.reserve(512), arena.reserve(256), arena.reserve(texts.length)];
     for (let turn = 0; turn < 1_000; turn++) {
       const pattern = draw("abé日%%__", 12);
-      const { tokens, ends } = compileLike(pattern);
+      const { tokens, borders, ends } = compileLike(pattern);
+      new Uint32Array(kernels.memory.buffer, bordersAt, borders.length).set(borders);
       new Uint16Array(kernels.memory.buffer, tokensAt, tokens.length).set(tokens);
       new Uint32Array(kernels.memory.buffer, endsAt, ends.length).set(ends);
-      kernels.maskLike(offsets, bytes, texts.length, tokensAt, endsAt, ends.length - 1, 0, mask);
+      kernels.maskLike(offsets, bytes, texts.length, tokensAt, bordersAt, endsAt, ends.length - 1, 0, mask);
       expectSame(arena.read(Uint8Array, mask, texts.length), Uint8Array.from(texts, (text) => (isLike(text, pattern) ? 1 : 0)));
+    }
+  });
+
+  it("like finds long parts that repeat themselves", () => {
+    const random = ((state) => () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647)(11);
+    const draw = (letters: string, count: number): string => Array.from({ length: count }, () => [...letters][Math.floor(random() * [...letters].length)]!).join("");
+    for (let turn = 0; turn < 200; turn++) {
+      const arena = openArena("low");
+      const [unit, part] = [draw("abé", 1 + turn % 5), draw("aé", 16 + turn % 9)];
+      const long = `${unit.repeat(12)}${part.slice(0, turn % 4)}`;
+      const texts = [unit.repeat(30), `${unit.repeat(11)}x${long}`, `${long.slice(1)}${long}`, draw("aé", 400), `${draw("aé", 300)}${part}${draw("aé", 9)}`];
+      for (const pattern of [`%${long}%`, `%${part}%`, `a%${part}%${unit}`, `%${long}%${part}%`]) expect(likeMask(arena, pattern, texts), pattern).to.deep.equal(texts.map((text) => (isLike(text, pattern) ? 1 : 0)));
+      arena.check();
     }
   });
 
@@ -161,7 +175,7 @@ describe("kernels: conditions", function () {
     expect(likeMask(arena, `${"%a".repeat(500)}%b%`, [text])).to.deep.equal([0]);
     expect(likeMask(arena, `${"%a_".repeat(300)}%b%`, [text])).to.deep.equal([0]);
     expect(likeMask(arena, `${"%aa_aa".repeat(50)}%b%`, [`${text}b`])).to.deep.equal([1]);
-    expect(likeMask(arena, `%${"a".repeat(500)}b%`, [text])).to.deep.equal([0]);
+    expect(likeMask(arena, `%${"a".repeat(9_000)}b%`, [text.repeat(4)])).to.deep.equal([0]);
     expect(likeMask(arena, `%${"_".repeat(500)}b%`, [text])).to.deep.equal([0]);
   });
 });

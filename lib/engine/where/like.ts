@@ -4,6 +4,8 @@
 export interface LikePattern {
   /** Tokens of all parts, one after another: a byte of UTF-8, or 256 for any one code point. */
   readonly tokens: Uint16Array;
+  /** Of each token of a long part without `_`: how many of the part's first tokens end there once more; of others 2^32 - 1. */
+  readonly borders: Uint32Array;
   /** Part p is tokens[ends[p], ends[p + 1]). One part alone must be the whole text; else a text begins with the first, ends with the last, and has the others, none of which is empty, between. */
   readonly ends: Uint32Array;
   /** Bytes that every text begins with that is like it. */
@@ -13,6 +15,9 @@ export interface LikePattern {
 }
 
 const anyOne = 256;
+const none = 0xffff_ffff;
+/** Shorter parts are found faster by trying each place where their first byte is. */
+const longMin = 16;
 
 /** The pattern of a text that does not end in a lone backslash. */
 export function compileLike(pattern: string): LikePattern {
@@ -24,7 +29,7 @@ export function compileLike(pattern: string): LikePattern {
   const first = kept[0]!;
   const fixed = first.includes(anyOne) ? first.slice(0, first.indexOf(anyOne)) : first;
   const isPrefixOnly = kept.length === 2 && kept[1]!.length === 0 && fixed.length === first.length;
-  return { tokens: Uint16Array.from(kept.flat()), ends, prefix: Uint8Array.from(fixed), isPrefixOnly };
+  return { tokens: Uint16Array.from(kept.flat()), borders: Uint32Array.from(kept.flatMap(bordersOf)), ends, prefix: Uint8Array.from(fixed), isPrefixOnly };
 }
 
 function splitPattern(pattern: string): number[][] {
@@ -37,4 +42,15 @@ function splitPattern(pattern: string): number[][] {
     else parts.at(-1)!.push(...new TextEncoder().encode(character === "\\" ? characters[++place] : character));
   }
   return parts;
+}
+
+function bordersOf(part: readonly number[]): number[] {
+  if (part.length < longMin || part.includes(anyOne)) return part.map(() => none);
+  const borders = [0];
+  for (let at = 1, border = 0; at < part.length; at++) {
+    while (border > 0 && part[border] !== part[at]) border = borders[border - 1]!;
+    if (part[border] === part[at]) border += 1;
+    borders.push(border);
+  }
+  return borders;
 }

@@ -53,11 +53,12 @@ function createSetMasker({ values, negate }: Extract<TextTest, { kind: "text-set
 
 function createLikeMasker({ pattern, negate }: Extract<TextTest, { kind: "like" }>, arena: Arena): TextMasker {
   const { kernels } = arena;
-  const { tokens, ends } = pattern;
-  const [tokensAt, endsAt] = [arena.allocate(Math.max(2, tokens.byteLength)), arena.allocate(ends.byteLength)];
+  const { tokens, borders, ends } = pattern;
+  const [tokensAt, bordersAt, endsAt] = [arena.allocate(Math.max(2, tokens.byteLength)), arena.allocate(Math.max(4, borders.byteLength)), arena.allocate(ends.byteLength)];
+  new Uint32Array(kernels.memory.buffer, bordersAt, borders.length).set(borders);
   new Uint16Array(kernels.memory.buffer, tokensAt, tokens.length).set(tokens);
   new Uint32Array(kernels.memory.buffer, endsAt, ends.length).set(ends);
-  return (offsets, bytes, n, mask) => kernels.maskLike(offsets, bytes, n, tokensAt, endsAt, ends.length - 1, negate ? 1 : 0, mask);
+  return (offsets, bytes, n, mask) => kernels.maskLike(offsets, bytes, n, tokensAt, bordersAt, endsAt, ends.length - 1, negate ? 1 : 0, mask);
 }
 
 /** What a test says of every entry of a dictionary. */

@@ -1,7 +1,8 @@
 /**
  * Texts against a pattern of like. The pattern comes cut at its % signs: a first part that a text must begin with, a last
  * one that it must end with, and parts between that follow each other anywhere. Taking each at its leftmost place never
- * spoils a later one, so no text costs more than its length times that of the pattern.
+ * spoils a later one. A long part without _ is searched for by its borders (Knuth, Morris and Pratt), in steps as many as
+ * the text has bytes; others cost at most the length of the text times theirs.
  */
 
 /** A token of a pattern: a byte, or this for any one code point. */
@@ -9,14 +10,14 @@ const anyOne: u32 = 256;
 const nowhere: u32 = 0xffff_ffff;
 
 /** `ends`: parts + 1 uint32, part p is tokens[ends[p], ends[p + 1]). One part alone must be the whole text. */
-export function maskLike(offsets: usize, bytes: usize, n: u32, tokens: usize, ends: usize, parts: u32, negate: u32, mask: usize): void {
+export function maskLike(offsets: usize, bytes: usize, n: u32, tokens: usize, borders: usize, ends: usize, parts: u32, negate: u32, mask: usize): void {
   for (let row: u32 = 0; row < n; row++) {
     const start = load<u32>(offsets + (row << 2)), end = load<u32>(offsets + (row << 2), 4);
-    store<u8>(mask + row, <u8>(<u32>isLike(bytes, start, end, tokens, ends, parts) ^ negate));
+    store<u8>(mask + row, <u8>(<u32>isLike(bytes, start, end, tokens, borders, ends, parts) ^ negate));
   }
 }
 
-function isLike(text: usize, start: u32, end: u32, tokens: usize, ends: usize, parts: u32): bool {
+function isLike(text: usize, start: u32, end: u32, tokens: usize, borders: usize, ends: usize, parts: u32): bool {
   let at = matchAt(text, start, end, tokens, load<u32>(ends), load<u32>(ends, 4));
   if (at == nowhere) return false;
   if (parts == 1) return at == end;
@@ -25,7 +26,8 @@ function isLike(text: usize, start: u32, end: u32, tokens: usize, ends: usize, p
   if (stop == nowhere) return false;
   for (let part: u32 = 1; part < parts - 1; part++) {
     const own = ends + (part << 2);
-    at = findPart(text, at, stop, tokens, load<u32>(own), load<u32>(own, 4));
+    const from = load<u32>(own), to = load<u32>(own, 4);
+    at = load<u32>(borders + (from << 2)) == nowhere ? findPart(text, at, stop, tokens, from, to) : findLong(text, at, stop, tokens, borders, from, to);
     if (at == nowhere) return false;
   }
   return true;
@@ -74,6 +76,30 @@ function findPart(text: usize, at: u32, end: u32, tokens: usize, from: u32, to: 
     const stop = matchAt(text, at, end, tokens, from, to);
     if (stop != nowhere) return stop;
     at = nextPoint(text, at, end);
+  }
+  return nowhere;
+}
+
+/**
+ * The same for a part of bytes alone, in which `borders` has for each token how many of the first tokens of the part end
+ * there once more. A part begins with a code point, so that a match does.
+ */
+function findLong(text: usize, start: u32, end: u32, tokens: usize, borders: usize, from: u32, to: u32): u32 {
+  const count = to - from;
+  const own = tokens + (from << 1), back = borders + (from << 2);
+  const first = <u8>load<u16>(own);
+  let matched: u32 = 0;
+  for (let at = start; at < end; at++) {
+    if (matched == 0) {
+      at = findByte(text, at, end, first);
+      if (at == end) return nowhere;
+      matched = 1;
+    } else {
+      const byte = <u32>load<u8>(text + at);
+      while (matched > 0 && <u32>load<u16>(own + (matched << 1)) != byte) matched = load<u32>(back + ((matched - 1) << 2));
+      matched += <u32>(<u32>load<u16>(own + (matched << 1)) == byte);
+    }
+    if (matched == count) return at + 1;
   }
   return nowhere;
 }
