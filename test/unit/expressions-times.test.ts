@@ -145,5 +145,9 @@ describe("times in expressions", () => {
   it("a bucket that would begin before all timestamps is OVERFLOW", () => {
     expect(() => compute("date_trunc('year', t)", [-(2n ** 63n)])).to.throw(/does not fit timestamp/).with.property("code", "OVERFLOW");
     expect(() => compute("date_trunc('day', t, 'Asia/Kathmandu')", [2n ** 63n - 1n])).to.throw(/does not fit timestamp/).with.property("code", "OVERFLOW");
+    for (const text of ["date_trunc('week', t)", "date_trunc('month', t)", "date_trunc('year', t)", "time_bucket('7 days', t)"]) {
+      expect(() => compute(text, [-(2n ** 31n)], "date"), text).to.throw(/does not fit date/).with.property("code", "OVERFLOW");
+      expect(compute(text, [-(2n ** 31n) + 400n], "date"), text).to.have.length(1);
+    }
   });
 });

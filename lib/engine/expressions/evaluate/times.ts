@@ -104,11 +104,14 @@ function createFloor(expr: Expression, dtype: "timestamp" | "date", { months, ns
   const { kernels } = binding.arena;
   const target = pageOf(binding);
   const steps = dtype === "date" ? dayNs : 1n;
+  const { least, greatest } = keptRange(dtype);
   return (pointer, nulls, rows) => {
     const stoppedAt = months > 0n
       ? kernels.exprFloorMonths(pointer, nulls, rows, dayNs / steps, months, target())
       : kernels.exprFloorI64(pointer, nulls, rows, ns / steps, originNs / steps, target());
-    requireFits(stoppedAt, rows, expr, dtype);
+    // Days are kept in 64 bits, of which dates have half.
+    const isDate = dtype !== "date" || kernels.areWithinI64(target(), rows, least, greatest) === 1;
+    requireFits(isDate ? stoppedAt : 0, rows, expr, dtype);
     return target();
   };
 }
