@@ -1,7 +1,7 @@
 /**
  * The rows of one shard that a query selects, in slices of bounded size. A slice says from which place in the shard it is
  * and where the next one goes on, so that any task of the query can go on where another ended. Places are rows of the
- * shard; where the query wants the first rows of an order they are places among the rows that the shard keeps for it.
+ * shard; where the query wants a few first rows of an order they are places among the rows that the shard keeps for it.
  */
 import { BquerydError } from "../../base/errors.js";
 import { chunkRows } from "../../columns/dtypes.js";
@@ -31,6 +31,8 @@ export interface RowBudget {
 
 /** Rows of one slice. */
 const sliceRowsMax = 65_536;
+/** A shard keeps the first rows of an order where they are at most one in so many. */
+const keptShareMin = 8;
 /** Bytes of one slice, but for one of a single row. */
 const sliceBytesMax = 2 * 1024 * 1024;
 
@@ -43,9 +45,15 @@ export function scanRows(table: ScanTable, query: Query, context: ScanContext, f
     const columns = rowSpecs(scan.query).map(({ expr }) => bind(expr, scan));
     const none: Rows = { count: 0, columns: columns.map(({ dtype }) => ({ values: blankValues(dtype, 0), isNull: null })) };
     const source: Source = { scan, taker: createRowTaker(columns, scan), none };
-    if (query.order.length > 0 && query.limit !== null) return sendKept(keepFirst(source), from, budget, emit);
+    if (keepsFirst(query, table.rows)) return sendKept(keepFirst(source), from, budget, emit);
     return sendInTurn(source, from, budget, emit);
   });
+}
+
+/** Each task finds the first rows anew: where they are many, sending all of them in turn is less work. */
+function keepsFirst({ order, limit, offset }: Query, rows: number): boolean {
+  if (order.length === 0 || limit === null) return false;
+  return offset + limit <= sliceRowsMax || (offset + limit) * keptShareMin <= rows;
 }
 
 interface Source {
