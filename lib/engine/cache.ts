@@ -110,18 +110,14 @@ export class ColumnCache {
 
   #ownerOf({ name, generation }: Pick<Table, "name" | "generation">, column: TableColumn): ColumnChunks {
     const key = JSON.stringify([name, generation, column.name]);
-    let owner = this.#owners.get(key);
-    if (owner === undefined) {
-      owner = { key, shard: name, column: column.name, chunkCount: column.chunkCount, cached: 0 };
-      this.#owners.set(key, owner);
-    }
-    return owner;
+    return this.#owners.get(key) ?? { key, shard: name, column: column.name, chunkCount: column.chunkCount, cached: 0 };
   }
 
   /** False when all that could give way is pinned. */
   #keep(entry: Entry): boolean {
     while (this.#usedBytes + bytesOf(entry) > this.#limitBytes) if (!this.#evictOne()) return false;
     this.#entries.set(entry.key, entry);
+    this.#owners.set(entry.owner.key, entry.owner);
     this.#usedBytes += bytesOf(entry);
     entry.owner.cached += 1;
     if (entry.owner.cached === entry.owner.chunkCount) this.#changed.add(entry.owner.shard);

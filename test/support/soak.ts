@@ -13,7 +13,7 @@ import { storeTable } from "./random/store.js";
 import { drawTable, type FilledTable } from "./random/tables.js";
 import { until } from "./until.js";
 
-/** What a worker held after a tenth of the queries, at least the first thousand, and after all; bytes. */
+/** What a worker held after the first thousand queries, and after all; bytes. */
 export interface SoakReport {
   readonly queries: number;
   /** Queries refused, because a whole number left its dtype or the groups the little memory there is. */
@@ -24,6 +24,8 @@ export interface SoakReport {
 }
 
 const tableCount = 8;
+/** So many queries are drawn and then asked again and again: after two rounds whatever one needs at most has been needed before. */
+const roundQueries = 500;
 /** Before that, code is still being compiled and the memory set aside for queries touched for the first time. */
 const warmQueries = 1_000;
 /** Queries over which the least that is held counts: between collections of garbage it goes up and down. */
@@ -31,7 +33,7 @@ const windowQueries = 200;
 const growthShareMax = 0.05;
 const growthBytesMax = 20 * 2 ** 20;
 
-/** Asks one worker so many random queries over a few random tables, one after another. */
+/** Asks one worker so many queries, rounds of random ones over a few random tables, one after another. */
 export async function soakWorker({ count, seed }: { count: number; seed: number }): Promise<SoakReport> {
   const dataDir = await mkdtemp(join(tmpdir(), "bqueryd-soak-"));
   const random = seededRandom(seed);
@@ -46,15 +48,17 @@ export async function soakWorker({ count, seed }: { count: number; seed: number 
       await until("all tables are known", async () => ((await rpc.files()) as unknown[]).length >= tableCount);
       const report = { queries: 0, refused: 0, earlyBytes: 0, lateBytes: 0, failure: undefined as string | undefined };
       const coverage = openCoverage({});
-      const early = Math.min(count, Math.max(warmQueries, Math.floor(count / 10)));
+      const early = Math.min(count, warmQueries);
+      const round = Array.from({ length: roundQueries }, () => {
+        const table = oneOf(random, tables);
+        return { tables: table.name, ...drawQuery(random, table, coverage) };
+      });
       const [earlyBytes, lateBytes]: [number[], number[]] = [[], []];
       for (; report.queries < count && report.failure === undefined; report.queries++) {
         if (report.queries % 10 === 0 && report.queries >= early - windowQueries && report.queries < early) earlyBytes.push(residentBytes(workers[0]!.pid));
         if (report.queries % 10 === 0 && report.queries >= count - windowQueries) lateBytes.push(residentBytes(workers[0]!.pid));
-        const table = oneOf(random, tables);
-        const query = drawQuery(random, table, coverage);
         try {
-          await rpc.groupby({ tables: table.name, ...query });
+          await rpc.groupby(round[report.queries % roundQueries]!);
         } catch (error) {
           if (error instanceof BquerydError && (error.code === "OVERFLOW" || error.code === "MEMORY_LIMIT")) report.refused += 1;
           else report.failure = `seed ${seed}, query ${report.queries}: ${String(error)}`;
