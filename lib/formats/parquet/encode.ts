@@ -11,7 +11,6 @@
  */
 import { compress } from "@mongodb-js/zstd";
 import type { Encoding } from "hyparquet";
-import { mapBounded } from "../../base/bounded.js";
 import { isBitSet } from "../../columns/bits.js";
 import type { Batch } from "../../columns/dtypes.js";
 import type { Texts } from "../../columns/texts.js";
@@ -41,21 +40,19 @@ export interface EncodedColumn {
 /** A value of a statistic. */
 export type Extreme = number | bigint | boolean;
 
-/** What they hold before compression lies in memory besides them. */
-const pagesAtOnce = 2;
-
 /** Encodes runs of rows of one column; with `optional` they may hold nulls. */
 export async function encodeColumn(batches: readonly Batch[], optional: boolean): Promise<EncodedColumn> {
   const dense = batches.map(dropNulls);
   const dictionary = planDictionary(dense);
-  const dictionaryPages = dictionary === null ? [] : [await packPage("dictionary", dictionary.count, "PLAIN", [dictionary.bytes])];
-  const dataPages = await mapBounded(batches, pagesAtOnce, (batch, at) => {
+  const pages = dictionary === null ? [] : [await packPage("dictionary", dictionary.count, "PLAIN", [dictionary.bytes])];
+  for (const [at, batch] of batches.entries()) {
     const levels = optional ? encodeLevels(batch) : [];
     const values = dictionary === null ? [encodePlain(dense[at]!)] : dictionary.encode(dense[at]!);
-    return packPage("data", batch.rows, dictionary === null ? "PLAIN" : "RLE_DICTIONARY", [...levels, ...values]);
-  });
+    // One after another: what a page holds before compression lies in memory besides it.
+    pages.push(await packPage("data", batch.rows, dictionary === null ? "PLAIN" : "RLE_DICTIONARY", [...levels, ...values]));
+  }
   const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
-  return { pages: [...dictionaryPages, ...dataPages], rows, nulls: rows - dense.reduce((sum, batch) => sum + batch.rows, 0), extremes: extremesOf(dense) };
+  return { pages, rows, nulls: rows - dense.reduce((sum, batch) => sum + batch.rows, 0), extremes: extremesOf(dense) };
 }
 
 async function packPage(kind: EncodedPage["kind"], count: number, encoding: Encoding, parts: readonly Uint8Array[]): Promise<EncodedPage> {
