@@ -6,6 +6,7 @@ import { limits } from "../../base/limits.js";
 import { suggestion } from "../../base/nearest.js";
 import { badQuery } from "../query/bad-query.js";
 import type { Literal } from "../query/literal.js";
+import { joinConditions } from "./connective.js";
 import { is, openCursor, type Cursor } from "./cursor.js";
 import { arityOf, functionNames, isFunctionName } from "./functions.js";
 import type { Token } from "./lexer.js";
@@ -57,12 +58,6 @@ function asCondition(parsed: Parsed): Condition {
   return relation(expr, "==", { kind: "literal", value: true });
 }
 
-/** Parts under one connective: those of the same kind are taken in, one alone stands for itself. */
-function join(kind: "and" | "or", parts: readonly Condition[]): Condition {
-  const flat = parts.flatMap((part) => (part.kind === kind ? part.parts : [part]));
-  return flat.length === 1 ? flat[0]! : { kind, parts: flat };
-}
-
 function parseOr(cursor: Cursor): Parsed {
   return parseJoined(cursor, "or", () => parseJoined(cursor, "and", () => parseNot(cursor)));
 }
@@ -72,7 +67,7 @@ function parseJoined(cursor: Cursor, kind: "and" | "or", parsePart: () => Parsed
   if (!is(cursor.peek(), kind)) return first;
   const parts = [asCondition(first)];
   while (cursor.accept(kind)) parts.push(asCondition(parsePart()));
-  return { condition: join(kind, parts) };
+  return { condition: joinConditions(kind, parts) };
 }
 
 function parseNot(cursor: Cursor): Parsed {
@@ -115,7 +110,7 @@ function parseTest(cursor: Cursor, left: Parsed): Condition | undefined {
     const low = asValue(parseSum(cursor));
     cursor.require("and");
     const high = asValue(parseSum(cursor));
-    return join("and", [relation(asValue(left), ">=", low), relation(asValue(left), "<=", high)]);
+    return joinConditions("and", [relation(asValue(left), ">=", low), relation(asValue(left), "<=", high)]);
   }
   return cursor.accept("like") ? parseLike(cursor, asValue(left)) : undefined;
 }
@@ -137,7 +132,7 @@ function parseIn(cursor: Cursor, operand: Expression): Condition {
   const others = values.filter((value) => value.kind !== "literal" || value.value === null);
   const parts: Condition[] = others.map((value) => ({ kind: "relate", left: operand, op: "==", right: value }));
   if (literals.length > 0) parts.unshift({ kind: "compare", operand, op: "in", values: literals });
-  return join("or", parts);
+  return joinConditions("or", parts);
 }
 
 function parseSum(cursor: Cursor): Parsed {

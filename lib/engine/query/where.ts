@@ -1,5 +1,6 @@
 /** Where lists: what a caller writes as terms becomes a condition, and a condition is written as such a list again. */
 import { limits } from "../../base/limits.js";
+import { joinConditions } from "../expressions/connective.js";
 import { negate } from "../expressions/negate.js";
 import { parseCondition, parseExpression } from "../expressions/parse.js";
 import { printExpression } from "../expressions/print.js";
@@ -44,13 +45,7 @@ function parseList(what: string, list: unknown, budget: Budget, depth: number): 
   if (!Array.isArray(list)) throw badQuery(`${what} is ${show(list)}; give a list of terms [column, op, value]`);
   if (isTerm(list)) throw badQuery(`${what} is the one term ${show(list)}; give a list of terms: [${show(list)}]`);
   if (list.length > limits.termsMax) throw badQuery(`${what} has ${list.length} terms; the limit is ${limits.termsMax}`);
-  return join("and", list.map((term: unknown) => parseTerm(term, budget, depth)));
-}
-
-/** Parts under one connective: those of the same kind are taken in, one alone stands for itself. */
-function join(kind: "and" | "or", parts: readonly Condition[]): Condition {
-  const flat = parts.flatMap((part) => (part.kind === kind ? part.parts : [part]));
-  return flat.length === 1 ? flat[0]! : { kind, parts: flat };
+  return joinConditions("and", list.map((term: unknown) => parseTerm(term, budget, depth)));
 }
 
 function parseTerm(term: unknown, budget: Budget, depth: number): Condition {
@@ -64,7 +59,7 @@ function parseTerm(term: unknown, budget: Budget, depth: number): Condition {
   if (name === "not") return negate(isListOfTerms(inner) ? parseList("not", inner, budget, depth + 1) : parseTerm(inner, budget, depth + 1));
   if (!Array.isArray(inner)) throw badQuery(`'${name}' has ${show(inner)}; give a list of terms`);
   if (inner.length > limits.termsMax) throw badQuery(`'${name}' has ${inner.length} terms; the limit is ${limits.termsMax}`);
-  return join(name, inner.map((part: unknown) => parseTerm(part, budget, depth + 1)));
+  return joinConditions(name, inner.map((part: unknown) => parseTerm(part, budget, depth + 1)));
 }
 
 /** A list of terms may begin with text, as a term does with its column: a term goes on with an op. */

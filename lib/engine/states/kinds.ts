@@ -3,12 +3,11 @@ import { bagState, type BagState } from "./bag.js";
 import { comomentsState, type Comoments } from "./comoments.js";
 import { countState, type Counts } from "./count.js";
 import { ddsketchState, type DdsketchState } from "./ddsketch.js";
-import { firstState, lastState, type Ends } from "./ends.js";
-import { maxState, minState, type Extremes } from "./extreme.js";
 import { hyperloglogState, type HyperloglogState } from "./hyperloglog.js";
 import { largestState, type LargestState } from "./largest.js";
 import { histogramState, type Histogram } from "./histogram.js";
 import { momentsState, type Moments } from "./moments.js";
+import { firstState, lastState, maxState, minState, type Picked } from "./picked.js";
 import { runsState, type RunsState } from "./runs.js";
 import type { StateDefinition } from "./state.js";
 import { sumState, type FloatSums, type WholeSums } from "./sum.js";
@@ -19,10 +18,10 @@ export type StateColumn =
   | Counts
   | WholeSums
   | FloatSums
-  | Extremes<"min">
-  | Extremes<"max">
-  | Ends<"first">
-  | Ends<"last">
+  | Picked<"min">
+  | Picked<"max">
+  | Picked<"first">
+  | Picked<"last">
   | Moments
   | Comoments
   | Histogram
