@@ -16,9 +16,15 @@ export function packArrays(description: Description, arrays: readonly AnyArray[]
   bytes.set(head, 4);
   for (const array of arrays) {
     bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), at);
+    if (array instanceof Float64Array) unifyNaNs(new Float64Array(bytes.buffer, at, array.length));
     at += padded(array.byteLength);
   }
   return bytes;
+}
+
+/** One form of NaN in place of the many: which of them arithmetic gives differs between compiled code and code that is not yet. */
+function unifyNaNs(values: Float64Array): void {
+  for (let k = 0; k < values.length; k++) if (values[k] !== values[k]) values[k] = NaN;
 }
 
 /**

@@ -47,6 +47,15 @@ describe("partials", () => {
     expect(finished(merged)).to.deep.equal([["a", 1n, "1", 1], ["b", 10n, null, 10], ["c", 22n, "2", 11], [null, 30n, null, 30]]);
   });
 
+  it("have one form of NaN, which arithmetic gives with either sign", () => {
+    const bytesOf = (bits: bigint): Uint8Array => {
+      const means = new Float64Array(1);
+      new BigUint64Array(means.buffer)[0] = bits;
+      return encodePartial({ groups: 1, keys: [], rows: Float64Array.of(1), states: [{ kind: "moments", counts: Float64Array.of(1), means, squares: Float64Array.of(0) }] });
+    };
+    expect(bytesOf(0xfff8_0000_0000_0000n)).to.deep.equal(bytesOf(0x7ff8_0000_0000_0000n));
+  });
+
   it("compare strings by bytes even when a prefix", () => {
     const merged = mergePartials(partial(["a", "ab"], [1n, 2n]), partial(["", "aa", "é"], [3n, 4n, 5n]));
     expect(finished(merged).map((row) => row[0])).to.deep.equal(["", "a", "aa", "ab", "é"]);
