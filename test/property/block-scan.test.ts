@@ -80,7 +80,7 @@ describe("scanning several shards at once", function () {
   it("gives the bytes of the shards scanned apart and merged", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "bqueryd-blocks-"));
     const random = seededRandom(seed);
-    const options = { dataDir, cacheBytes: 8 * 2 ** 20, queryBytes: 64 * 2 ** 20, partialCacheBytes: 2 ** 20 };
+    const options = { dataDir, cacheBytes: 8 * 2 ** 20, queryBytes: 256 * 2 ** 20, partialCacheBytes: 2 ** 20 };
     const [atOnce, apart] = [createEngine({ ...options, blockGroupsMin: 0 }), createEngine({ ...options, blockGroupsMin: Infinity })];
     let [several, scannedAtOnce] = [0, 0];
     try {

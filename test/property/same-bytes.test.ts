@@ -60,7 +60,7 @@ describe("the partial of every measure", function () {
     const random = seededRandom(seed);
     const engines: Engine[] = [];
     try {
-      for (let k = 0; k < Math.max(...engineCounts); k++) engines.push(createEngine({ dataDir, cacheBytes: 8 * 2 ** 20, queryBytes: 96 * 2 ** 20, partialCacheBytes: 4 * 2 ** 20 }));
+      for (let k = 0; k < Math.max(...engineCounts); k++) engines.push(createEngine({ dataDir, cacheBytes: 8 * 2 ** 20, queryBytes: 256 * 2 ** 20, partialCacheBytes: 4 * 2 ** 20 }));
       for (let number = 0; number < 6; number++) {
         const table = drawTable(random, `t${number}`, 9);
         const shards = await storeTable(random, dataDir, table);
