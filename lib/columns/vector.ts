@@ -6,7 +6,8 @@
  * - `int` (whole numbers, bool, timestamp, date; uint64 as v - 2^63): row i is `base + step * code[i]`, where `code` is
  *   unsigned of `width` 1, 2 or 4 bytes; or, for width 8, the int64 itself (base 0, step 1). The base of codes is the
  *   minimum of the chunk. A constant chunk has width 1, codes all 0, base = value.
- * - `float`: float64 of width 8, float32 as well.
+ * - `float`: float64 of width 8, float32 as well. With an `exponent`, row i is the float64 nearest to k / 10^exponent for some
+ *   whole k of at most 2^52.
  * - `code`: unsigned dictionary codes of width 1, 2 or 4 (order of first appearance, not rank), all below the
  *   dictionary's count.
  * - `text`: plain texts: `values` points at rows + 1 uint32 offsets into the bytes at `text`.
@@ -22,6 +23,8 @@ export interface Vector {
   readonly values: number;
   readonly base: bigint;
   readonly step: bigint;
+  /** Of floats; absent where none is known. */
+  readonly exponent?: number | undefined;
   readonly nulls: number;
   readonly nullCount: number;
   readonly text: number;

@@ -32,7 +32,7 @@ function nullColumn(name: string, dtype: Dtype, rows: number): TableColumn {
   return {
     name, dtype, nullable: true, rows, chunkCount: Math.ceil(rows / chunkRows),
     chunkKey: (chunk) => `nulls ${dtype} ${rowsOf(chunk)}`,
-    statistics: (chunk) => ({ rows: rowsOf(chunk), nullCount: rowsOf(chunk), minimum: null, maximum: null, truncated: false, storedBytes: 0 }),
+    statistics: (chunk) => ({ rows: rowsOf(chunk), nullCount: rowsOf(chunk), minimum: null, maximum: null, truncated: false, storedBytes: 0, isDecimal: dtype === "float64" }),
     dictionary: () => null,
     decode: (chunk, heap, allocate) => nullVector(dtype, rowsOf(chunk), heap, allocate),
   };

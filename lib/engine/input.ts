@@ -15,6 +15,8 @@ export interface Run {
   readonly values: number;
   readonly base: bigint;
   readonly step: bigint;
+  /** Of floats, as in Vector. */
+  readonly exponent?: number | undefined;
   /** Bitmap of null rows, or 0. */
   readonly nulls: number;
   /** The int64 or code that null rows hold; their float is 0. */
@@ -82,7 +84,7 @@ export function createInputMaker(arena: Arena, strings: ShardStrings): InputMake
     const { values, nulls } = gather(column, vector, index, rows);
     const nullValue = nulls === 0 || vector.kind === "float" ? 0n : nullValueOf(column, vector, chunk);
     const isFloat = vector.kind === "float";
-    return { kind: vector.kind, rows, width: vector.width, values, base: isFloat ? 0n : vector.base, step: isFloat ? 1n : vector.step, nulls, nullValue };
+    return { kind: vector.kind, rows, width: vector.width, values, base: isFloat ? 0n : vector.base, step: isFloat ? 1n : vector.step, exponent: vector.exponent, nulls, nullValue };
   }
 
   return {

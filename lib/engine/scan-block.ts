@@ -10,7 +10,7 @@ import type { Partial } from "./partial.js";
 import { columnsOf, type Query } from "./query/query.js";
 import { stopIfAsked, withScan, type ScanContext, type ScanTable } from "./scan.js";
 import { bindQuery, planScan, scanChunks, takePartial, type BoundQuery, type ScanPlan } from "./scan-plan.js";
-import { fewSlotsMax } from "./states/accumulate-sum.js";
+import { fewSlotsMax } from "./states/slab.js";
 import { canSpanInputs, canSpanShards, needsLeaves, spannedBytes } from "./states/spanning.js";
 
 /** The partial of the first shards of a block: of all, or of the first alone where it pays to scan each apart. */
@@ -65,7 +65,7 @@ function scanPart(plan: ScanPlan, { chunks, firstChunk }: JoinedPart, ordinal: n
   for (const state of plan.states) state.endShard?.(ordinal);
 }
 
-/** Cells of a shard are added up in an order that hashing may change; see createFloatSum. */
+/** Cells of a shard are added up in an order that hashing may change; see createPairSum. */
 function refuseHashed(bound: BoundQuery): BlockRefusal | undefined {
   return hasLeaves(bound) ? "never" : undefined;
 }

@@ -85,6 +85,15 @@ export interface GroupKernels {
   sumSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, sums: Pointer): void;
   /** The same, in an order of additions that depends on which rows share a slot and not on the numbers of slots. */
   sumManySlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, sums: Pointer): void;
+  /**
+   * Exact sums of float64 that are k / `scale`, whole |k| below 2^51: sums[slot] += k, int64 a slot (the caller knows that it cannot
+   * overflow). Null rows hold 0.0.
+   */
+  sumDecimalSlots(slots: Pointer, values: Pointer, n: number, scale: number, sums: Pointer): void;
+  /** The same into one int64. */
+  totalDecimals(values: Pointer, n: number, scale: number, sum: Pointer): void;
+  /** The int64 k of float64 that are k / `scale`, as decimalKeys found it. */
+  decimalKeysAt(values: Pointer, n: number, scale: number, target: Pointer): void;
   /** Adds the sums of later rows to those of earlier ones, slot by slot, as partials of sums are merged. */
   mergeSumsF64(earlier: Pointer, later: Pointer, n: number): void;
   /** least[slot] = min(least[slot], base + step * code); the caller fills least with the greatest int64 before. */

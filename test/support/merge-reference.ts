@@ -3,6 +3,7 @@ import type { Partial, PartialKey } from "../../lib/engine/partial.js";
 import { codesOf } from "../../lib/engine/partial.js";
 import type { Comoments } from "../../lib/engine/states/comoments.js";
 import type { StateColumn } from "../../lib/engine/states/kinds.js";
+import type { DecimalSums } from "../../lib/engine/states/decimal-sums.js";
 import type { Moments } from "../../lib/engine/states/moments.js";
 import type { SeenValues } from "../../lib/engine/states/seen-values.js";
 import { bigintSum, limbsOf, type IntSums } from "../../lib/engine/states/whole-sums.js";
@@ -78,7 +79,7 @@ function mergeState(a: StateColumn, b: StateColumn, sources: Sources, left: Part
   }
   if (a.kind === "sum" && b.kind === "sum") {
     if ("sums" in a && "sums" in b) return { ...a, sums: wholeSums(a.sums, b.sums, sources) };
-    if ("pairs" in a && "pairs" in b) return { ...a, pairs: floatSums(a.pairs, b.pairs, sources) };
+    if ("pairs" in a && "pairs" in b) return { ...a, decimals: decimalSums(a.decimals, b.decimals, sources), pairs: floatSums(a.pairs, b.pairs, sources) };
   }
   if (a.kind === "moments" && b.kind === "moments") return moments(a, b, sources);
   if (a.kind === "comoments" && b.kind === "comoments") return comoments(a, b, sources);
@@ -92,7 +93,18 @@ function wholeSums(a: IntSums, b: IntSums, { left, right }: Sources): IntSums {
   return isExact ? Float64Array.from(sums, Number) : Uint32Array.from(sums.flatMap((sum) => [...limbsOf(sum)]));
 }
 
-function floatSums(a: Float64Array, b: Float64Array, { left, right }: Sources): Float64Array {
+/** What a side lacks of some places is nothing. */
+function decimalSums(a: readonly DecimalSums[], b: readonly DecimalSums[], sources: Sources): DecimalSums[] {
+  const of = (all: readonly DecimalSums[], places: number, groups: readonly number[]): IntSums => all.find((sums) => sums.places === places)?.sums ?? new Float64Array(Math.max(0, ...groups) + 1);
+  const places = [...new Set([...a, ...b].map((sums) => sums.places))].sort((x, y) => x - y);
+  return places.map((each) => ({ places: each, sums: wholeSums(of(a, each, sources.left), of(b, each, sources.right), sources) }));
+}
+
+function floatSums(a: Float64Array | null, b: Float64Array | null, { left, right }: Sources): Float64Array | null {
+  if (a === null || b === null) {
+    const [some, at] = a === null ? [b, right] : [a, left];
+    return some && Float64Array.from(at.flatMap((i) => (i >= 0 ? [some[2 * i]!, Number.isFinite(some[2 * i]!) ? some[2 * i + 1]! : 0] : [0, 0])));
+  }
   return Float64Array.from(left.flatMap((i, k) => {
     const j = right[k]!;
     const [x, y] = [i >= 0 ? a[2 * i]! : 0, j >= 0 ? b[2 * j]! : 0];

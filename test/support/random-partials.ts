@@ -82,7 +82,11 @@ function makeStates(random: Random, groups: number, values: readonly Column[], {
     { kind: "count", counts: isNullable ? counts() : null },
     { kind: "sum", dtype: "int64", sums },
     { kind: "sum", dtype: "int64", sums: floats(() => (huge ? Number(whole()) : Math.floor(random() * 1000))) },
-    { kind: "sum", dtype: "float64", pairs: Float64Array.from({ length: 2 * groups }, (_, at) => (at % 2 === 0 ? special() : random() * 1e-9)) },
+    {
+      kind: "sum", dtype: "float64",
+      decimals: [0, 2, 6].filter(() => random() < 0.5).map((places) => ({ places, sums: huge && random() < 0.5 ? limbs(groups, () => whole() << 40n) : floats(() => Math.floor(random() * 1e9)) })),
+      pairs: random() < 0.3 ? null : Float64Array.from({ length: 2 * groups }, (_, at) => (at % 2 === 0 ? special() : random() * 1e-9)),
+    },
     ...values.map(({ domain, count }, place): StateColumn => ({
       kind: kinds[place]!, seen: Uint8Array.from({ length: groups }, () => (isNullable ? Math.floor(random() * 2) : 1)),
       values: pick(domain, domain, Int32Array.from({ length: groups }, () => Math.floor(random() * count))),

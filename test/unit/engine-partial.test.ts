@@ -143,9 +143,9 @@ describe("sums", () => {
 
   it("of floats keep what rounding leaves out", () => {
     const merge = (a: number[], b: number[]): number => {
-      const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum", dtype: "float64", pairs: Float64Array.from(pair) }] });
+      const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum", dtype: "float64", decimals: [], pairs: Float64Array.from(pair) }] });
       const state = mergePartials(of(a), of(b)).states[0]!;
-      return "pairs" in state ? floatSums(state.pairs)[0]! : NaN;
+      return "pairs" in state ? floatSums(state, 1)[0]! : NaN;
     };
     expect(merge([1e16, 1], [-1e16, 0])).to.equal(1);
     expect(merge([Infinity, 0], [1, 0])).to.equal(Infinity);

@@ -1,6 +1,7 @@
 /** Whole numbers and floats, from the raw bytes of a chunk. */
 import { highestCode, readValues, requireWidth, takeValues, viewOf, type ChunkSource, type Payload, type Room, type SharedPages, type Values } from "./room.js";
-import { codeWidth, decimalExponentMax, decimalMax, narrowedParameterBytes } from "../files/payload.js";
+import { codeWidth, decimalExponent, decimalExponentMax, decimalMax, narrowedParameterBytes } from "../files/payload.js";
+import type { Vector } from "../vector.js";
 
 /** The whole numbers of a chunk, verified against its extremes. */
 export function decodeInts(source: ChunkSource, room: Room, payload: Payload, pages: SharedPages): Values {
@@ -74,14 +75,14 @@ export function decodeFloats(source: ChunkSource, room: Room, payload: Payload, 
     const values = room.keep(8 * rows);
     kernels.fillF64(values, rows, value);
     if (nulls !== 0) kernels.fillNullsF64(values, nulls, rows, 0);
-    return { width: 8, values };
+    return { width: 8, values, exponent: decimalExponent(value) };
   }
-  const values = encoding === "decimal" ? decodeDecimals(source, room, payload) : decodePlainFloats(source, room, payload);
+  const { values, exponent } = encoding === "decimal" ? decodeDecimals(source, room, payload) : { values: decodePlainFloats(source, room, payload) };
   // Null rows hold 0.0, which need not lie between the extremes.
   if (nulls !== 0) kernels.fillNullsF64(values, nulls, rows, minimum);
   if (kernels.areWithinF64(values, rows, minimum, maximum) === 0) source.fail("a value is outside its statistics");
   if (nulls !== 0) kernels.fillNullsF64(values, nulls, rows, 0);
-  return { width: 8, values };
+  return { width: 8, values, exponent };
 }
 
 function decodePlainFloats(source: ChunkSource, room: Room, payload: Payload): number {
@@ -93,7 +94,8 @@ function decodePlainFloats(source: ChunkSource, room: Room, payload: Payload): n
   return values;
 }
 
-function decodeDecimals(source: ChunkSource, room: Room, payload: Payload): number {
+/** The quotient of a float32 is rounded once more, and so is no decimal of this exponent. */
+function decodeDecimals(source: ChunkSource, room: Room, payload: Payload): Pick<Vector, "values" | "exponent"> {
   const { kernels } = room.heap;
   const { rows } = source;
   const { base, step, width, exponent, floatBytes, codesAt } = readParameters(source, room, payload);
@@ -107,5 +109,5 @@ function decodeDecimals(source: ChunkSource, room: Room, payload: Payload): numb
     case 2: kernels.decimalU16(codes, rows, base, step, exponent, single, values); break;
     case 4: kernels.decimalU32(codes, rows, base, step, exponent, single, values);
   }
-  return values;
+  return { values, exponent: single === 0 ? exponent : undefined };
 }

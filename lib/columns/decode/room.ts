@@ -42,7 +42,7 @@ export interface SharedPages {
 }
 
 /** The part of a vector that depends on the encoding. */
-export type Values = Pick<Vector, "width" | "values"> & Partial<Pick<Vector, "base" | "step" | "text">>;
+export type Values = Pick<Vector, "width" | "values"> & Partial<Pick<Vector, "base" | "step" | "text" | "exponent">>;
 
 /** `count` values in a block of the vector, unshuffled. */
 export function takeValues(source: ChunkSource, room: Room, at: number, count: number, width: number): number {

@@ -28,6 +28,16 @@ export const decimalExponentMax = 18;
 /** Decimals have a magnitude of at most 2^52 before the division, so that base, step and code stay exact in float64. */
 export const decimalMax = 1n << 52n;
 
+/** The least exponent of a decimal of less than 2^51 that a value is, bit for bit; undefined where it is none. */
+export function decimalExponent(value: number): number | undefined {
+  for (let exponent = 0, scale = 1; exponent <= decimalExponentMax; exponent++, scale *= 10) {
+    const key = Math.round(value * scale);
+    if (!(Math.abs(key) < 2 ** 51)) return undefined;
+    if (key / scale === value) return exponent;
+  }
+  return undefined;
+}
+
 /** Bytes of the null bitmap of a chunk: none when no row is null. */
 export function bitmapBytes(nullCount: number, rows: number): number {
   return nullCount === 0 ? 0 : Math.ceil(rows / 8);

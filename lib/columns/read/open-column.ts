@@ -6,6 +6,7 @@ import { chunkRows } from "../dtypes.js";
 import { vectorKind } from "../files/encodings.js";
 import { corruptFooter, type Footer, type FooterColumn, type FooterSegment } from "../files/footer.js";
 import { decodeIndex, type ChunkRecord } from "../files/index.js";
+import { decimalExponent } from "../files/payload.js";
 import type { TableFiles } from "./table-files.js";
 import type { Dictionary } from "../files/dictionary.js";
 import type { TableColumn } from "./table.js";
@@ -50,8 +51,9 @@ export function openColumn(footer: Footer, column: FooterColumn, files: TableFil
       return `${kind}/${column.dictionary === null ? "" : footer.dictionaries[column.dictionary]!.file}/${segment.data}/${segment.index}/${within}/${rowsOf(chunk)}`;
     },
     statistics(chunk) {
-      const { minimum, maximum, truncated, nullCount, storedBytes } = place(chunk).record;
-      return { rows: rowsOf(chunk), nullCount, minimum, maximum, truncated, storedBytes };
+      const { record } = place(chunk);
+      const { minimum, maximum, truncated, nullCount, storedBytes } = record;
+      return { rows: rowsOf(chunk), nullCount, minimum, maximum, truncated, storedBytes, isDecimal: column.dtype === "float64" && areDecimals(record) };
     },
     dictionary: () => (dictionary ??= readDictionary(footer, column, files)),
     decode(chunk, heap, allocate) {
@@ -61,6 +63,10 @@ export function openColumn(footer: Footer, column: FooterColumn, files: TableFil
       return decodeChunk({ kind, rows: rowsOf(chunk), record, dictionaryCount, load, fail }, heap, allocate);
     },
   };
+}
+
+function areDecimals({ encoding, minimum }: ChunkRecord): boolean {
+  return encoding === "decimal" || minimum === null || (encoding === "constant" && typeof minimum === "number" && decimalExponent(minimum) !== undefined);
 }
 
 /** A CORRUPT_CHUNK error: what is wrong with a chunk, and what to do. */

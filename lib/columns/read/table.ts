@@ -14,6 +14,8 @@ export interface ChunkStatistics {
   readonly maximum: bigint | number | Uint8Array | null;
   /** For texts: an extreme was cut; it prunes (minimum is a lower bound, maximum an upper bound), and answers nothing. */
   readonly truncated: boolean;
+  /** Of float64: the vector of the chunk has an exponent, or all its rows are null. */
+  readonly isDecimal?: boolean;
   /** Bytes on disk. */
   readonly storedBytes: number;
 }

@@ -16,7 +16,7 @@ export const sumMeasure: MeasureDefinition = {
   finish(states, partial, measure) {
     const counts = countsOf(states, 0, partial);
     const sum = requireState(states, 1, "sum");
-    if ("pairs" in sum) return finishCounted(totalsOf(sum), counts);
+    if ("pairs" in sum) return finishCounted(totalsOf(sum, counts.length), counts);
     const dtype = sumDtype(sum.dtype);
     const array = toKept(sum.sums, dtype);
     if (!(array instanceof BigInt64Array)) {
@@ -32,7 +32,7 @@ export const meanMeasure: MeasureDefinition = {
   states: () => needs,
   finish(states, partial): FinishedColumn {
     const counts = countsOf(states, 0, partial);
-    const means = totalsOf(requireState(states, 1, "sum"));
+    const means = totalsOf(requireState(states, 1, "sum"), counts.length);
     for (let group = 0; group < means.length; group++) means[group] = means[group]! / counts[group]!;
     return finishCounted(means, counts);
   },
@@ -46,6 +46,6 @@ export function checkNumber(measure: MeasureSpec, dtypes: readonly Dtype[]): voi
 }
 
 /** The nearest float64 of every sum, as a new array. */
-function totalsOf(sum: Extract<StateColumn, { kind: "sum" }>): Float64Array {
-  return "pairs" in sum ? floatSums(sum.pairs) : approximateSums(sum.sums);
+function totalsOf(sum: Extract<StateColumn, { kind: "sum" }>, groups: number): Float64Array {
+  return "pairs" in sum ? floatSums(sum, groups) : approximateSums(sum.sums);
 }

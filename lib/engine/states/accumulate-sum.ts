@@ -1,19 +1,12 @@
-/** Accumulators of sums: in 64 bits where statistics say that they hold them, else in 128; of floats with compensation. */
-import { biasOf, chunkRows, type FloatDtype, type WholeDtype } from "../../columns/dtypes.js";
+/** Accumulators of sums of whole numbers: in 64 bits where statistics say that they hold them, else in 128. */
+import { biasOf, chunkRows, type WholeDtype } from "../../columns/dtypes.js";
 import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
 import type { ScanColumn } from "../scan-column.js";
 import { createNonNullCounter } from "./count.js";
-import { createLeafSlab } from "./leaf-slab.js";
-import { createSlab, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { FloatSums, WholeSums } from "./sum.js";
+import { createSlab, fewSlotsMax, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import type { WholeSums } from "./sum.js";
 import { addBiases, limbsOf, narrowLimbs, takeNarrowSums, takeWideSums } from "./whole-sums.js";
-
-/** Slots up to which a shard has few: kernels add them up in copies. */
-export const fewSlotsMax = 512;
-
-/** Bytes of a compensated sum. */
-const pairBytes = 16;
 
 /** An accumulator of the sums of whole numbers. */
 export function createWholeSum(column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<WholeSums> {
@@ -117,52 +110,6 @@ function createTotal(column: ScanColumn, dtype: WholeDtype, { arena }: Accumulat
       return { kind: "sum", dtype, sums: narrowLimbs(order.length === 0 ? new Uint32Array(0) : limbsOf(sum)) };
     },
   };
-}
-
-/** An accumulator of the sums of floats. */
-export function createFloatSum(column: ScanColumn, dtype: FloatDtype, context: AccumulatorContext): Accumulator<FloatSums> {
-  const { arena, isGrouped, isSpanning } = context;
-  if (isSpanning) return createSpanningSum(column, dtype, context);
-  const { kernels } = arena;
-  const slab = createSlab(arena, pairBytes, zeroFill(arena, pairBytes));
-  // Few slots are added up in another order than many: it must not depend on how the slots of several shards are numbered.
-  const add = (context.slotCount ?? 0) > fewSlotsMax ? kernels.sumManySlotsF64 : kernels.sumSlotsF64;
-  return {
-    grow: slab.grow,
-    add(input, slots) {
-      const run = input.run(column);
-      if (isGrouped) add(slots, run.values, run.nulls, run.rows, slab.pointer());
-      else kernels.totalF64(run.values, run.nulls, run.rows, slab.pointer());
-    },
-    take: (order) => ({ kind: "sum", dtype, pairs: takePairs(kernels.memory.buffer, slab.pointer(), order) }),
-  };
-}
-
-/** Of several shards, each of which has many slots. */
-function createSpanningSum(column: ScanColumn, dtype: FloatDtype, { arena }: AccumulatorContext): Accumulator<FloatSums> {
-  const { kernels } = arena;
-  const slab = createLeafSlab(arena, pairBytes, kernels.mergeSumsF64);
-  return {
-    grow: slab.grow,
-    add(input, slots) {
-      const { values, nulls, rows } = input.run(column);
-      kernels.sumManySlotsF64(slots, values, nulls, rows, slab.pointer());
-    },
-    endShard: slab.endShard,
-    take: (order) => ({ kind: "sum", dtype, pairs: takePairs(kernels.memory.buffer, slab.merged(), order) }),
-  };
-}
-
-function takePairs(memory: ArrayBufferLike, pointer: number, order: Uint32Array): Float64Array {
-  const pairs = new Float64Array(order.length * 2);
-  const source = new Float64Array(memory, pointer);
-  for (let k = 0; k < order.length; k++) {
-    const at = 2 * order[k]!;
-    pairs[2 * k] = source[at]!;
-    // What rounding took before a sum became infinite means nothing, and merging drops it.
-    pairs[2 * k + 1] = Number.isFinite(source[at]!) ? source[at + 1]! : 0;
-  }
-  return pairs;
 }
 
 /** Turns runs of values as they are kept into runs of the values themselves, which fit int64; they live to the next one. */

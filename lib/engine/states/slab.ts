@@ -48,6 +48,9 @@ export interface Accumulator<S = StateColumn> {
 /** The widths of integer and code kernels by the width of a run. */
 export const widthNames = { 1: "U8", 2: "U16", 4: "U32", 8: "I64" } as const;
 
+/** Slots up to which a shard has few: kernels add them up in copies. */
+export const fewSlotsMax = 512;
+
 /** A block of equal accumulators that grows; `fill` writes a new, empty stretch. */
 export function createSlab(arena: Arena, bytesEach: number, fill: (pointer: number, groups: number) => void): { pointer(): number; grow(groups: number): void } {
   let groups = 0;

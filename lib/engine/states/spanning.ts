@@ -1,6 +1,7 @@
 /** Which states may be accumulated over several shards at once, and what that asks of groups. */
 import { biasOf, isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
 import type { ScanColumn } from "../scan-column.js";
+import { isDecimal } from "./accumulate-float-sum.js";
 import { heapBytes } from "./largest.js";
 import type { StateKind } from "./kinds.js";
 import type { StateSpec } from "./state.js";
@@ -41,5 +42,5 @@ export function spannedBytes({ kind, params }: StateSpec): number {
 
 /** Tells whether a state keeps cells for each shard apart; `columns` are its inputs. */
 export function needsLeaves({ kind }: StateSpec, columns: readonly ScanColumn[]): boolean {
-  return kind === "sum" && isFloatDtype(columns[0]!.dtype);
+  return kind === "sum" && isFloatDtype(columns[0]!.dtype) && !isDecimal(columns[0]!);
 }

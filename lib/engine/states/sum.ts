@@ -1,14 +1,17 @@
 /**
- * The sum state: exact of whole numbers, compensated of floats by two-sum (Knuth, TAOCP 2, 4.2.2), so that cutting rows
- * into other shards moves only the last bits.
+ * The sum state: exact of whole numbers and of decimals, compensated of other floats by two-sum (Knuth, TAOCP 2, 4.2.2), so
+ * that cutting rows into other shards moves only the last bits.
  */
 import { isFloatDtype, isTextDtype, type Dtype, type FloatDtype, type WholeDtype } from "../../columns/dtypes.js";
-import { createFloatSum, createWholeSum } from "./accumulate-sum.js";
+import { createFloatSum } from "./accumulate-float-sum.js";
+import { createWholeSum } from "./accumulate-sum.js";
 import { requireDtype, requireFloatDtype, requireWholeDtype } from "./bytes.js";
+import { addDecimals, finishDecimals, mergeDecimals, readDecimals, startDecimals, toPairs, writeDecimals, type DecimalSums } from "./decimal-sums.js";
 import type { MergePlan } from "./merge-plan.js";
 import { readWholes, writeWholes } from "./numbers.js";
 import type { StateDefinition } from "./state.js";
-import { addIntSums, bigintSum, countSums, mergeIntSums, narrowLimbs, type IntSums } from "./whole-sums.js";
+import { addIntSums, mergeIntSums, narrowLimbs, type IntSums } from "./whole-sums.js";
+import { upTo } from "../values.js";
 
 /** Sums of whole numbers, of the values themselves whatever is kept in their place; `dtype` is the input's. */
 export interface WholeSums {
@@ -17,11 +20,16 @@ export interface WholeSums {
   readonly sums: IntSums;
 }
 
-/** Compensated sums, two float64 a group: sum, then what rounding left out. */
+/**
+ * Sums of floats in two parts, so that the exact one depends on no order of merging: of chunks of decimals, ascending in
+ * places, and of all others.
+ */
 export interface FloatSums {
   readonly kind: "sum";
   readonly dtype: FloatDtype;
-  readonly pairs: Float64Array;
+  readonly decimals: readonly DecimalSums[];
+  /** Compensated sums, two float64 a group: sum, then what rounding left out; null where all is decimal. */
+  readonly pairs: Float64Array | null;
 }
 
 /** Of one input that is no text. */
@@ -33,58 +41,76 @@ export const sumState: StateDefinition<WholeSums | FloatSums> = {
   },
   merge(left, right, plan) {
     if ("sums" in left && "sums" in right) return { ...left, sums: mergeIntSums(left.sums, right.sums, plan) };
-    if ("pairs" in left && "pairs" in right) return { ...left, pairs: mergeFloatSums(left.pairs, right.pairs, plan) };
+    if ("pairs" in left && "pairs" in right) return { ...left, decimals: mergeDecimals(left.decimals, right.decimals, plan), pairs: mergePairs(left.pairs, right.pairs, plan) };
     throw new Error(`cannot merge sums of ${left.dtype} and ${right.dtype}`);
   },
   adding: {
-    isAssociative: (state) => "sums" in state,
+    isAssociative: (state) => "sums" in state || state.pairs === null,
     start(states, groups) {
       const [first] = states;
-      if (first === undefined || "pairs" in first) return first && { ...first, pairs: new Float64Array(2 * groups) };
+      if (first === undefined || "pairs" in first) return first && startFloats(first, states, groups);
       const areLimbs = states.some((state) => "sums" in state && state.sums instanceof Uint32Array);
       return { ...first, sums: areLimbs ? new Uint32Array(4 * groups) : new Float64Array(groups) };
     },
     add(sum, state, places) {
       if ("sums" in sum && "sums" in state) return { ...sum, sums: addIntSums(sum.sums, state.sums, places) };
-      if ("pairs" in sum && "pairs" in state) addFloatSums(state.pairs, places, sum.pairs);
-      return sum;
+      if (!("pairs" in sum && "pairs" in state)) return sum;
+      if (sum.pairs !== null && state.pairs !== null) addPairs(state.pairs, places, sum.pairs);
+      return { ...sum, decimals: addDecimals(sum.decimals, state.decimals, places) };
     },
-    finish: (sum) => ("sums" in sum && sum.sums instanceof Uint32Array ? { ...sum, sums: narrowLimbs(sum.sums) } : sum),
+    finish(sum) {
+      if ("pairs" in sum) return { ...sum, decimals: finishDecimals(sum.decimals) };
+      return sum.sums instanceof Uint32Array ? { ...sum, sums: narrowLimbs(sum.sums) } : sum;
+    },
   },
-  empty: (like, groups) => ("sums" in like ? { ...like, sums: new Float64Array(groups) } : { ...like, pairs: new Float64Array(2 * groups) }),
+  empty: (like, groups) => ("sums" in like ? { ...like, sums: new Float64Array(groups) } : { ...like, decimals: [], pairs: null }),
   dtypes: (state) => [state.dtype],
   widen: (state, [dtype]) => widenSums(state, dtype!),
   write(state, writer) {
     const { dtype } = state;
-    if ("sums" in state && state.sums instanceof Float64Array) return { dtype, ...writeWholes(state.sums, writer) };
-    writer.array("sums" in state ? state.sums : state.pairs);
-    return { dtype, areLimbs: "sums" in state };
+    if ("pairs" in state) {
+      const decimals = writeDecimals(state.decimals, writer);
+      if (state.pairs !== null) writer.array(state.pairs);
+      return { dtype, decimals, arePairs: state.pairs !== null };
+    }
+    if (state.sums instanceof Float64Array) return { dtype, ...writeWholes(state.sums, writer) };
+    writer.array(state.sums);
+    return { dtype, areLimbs: true };
   },
-  read({ dtype, areLimbs, ...numbers }, groups, reader) {
+  read({ dtype, areLimbs, decimals, arePairs, ...numbers }, groups, reader) {
     const known = requireDtype(dtype);
-    if (isFloatDtype(known)) return { kind: "sum", dtype: known, pairs: reader.float64(groups * 2) };
+    if (isFloatDtype(known)) return { kind: "sum", dtype: known, decimals: readDecimals(decimals, groups, reader), pairs: arePairs === true ? reader.float64(groups * 2) : null };
     const sums = areLimbs === true ? reader.uint32(groups * 4) : readWholes(numbers, groups, reader);
     return { kind: "sum", dtype: requireWholeDtype(known), sums };
   },
 };
 
-/** The float64 values of compensated sums, as a new array. */
-export function floatSums(pairs: Float64Array): Float64Array {
-  const sums = new Float64Array(pairs.length / 2);
-  for (let group = 0; group < sums.length; group++) sums[group] = pairs[2 * group]! + pairs[2 * group + 1]!;
+/** The float64 nearest to each of so many sums, as a new array. */
+export function floatSums({ decimals, pairs }: Pick<FloatSums, "decimals" | "pairs">, groups: number): Float64Array {
+  const parts = [...(pairs === null ? [] : [pairs]), ...decimals.map(toPairs)];
+  const whole = parts.length === 1 ? parts[0]! : new Float64Array(2 * groups);
+  if (parts.length > 1) for (const part of parts) addPairs(part, upTo(groups), whole);
+  const sums = new Float64Array(groups);
+  for (let group = 0; group < groups; group++) sums[group] = whole[2 * group]! + whole[2 * group + 1]!;
   return sums;
 }
 
-function mergeFloatSums(a: Float64Array, b: Float64Array, { groups, placesLeft, placesRight }: MergePlan): Float64Array {
+function startFloats(first: FloatSums, states: readonly (WholeSums | FloatSums)[], groups: number): FloatSums {
+  const all = states.flatMap((state) => ("pairs" in state ? [state] : []));
+  return { ...first, decimals: startDecimals(all.map(({ decimals }) => decimals), groups), pairs: all.some(({ pairs }) => pairs !== null) ? new Float64Array(2 * groups) : null };
+}
+
+function mergePairs(a: Float64Array | null, b: Float64Array | null, { groups, placesLeft, placesRight }: MergePlan): Float64Array | null {
+  if (a === null && b === null) return null;
   const merged = new Float64Array(groups * 2);
   // Adding to nothing drops the rest of what is not finite, as adding to something does.
-  addFloatSums(a, placesLeft, merged);
-  addFloatSums(b, placesRight, merged);
+  if (a !== null) addPairs(a, placesLeft, merged);
+  if (b !== null) addPairs(b, placesRight, merged);
   return merged;
 }
 
 /** Adds sums, in place, to those at their places. */
-function addFloatSums(pairs: Float64Array, places: Uint32Array, merged: Float64Array): void {
+function addPairs(pairs: Float64Array, places: Uint32Array, merged: Float64Array): void {
   for (let group = 0; group < places.length; group++) {
     const at = 2 * places[group]!;
     const x = merged[at]!;
@@ -100,12 +126,5 @@ function addFloatSums(pairs: Float64Array, places: Uint32Array, merged: Float64A
 function widenSums(state: WholeSums | FloatSums, dtype: Dtype): WholeSums | FloatSums {
   if ("pairs" in state) return { ...state, dtype: requireFloatDtype(dtype) };
   if (!isFloatDtype(dtype)) return { ...state, dtype: requireWholeDtype(dtype) };
-  const groups = countSums(state.sums);
-  const pairs = new Float64Array(2 * groups);
-  for (let group = 0; group < groups; group++) {
-    const sum = bigintSum(state.sums, group);
-    pairs[2 * group] = Number(sum);
-    pairs[2 * group + 1] = Number(sum - BigInt(pairs[2 * group]!));
-  }
-  return { kind: "sum", dtype, pairs };
+  return { kind: "sum", dtype, decimals: [{ places: 0, sums: state.sums }], pairs: null };
 }

@@ -7,6 +7,7 @@ export * from "./cells";
 export * from "./clean";
 export * from "./code-floats";
 export * from "./decimal";
+export * from "./decimal-sums";
 export * from "./ends";
 export { csvBools, csvDates, csvFloats, csvInts, csvKinds, csvNullBits, csvNulls, csvTimestamps, csvUint64s } from "./csv-columns";
 export { csvCut, csvLines, csvRows } from "./csv-rows";
