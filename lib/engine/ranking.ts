@@ -31,12 +31,24 @@ export function rankGroups(groups: Groups, keys: readonly KeyColumn[], strings: 
 function rankOnlyKey(key: KeyColumn, { slots, fields: [fields] }: Groups, strings: ShardStrings, sorter: Sorter): RankedGroups {
   const { low, high } = orderedWords(key, fields!, strings);
   const present = groupsWhere(fields!.isNull, low.length, 0);
-  const sorted = sorter.sort(low, high, present);
+  const placed = key.kind === "code" ? placeRanks(low, present, strings.ranks(key.column).length) : undefined;
+  const sorted = placed ?? sorter.sort(low, high, present);
   sorter.release();
   const nulls = groupsWhere(fields!.isNull, low.length, 1);
   if (sorted === present && nulls.length === 0) return { keys: [domainOf(key, low, high, strings)], order: slots };
   const order = nulls.length === 0 ? sorted : concat(sorted, nulls);
   return { keys: [domainOf(key, gather(low, sorted), gather(high, sorted), strings)], order: gather(slots, order) };
+}
+
+/** Groups of distinct ranks below an end, in their order: each goes to its place. Undefined where most places would be empty. */
+function placeRanks(ranks: Uint32Array, groups: Uint32Array, end: number): Uint32Array | undefined {
+  if (end > 4 * groups.length) return undefined;
+  const groupAt = new Uint32Array(end);
+  for (let k = 0; k < groups.length; k++) groupAt[ranks[groups[k]!]!] = groups[k]! + 1;
+  const sorted = new Uint32Array(groups.length);
+  let next = 0;
+  for (let rank = 0; rank < end; rank++) if (groupAt[rank]! !== 0) sorted[next++] = groupAt[rank]! - 1;
+  return sorted;
 }
 
 function concat(a: Uint32Array, b: Uint32Array): Uint32Array {
