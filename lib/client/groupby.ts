@@ -8,6 +8,7 @@ import { addCosts } from "../wire/costs.js";
 import type { Cost, LeftOut } from "../wire/messages.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
+import { askRuns } from "./aligned.js";
 import type { MergeThread } from "./merge-thread.js";
 import { createAnswering, createMerging, type Accepted, type Taking } from "./merging.js";
 import { askWithRanges } from "./ranges.js";
@@ -55,16 +56,19 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
   const question = readQuestion(input);
   const limitsNow = (): CallLimits => ({ ...limits, timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)) });
   const askFirst = (asked: Query): Promise<Part & Asked> => askPartial(session, question, asked, limitsNow());
-  const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows : askGroups)(session, question, asked, limitsNow());
+  const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows(session, question, asked, limitsNow()) : askRuns(asked, (query) => askGroups(session, question, query, limitsNow())));
   const { answer, before } = await askWithRanges(question.query, (asked) => askWithBaskets(asked, askLast, askFirst), askFirst);
   return tableOf(answer, before, startMs);
 }
 
 /** Asks a query of which the partial itself is wanted, which is small. */
 export async function askPartial(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Part & Asked> {
-  const merging = createMerging(asked, mergeBytes);
-  const costs = costsOf(await session.ask(callOf(question, asked, timeoutMs, merging)));
-  return { ...merging.result(), costs };
+  const endMs = monotonicMs() + timeoutMs;
+  return await askRuns(asked, async (query) => {
+    const merging = createMerging(query, mergeBytes);
+    const costs = costsOf(await session.ask(callOf(question, query, Math.max(1, endMs - monotonicMs()), merging)));
+    return { ...merging.result(), costs };
+  });
 }
 
 async function askGroups(session: Asker, question: Question, asked: Query, limits: CallLimits): Promise<Answered> {

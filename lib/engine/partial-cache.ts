@@ -69,7 +69,7 @@ function planOf(query: Query): string {
   let plan = plans.get(query);
   if (plan === undefined) {
     const unnamed: Query = {
-      ...query, baskets: null, computed: [], having: null, order: [], limit: null, offset: 0, cache: true,
+      ...query, baskets: null, blocks: "any", computed: [], having: null, order: [], limit: null, offset: 0, cache: true,
       keys: query.keys.map((key, place) => ({ ...key, name: `k${place}` })),
       measures: query.measures.map((measure, place) => ({ ...measure, name: `m${place}` })),
     };

@@ -1,5 +1,5 @@
 /** Batches made of aligned blocks, which a worker can merge along the fixed tree before it answers. */
-import { alignedBlocks } from "../../engine/tree.js";
+import { alignedBlocks, ordinalsOf } from "../../engine/tree.js";
 import type { Block } from "../../wire/messages.js";
 
 /**
@@ -31,13 +31,4 @@ export function chooseBlocks(ordinals: readonly number[], size: number, isNear: 
     if (block.size <= size - batch.length) batch.push(...ordinalsOf(block));
   }
   return batch.sort((a, b) => a - b);
-}
-
-/** Tells whether a block has a power of two for its size and starts at a multiple of it. */
-export function isAligned({ start, size }: Block): boolean {
-  return 2 ** Math.round(Math.log2(size)) === size && start % size === 0;
-}
-
-function ordinalsOf({ start, size }: Block): number[] {
-  return Array.from({ length: size }, (_, offset) => start + offset);
 }

@@ -1,7 +1,7 @@
 /** Tasks: what their workers say about them, and what becomes of the shards they leave unanswered. */
+import { isAligned } from "../../engine/tree.js";
 import { addCosts } from "../../wire/costs.js";
 import type { Block, Cost, ShardRef } from "../../wire/messages.js";
-import { isAligned } from "./batches.js";
 import { canRestart, failCall, finishIfWhole, leaveOut, releaseTask, restartCall, restartOverNewSet, settleHead } from "./calls.js";
 import { isHeldByOther, readersOf } from "./catalog.js";
 import type { Body, SliceEvent, TaskFailed } from "./events.js";
@@ -227,11 +227,11 @@ function findAssignment(state: ControllerState, worker: Worker, taskId: string):
   return { task, call: state.calls.get(task.queryId)!, worker };
 }
 
-/** The ordinals of a block, clipped to the shards of the call; undefined unless all are open in the task. */
+/** The ordinals of a block, clipped to the shards of the call, or of a run; undefined unless all are open in the task. */
 function openOrdinals(task: Task, call: Call, block: Block): number[] | undefined {
-  const end = Math.min(block.start + block.size, call.shards.length);
+  const end = isAligned(block) ? Math.min(block.start + block.size, call.shards.length) : block.start + block.size;
   const length = end - block.start;
-  if (!isAligned(block) || length < 1 || length > task.open.size) return undefined;
+  if (length < 1 || length > task.open.size) return undefined;
   const ordinals = Array.from({ length }, (_, offset) => block.start + offset);
   return ordinals.every((ordinal) => task.open.has(ordinal)) ? ordinals : undefined;
 }
