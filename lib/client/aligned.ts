@@ -15,7 +15,7 @@ export async function askRuns<T>(query: Query, ask: (query: Query) => Promise<T>
     return await ask(query);
   } catch (error) {
     if (query.blocks === "aligned" || !isAskApart(error)) throw error;
-    return await ask({ ...query, blocks: "aligned" });
+    return ask({ ...query, blocks: "aligned" });
   }
 }
 

@@ -41,7 +41,7 @@ export type Holding = Static<typeof Holding>;
 export const ShardRef = Type.Object({ ordinal: Count, name: Name, generation: Generation }, { additionalProperties: false });
 export type ShardRef = Static<typeof ShardRef>;
 
-/** The block of shards a partial covers: ordinals start to start + size, size a power of two, start a multiple of it. */
+/** The shards a partial covers: ordinals start to start + size, an aligned block (size a power of two, start a multiple of it) or any run. */
 export const Block = Type.Object({ start: Count, size: Type.Integer({ minimum: 1 }) }, { additionalProperties: false });
 export type Block = Static<typeof Block>;
 

@@ -83,6 +83,13 @@ export class Scheduling {
     return [...partials, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
   }
 
+  /** Answers all shards of a task, which follow each other, with one partial, and ends it. */
+  finishRun({ workerId, header }: Assigned, partialBytes = 1): Action[] {
+    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
+    const partial = this.partial(workerId, header.taskId, header.shards[0]!.ordinal, header.shards.length, partialBytes);
+    return [...partial, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
+  }
+
   partial(workerId: string, taskId: string, start: number, size = 1, bytes = 1): Action[] {
     return this.tell({ kind: "partial", workerId, taskId, block: { start, size }, body: [new Uint8Array(bytes).fill(start, 0, 1)] });
   }

@@ -9,6 +9,7 @@ import type { Body } from "./events.js";
 import * as failures from "./failures.js";
 import type { GoneGeneration } from "./generations.js";
 import { habitOf } from "./habits.js";
+import { createLatest } from "./latest.js";
 import { dequeue, enqueue } from "./queues.js";
 import { createMean } from "./running-mean.js";
 import { createStream, forgetRows, isEnough, moveHead, returnBudget } from "./slices.js";
@@ -201,7 +202,7 @@ function createCall({ state, nowMs }: Step, { clientId, asked, scope, body, body
     queryId: state.options.makeId(), clientId, id: asked.id, scope, streamAsked,
     affinity: asked.affinity ?? clientId, body, bodyBytes, arrivedMs: nowMs, deadlineMs: nowMs + asked.remainingMs,
     attempt: 1, ...freshProgress(state, scope, resolved, streamAsked), excluded: new Map(), gone: [], failure: undefined, restUntilMs: 0,
-    tasks: new Set(), workers: new Set(), shardMs: createMean(), partialBytes: createMean(), habit: habitOf(state.habits, scope), firstAssignedMs: undefined, cost: noCost, retries: 0,
+    tasks: new Set(), workers: new Set(), shardMs: createLatest(), partialBytes: createMean(), habit: habitOf(state.habits, scope), firstAssignedMs: undefined, cost: noCost, retries: 0,
   };
 }
 

@@ -6,6 +6,7 @@ import { canRestart, failCall, finishIfWhole, leaveOut, releaseTask, restartCall
 import { isHeldByOther, readersOf } from "./catalog.js";
 import type { Body, SliceEvent, TaskFailed } from "./events.js";
 import * as failures from "./failures.js";
+import { note } from "./latest.js";
 import { enqueue } from "./queues.js";
 import { observe } from "./running-mean.js";
 import { isEnough, takeSlice } from "./slices.js";
@@ -33,6 +34,7 @@ export function onPartial(step: Step, worker: Worker, { taskId, block, body }: {
     call.ordinals[ordinal] = ordinalStates.answered;
   }
   call.answeredCount += ordinals.length;
+  task.partials += 1;
   call.workers.add(worker.id);
   const bytes = body.reduce((sum, frame) => sum + frame.length, 0);
   observe(call.partialBytes, bytes);
@@ -91,8 +93,9 @@ export function onDone(step: Step, worker: Worker, { taskId, cost }: { taskId: s
   // What the worker computed, without the way there and back, which a larger batch would not lengthen.
   const workMs = Math.min(tookMs, cost.scanMs + cost.mergeMs);
   observe(step.state.shardMs, workMs / task.shardCount);
-  observe(call.shardMs, workMs / task.shardCount);
-  observe(call.habit.shardMs, workMs / task.shardCount);
+  note(call.shardMs, workMs / task.shardCount);
+  note(call.habit.shardMs, workMs / task.shardCount);
+  if (task.isRun && task.shardCount > 1) call.habit.mergesRuns = task.partials === 1;
   releaseTask(step.state, task);
   finishIfWhole(step, call);
   return undefined;
