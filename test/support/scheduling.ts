@@ -36,7 +36,7 @@ export function setHoldings(base: string, count: number, facts: { generation?: s
 }
 
 /** What a call asks besides its tables. */
-export type CallAsks = Pick<ClientMessage & { type: "call" }, "rows" | "missing" | "partial" | "generations">;
+export type CallAsks = Pick<ClientMessage & { type: "call" }, "rows" | "missing" | "partial" | "generations" | "known">;
 
 /** A core under test. Every event is followed by a check of the invariants. */
 export class Scheduling {

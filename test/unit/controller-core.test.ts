@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import { digestOf } from "../../lib/wire/digest.js";
 import { answers, assigned, freeCost, generationOf, holding, idOf, oneAssigned, oneError, Scheduling, setHoldings, shardNames } from "../support/scheduling.js";
 
 describe("scheduling core: calls", () => {
@@ -39,6 +40,22 @@ describe("scheduling core: calls", () => {
     const error = oneError(core.call("c1", ["taxi"]));
     expect(error.code).to.equal("SHARD_UNAVAILABLE");
     expect(error.message).to.contain("taxi-2.bcolzs");
+  });
+
+  it("answers at once what its client knows, as long as the shards are those and none is lacking", () => {
+    const core = new Scheduling();
+    core.join("w1", setHoldings("taxi", 4));
+    const known = digestOf(setHoldings("taxi", 4));
+    const actions = core.call("c1", ["taxi"], { asks: { known } });
+    expect(assigned(actions)).to.deep.equal([]);
+    expect(answers(actions)).to.deep.equal([{ type: "result", id: "c1", value: null, cost: freeCost, queuedMs: 0, workers: 0, retries: 0, unchanged: true }]);
+    expect(core.state.calls.size).to.equal(0);
+    expect(answers(core.call("rows", ["taxi"], { asks: { known, rows: { slices: 8, rowsMax: null } } }))).to.deep.equal([]);
+    core.register("w1", setHoldings("taxi", 4, { generation: "2" }));
+    expect(answers(core.call("c2", ["taxi"], { asks: { known } }))).to.deep.equal([]);
+    core.register("w1", setHoldings("taxi", 4).slice(1));
+    expect(oneError(core.call("c3", ["taxi"], { asks: { known } })).code).to.equal("SHARD_UNAVAILABLE");
+    expect(answers(core.call("c4", ["taxi"], { asks: { known: digestOf(setHoldings("taxi", 4).slice(1)), partial: "allow" } }))).to.deep.equal([]);
   });
 
   it("does not call a table unknown while no worker is there to know it", () => {

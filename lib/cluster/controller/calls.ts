@@ -3,6 +3,7 @@ import { BquerydError, errorCodes } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
+import { digestOf } from "../../wire/digest.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
 import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
@@ -25,6 +26,10 @@ export function takeCall(step: Step, clientId: string, asked: ClientMessage & { 
   if ("code" in resolved) {
     step.actions.push({ kind: "refuse", clientId, header: failures.errorHeader(asked.id, resolved) });
     logFailure(step, { clientId, id: asked.id, scope }, resolved);
+    return undefined;
+  }
+  if (isKnown(asked, resolved)) {
+    step.actions.push({ kind: "answer", clientId, header: { type: "result", id: asked.id, value: null, cost: noCost, queuedMs: 0, workers: 0, retries: 0, unchanged: true } });
     return undefined;
   }
   const call = createCall(step, { clientId, asked, scope, body, bodyBytes, resolved });
@@ -185,6 +190,11 @@ function resolve(doing: () => ResolvedShards, origin: string): ResolvedShards | 
     if (error instanceof BquerydError) return failures.failureFrom(error, origin);
     throw error;
   }
+}
+
+/** Tells whether the client has the answer of these shards, and none is lacking. */
+function isKnown({ known, rows }: ClientMessage & { type: "call" }, { shards, lacking }: ResolvedShards): boolean {
+  return known !== undefined && rows === undefined && lacking.length === 0 && digestOf(shards) === known;
 }
 
 interface NewCall {
