@@ -71,7 +71,7 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
 /** Asks a query of which the partial itself is wanted, which is small. */
 export async function askPartial(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Part & Asked> {
   const endMs = monotonicMs() + timeoutMs;
-  return await askRuns(asked, async (query) => {
+  return askRuns(asked, async (query) => {
     const merging = createMerging(query, mergeBytes);
     const costs = costsOf(await session.ask(callOf(question, query, Math.max(1, endMs - monotonicMs()), merging)));
     return { ...merging.result(), costs };

@@ -213,13 +213,16 @@ function nearness(state: ControllerState, call: Call, worker: Worker, shard: Sha
 /** Shards of the next batch: a share of what is left, within the bounds of time as far as the cost of a shard is known. */
 function batchSize(step: Step, call: Call): number {
   const { state } = step;
-  const mostMs = hasLargePartials(call) && isOnlyOne(state.queues) ? largeBatchMsMax : batchMsMax;
+  const isLarge = hasLargePartials(call) && isOnlyOne(state.queues);
+  const mostMs = isLarge ? largeBatchMsMax : batchMsMax;
   const own = lowOf(call.shardMs);
   const known = own ?? lowOf(call.habit.shardMs) ?? state.shardMs.value;
   const share = shareOf(step, call, known ?? Infinity, mostMs);
   const shardMs = Math.max(known ?? 0, 0.001);
-  if (own === undefined) return Math.max(1, Math.floor(Math.min(share, mostMs / shardMs, probeShardsMax)));
-  return Math.max(1, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), mostMs / shardMs)));
+  // What shards cost together is not known as long as each is asked for alone.
+  const least = isLarge && call.habit.mergesRuns ? Math.min(2, share) : 1;
+  if (own === undefined) return Math.max(least, Math.floor(Math.min(share, mostMs / shardMs, probeShardsMax)));
+  return Math.max(least, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), mostMs / shardMs)));
 }
 
 function hasLargePartials({ partialBytes, habit }: Call): boolean {
