@@ -78,6 +78,9 @@ export const configKeys = {
   mergeMemoryBytes: bytesKey({
     name: "merge_memory", placeholder: "SIZE", description: "memory a client may use to merge an answer",
   }, { defaultText: "2GB", min: 2 ** 20, max: 2 ** 40 }),
+  answerMemoryBytes: bytesKey({
+    name: "answer_memory", placeholder: "SIZE", description: "memory a client keeps answers in, for the same questions",
+  }, { defaultText: "64MB", min: 0, max: 2 ** 40 }),
   messageBytesMax: bytesKey({
     name: "message_bytes_max", placeholder: "SIZE", description: "size of the largest frame a process accepts",
   }, { defaultText: "1GB", min: 2 ** 20, max: limits.frameBytesMax }),

@@ -1,7 +1,7 @@
 /** The values of a result column as a program takes them: the typed array of the dtype, or an array of texts. */
 import { isAscii } from "node:buffer";
 import type { ValuesByDtype } from "../columns/dtypes.js";
-import { countOf, isFloats, isLists, isText, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
+import { countOf, isFloats, isLists, isText, type Floats, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
 import { itemReader } from "./cells.js";
 
 /** The values of a column, one a row; of lists the values of their items. */
@@ -10,21 +10,25 @@ export type ColumnValues = ItemValues | readonly ItemValues[];
 /** Values that are no lists. */
 export type ItemValues = ValuesByDtype[Exclude<Values["dtype"], Text["dtype"]>] | readonly string[] | readonly Uint8Array[];
 
-/** The values of a run of that many rows; what is held in another form than the dtype's own is copied. */
-export function columnValues(values: Values | Lists, rows: number): ColumnValues {
-  return isLists(values) ? listValues(values, rows) : itemValues(values, rows);
+/** The values of a run of that many rows; what is held in another form than the dtype's own is copied, and what is shared. */
+export function columnValues(values: Values | Lists, rows: number, isShared: boolean): ColumnValues {
+  return isLists(values) ? listValues(values, rows, isShared) : itemValues(values, rows, isShared);
 }
 
 /** The same of values that are no lists. */
-export function itemValues(values: Values, rows: number): ItemValues {
+export function itemValues(values: Values, rows: number, isShared: boolean): ItemValues {
   if (isText(values)) return textValues(values, rows);
-  if (isFloats(values)) return values.dtype === "float64" ? values.array : new Float32Array(values.array);
-  return values.dtype === "bool" ? values.array : wholeValues(values);
+  const own = isFloats(values) ? floatValues(values) : values.dtype === "bool" ? values.array : wholeValues(values);
+  return isShared && own === values.array ? own.slice() : own;
+}
+
+function floatValues({ dtype, array }: Floats): ItemValues {
+  return dtype === "float64" ? array : new Float32Array(array);
 }
 
 /** Views of one array where items are of a fixed width. */
-function listValues({ item, offsets }: Lists, rows: number): readonly ItemValues[] {
-  const items = itemValues(item, countOf(item));
+function listValues({ item, offsets }: Lists, rows: number, isShared: boolean): readonly ItemValues[] {
+  const items = itemValues(item, countOf(item), isShared);
   return Array.from({ length: rows }, (_, row) => {
     const [from, to] = [offsets[row]!, offsets[row + 1]!];
     return "subarray" in items ? items.subarray(from, to) : items.slice(from, to);

@@ -7,8 +7,9 @@ import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
 import { readArguments, type GroupbyOptions, type GroupbyQuery } from "./arguments.js";
 import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
-import { groupby } from "./groupby.js";
-import { createMergeThread, type MergeThread } from "./merge-thread.js";
+import { groupby, type CallLimits } from "./groupby.js";
+import { createKeptAnswers } from "./kept-answers.js";
+import { createMergeThread } from "./merge-thread.js";
 import { streamRows, type RowStream } from "./row-stream.js";
 import { Session, type Call } from "./session.js";
 import type { Table } from "./table.js";
@@ -74,14 +75,15 @@ export async function connectWith(config: Config): Promise<Rpc> {
   }
   const session = new Session({ findControllers: () => findControllers(config, registry), messageBytesMax: config.messageBytesMax, expiryMs: config.expiryMs });
   const mergeThread = createMergeThread();
-  return createRpc(session, mergeThread, config, async () => {
+  const answers = createKeptAnswers(config.answerMemoryBytes);
+  return createRpc(session, { mergeThread, answers }, config, async () => {
     await session.close();
     await mergeThread.close();
     await registry?.close();
   });
 }
 
-function createRpc(session: Session, mergeThread: MergeThread, config: Config, close: () => Promise<void>): Rpc {
+function createRpc(session: Session, helpers: Pick<CallLimits, "mergeThread" | "answers">, config: Config, close: () => Promise<void>): Rpc {
   let durationMs = 0;
   async function timed<T>(work: () => Promise<T>): Promise<T> {
     const startMs = monotonicMs();
@@ -106,12 +108,12 @@ function createRpc(session: Session, mergeThread: MergeThread, config: Config, c
     groupby: (...args: unknown[]) => timed(async () => {
       const query = readArguments(args);
       requireSignal(query.signal);
-      return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, mergeThread });
+      return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
     }),
     rows: (...args: unknown[]) => {
       const query = readArguments(args);
       requireSignal(query.signal);
-      return streamRows(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, mergeThread });
+      return streamRows(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
     },
     get last_call_duration() { return durationMs / 1_000; },
     close,

@@ -8,6 +8,8 @@ import { addCosts } from "../wire/costs.js";
 import type { Cost, LeftOut } from "../wire/messages.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
+import { askRuns } from "./aligned.js";
+import type { KeptAnswer, KeptAnswers } from "./kept-answers.js";
 import type { MergeThread } from "./merge-thread.js";
 import { createAnswering, createMerging, type Accepted, type Taking } from "./merging.js";
 import { askWithRanges } from "./ranges.js";
@@ -21,6 +23,8 @@ export interface CallLimits {
   readonly timeoutMs: number;
   readonly mergeBytes: number;
   readonly mergeThread: MergeThread;
+  /** Answers of earlier calls; none are kept without it. */
+  readonly answers?: KeptAnswers;
 }
 
 /** One query to the cluster, of those that an answer takes. */
@@ -38,6 +42,10 @@ interface Answered extends Part {
   readonly ended: number;
   /** Slices of rows. */
   readonly slices: number;
+  /** Whether it was computed for this call, or has been kept since an earlier one. */
+  readonly isNew: boolean;
+  /** Whether its columns are kept for later calls. */
+  readonly isKept: boolean;
 }
 
 /** What the controller says that a query took. */
@@ -55,19 +63,32 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
   const question = readQuestion(input);
   const limitsNow = (): CallLimits => ({ ...limits, timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)) });
   const askFirst = (asked: Query): Promise<Part & Asked> => askPartial(session, question, asked, limitsNow());
-  const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows : askGroups)(session, question, asked, limitsNow());
+  const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows(session, question, asked, limitsNow()) : askKept(session, question, asked, limitsNow));
   const { answer, before } = await askWithRanges(question.query, (asked) => askWithBaskets(asked, askLast, askFirst), askFirst);
   return tableOf(answer, before, startMs);
 }
 
 /** Asks a query of which the partial itself is wanted, which is small. */
 export async function askPartial(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Part & Asked> {
-  const merging = createMerging(asked, mergeBytes);
-  const costs = costsOf(await session.ask(callOf(question, asked, timeoutMs, merging)));
-  return { ...merging.result(), costs };
+  const endMs = monotonicMs() + timeoutMs;
+  return askRuns(asked, async (query) => {
+    const merging = createMerging(query, mergeBytes);
+    const costs = costsOf(await session.ask(callOf(question, query, Math.max(1, endMs - monotonicMs()), merging)));
+    return { ...merging.result(), costs };
+  });
 }
 
-async function askGroups(session: Asker, question: Question, asked: Query, limits: CallLimits): Promise<Answered> {
+/** Asks for groups, unless an answer has been kept and nothing has changed since; keeps what comes. */
+async function askKept(session: Asker, question: Question, asked: Query, limitsNow: () => CallLimits): Promise<Answered> {
+  const { answers } = limitsNow();
+  const key = answers?.keyOf(question, asked) ?? null;
+  const kept = key === null ? undefined : answers?.find(key);
+  const answered = await askRuns(asked, (query) => askGroups(session, question, query, limitsNow(), kept));
+  if (key === null || answers === undefined || !answered.isNew || answered.costs.leftOut.length > 0) return answered;
+  return { ...answered, isKept: answers.keep(key, answered) };
+}
+
+async function askGroups(session: Asker, question: Question, asked: Query, limits: CallLimits, kept: KeptAnswer | undefined): Promise<Answered> {
   const endMs = monotonicMs() + limits.timeoutMs;
   const failing = new AbortController();
   let failure: BquerydError | undefined;
@@ -77,13 +98,22 @@ async function askGroups(session: Asker, question: Question, asked: Query, limit
   });
   const signal = question.signal === undefined ? failing.signal : AbortSignal.any([question.signal, failing.signal]);
   try {
-    const costs = costsOf(await session.ask(callOf({ ...question, signal }, asked, limits.timeoutMs, answering)));
+    const asks = { ...question.asks, ...(kept === undefined ? {} : { known: kept.digest }) };
+    const answer = await session.ask(callOf({ ...question, asks, signal }, asked, limits.timeoutMs, answering));
+    const costs = costsOf(answer);
+    if (answer.unchanged === true) return unchanged(kept, costs);
     const rendered = await answering.finish(Math.max(1, endMs - monotonicMs()), question.signal);
-    return { ...rendered, costs, ended: rendered.accepted.shards.length, slices: 0 };
+    return { ...rendered, costs, ended: rendered.accepted.shards.length, slices: 0, isNew: true, isKept: false };
   } catch (error) {
     answering.drop();
     throw failure ?? error;
   }
+}
+
+function unchanged(kept: KeptAnswer | undefined, costs: Costs): Answered {
+  if (kept === undefined) throw new BquerydError("BAD_MESSAGE", "the controller says that the answer is the one kept here, and none is; ask again");
+  const { accepted, result } = kept;
+  return { accepted, result, costs, mergedMs: 0, renderedMs: 0, ended: accepted.shards.length, slices: 0, isNew: false, isKept: true };
 }
 
 async function askRows(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Answered> {
@@ -92,7 +122,7 @@ async function askRows(session: Asker, question: Question, asked: Query, { timeo
   const startMs = monotonicMs();
   const { rows, ...collected } = collecting.result();
   const mergedMs = monotonicMs() - startMs;
-  return { ...collected, costs, result: { columns: columnsOfRows(asked, rows), numRows: rows.count }, mergedMs, renderedMs: monotonicMs() - startMs - mergedMs };
+  return { ...collected, costs, result: { columns: columnsOfRows(asked, rows), numRows: rows.count }, mergedMs, renderedMs: monotonicMs() - startMs - mergedMs, isNew: true, isKept: false };
 }
 
 /** The call of a query. */
@@ -111,13 +141,13 @@ export function costsOf({ cost, workers, retries, queuedMs, leftOut = [] }: Answ
 }
 
 /** The summary of an answer whose parts are these, the answer itself the last. */
-export function summaryOf(parts: readonly Pick<Part, "costs" | "mergedMs">[], facts: { accepted: Accepted; ended: number; rows: number; slices: number; startMs: number; finishMs: number }): Summary {
-  const { accepted: { queryId, shards }, ended, rows, slices, startMs, finishMs } = facts;
+export function summaryOf(parts: readonly Pick<Part, "costs" | "mergedMs">[], facts: { accepted: Accepted; ended: number; rows: number; slices: number; startMs: number; finishMs: number; isNew?: boolean }): Summary {
+  const { accepted: { queryId, shards }, ended, rows, slices, startMs, finishMs, isNew = true } = facts;
   const { leftOut, workers } = parts.at(-1)!.costs;
   const sumOf = (amount: (part: Pick<Part, "costs" | "mergedMs">) => number): number => parts.reduce((sum, part) => sum + amount(part), 0);
   const held = new Set(shards.map(({ name }) => name));
   return summarize({
-    queryId, generations: new Map(shards.map(({ name, generation }) => [name, generation])), leftOut, workers, rows, slices,
+    queryId, generations: new Map(shards.map(({ name, generation }) => [name, generation])), leftOut, workers, rows, slices, unchanged: !isNew,
     // Shards that nobody held when the call began have no ordinal.
     shardsAnswered: ended - leftOut.filter(({ name }) => held.has(name)).length,
     cost: parts.map(({ costs }) => costs.cost).reduce(addCosts),
@@ -127,6 +157,6 @@ export function summaryOf(parts: readonly Pick<Part, "costs" | "mergedMs">[], fa
 }
 
 function tableOf(answer: Answered, before: readonly Part[], startMs: number): Table {
-  const { accepted, ended, slices, renderedMs, result: { columns, numRows } } = answer;
-  return new Table(columns, numRows, summaryOf([...before, answer], { accepted, ended, rows: numRows, slices, startMs, finishMs: renderedMs }));
+  const { accepted, ended, slices, renderedMs, isNew, isKept, result: { columns, numRows } } = answer;
+  return new Table(columns, numRows, summaryOf([...before, answer], { accepted, ended, rows: numRows, slices, startMs, finishMs: renderedMs, isNew }), isKept);
 }

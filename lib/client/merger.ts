@@ -2,18 +2,22 @@
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import { finishQuery } from "../engine/finish.js";
-import { mergeTree } from "../engine/merge-tree.js";
+import { isAssociative, mergeTree, shapeOf } from "../engine/merge-tree.js";
 import { partialOfNothing } from "../engine/nothing.js";
 import type { Partial } from "../engine/partial.js";
 import { decodePartial } from "../engine/partial-bytes.js";
 import type { Query } from "../engine/query/query.js";
 import { finishResult, type FinishedResult } from "../engine/result/finish-result.js";
 import type { Tree } from "../engine/states/adding.js";
-import { createMergeTree, type Block } from "../engine/tree.js";
+import { alignedBlocks, createMergeTree, isAligned, ordinalsOf, type Block } from "../engine/tree.js";
+import { askApart } from "./aligned.js";
 
 /** Partials as they come. */
 export interface Merger {
-  /** Adds the bytes of a block, or null for a shard that is left out. Throws BAD_MESSAGE, SCHEMA_MISMATCH, MEMORY_LIMIT. */
+  /**
+   * Adds the bytes of a block or run, or null for a shard that is left out. Throws BAD_MESSAGE, SCHEMA_MISMATCH, MEMORY_LIMIT,
+   * and what askRuns knows where runs cannot be put together with the rest.
+   */
   add(block: Block, bytes: Uint8Array | null): void;
   /** The partial of all shards. Throws BAD_MESSAGE when one is missing: a short answer must not look whole. */
   partial(): Partial;
@@ -50,11 +54,17 @@ export function createMerger(query: Query, shardCount: number, stopIfAsked: () =
     stopIfAsked();
     return { tree: mergeTree(waiting), count: 1 };
   }
+  const requireFitting = createFitting();
   return {
     add(block, bytes) {
       const startMs = monotonicMs();
       stopIfAsked();
-      tree.add(block, bytes === null ? null : { tree: decodePartial(bytes), count: 1 });
+      if (!tree.hasRoomFor(block) || (!isAligned(block) && block.start + block.size > shardCount)) throw misplaced(block);
+      const partial = bytes === null ? null : decodePartial(bytes);
+      if (partial !== null) requireFitting(block, partial);
+      // A run stands at its first shards, and there is nothing at the others: what adds up in any way does so there.
+      const places = isAligned(block) ? [block] : alignedBlocks(ordinalsOf(block), block.size);
+      for (const [at, place] of places.entries()) tree.add(place, partial === null || at > 0 ? null : { tree: partial, count: 1 });
       mergedMs += monotonicMs() - startMs;
     },
     partial() {
@@ -69,6 +79,25 @@ export function createMerger(query: Query, shardCount: number, stopIfAsked: () =
     },
     mergedMs: () => mergedMs,
   };
+}
+
+/** Throws where a partial and those before cannot be one answer: beside a run all have to be of one shape. What does not add up in any order is not in the run, where it is nothing. */
+function createFitting(): (block: Block, partial: Partial) => void {
+  let shape: string | undefined;
+  let [hasRun, isMixed] = [false, false];
+  return (block, partial) => {
+    const addsUp = isAssociative(partial);
+    if (!isAligned(block) && !addsUp) throw new BquerydError("BAD_MESSAGE", "a partial of shards that are no block does not add up in any order; a worker is broken");
+    const own = shapeOf(partial);
+    shape ??= own;
+    isMixed ||= own !== shape;
+    hasRun ||= !isAligned(block);
+    if (hasRun && isMixed) throw askApart();
+  };
+}
+
+function misplaced({ start, size }: Block): BquerydError {
+  return new BquerydError("BAD_MESSAGE", `a partial of the shards ${start} to ${start + size - 1} came twice, or there are no such shards; ask again`);
 }
 
 /** The answer of what was merged. Throws as a merger, and OVERFLOW, DTYPE_MISMATCH, BAD_QUERY. */

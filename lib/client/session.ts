@@ -16,7 +16,7 @@ export interface Call {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** What the call asks besides. */
-  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations">;
+  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations" | "known">;
   /**
    * Replies before the final one; an error it throws fails the call and cancels it at the controller. `grant` says that so
    * many slices of an attempt were taken, now or later; it does nothing when the call is over.

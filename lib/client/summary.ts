@@ -33,6 +33,8 @@ export interface Summary {
   readonly cacheHits: number;
   /** Shards of which the same had been asked before, so that nothing of them was scanned. */
   readonly partialCacheHits: number;
+  /** Whether nothing was computed: the answer has been kept since `queryId`, and its shards are still the same. */
+  readonly unchanged: boolean;
   readonly workers: number;
   /** Shards that were given to a worker a second time. */
   readonly retries: number;
@@ -55,6 +57,7 @@ export function summarize(facts: {
   readonly rows: number;
   readonly slices: number;
   readonly cost: Cost;
+  readonly unchanged?: boolean;
   readonly workers: number;
   readonly retries: number;
   readonly queuedMs: number;
@@ -62,12 +65,12 @@ export function summarize(facts: {
   readonly renderedMs: number;
   readonly durationMs: number;
 }): Summary {
-  const { queryId, generations, shardsAnswered, leftOut, rows, slices, cost, workers, retries, queuedMs, mergedMs, renderedMs, durationMs } = facts;
+  const { queryId, generations, shardsAnswered, leftOut, rows, slices, cost, unchanged = false, workers, retries, queuedMs, mergedMs, renderedMs, durationMs } = facts;
   const { shardsPruned, chunksPruned, chunksFromStatistics, rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits } = cost;
   return {
     queryId, generations, shards: generations.size, shardsAnswered, coverage: coverageOf(leftOut), rows, slices, shardsPruned, chunksPruned, chunksFromStatistics,
     rowsScanned, chunksDecoded, bytesDecoded, cacheHits, partialCacheHits,
-    workers, retries, queuedMs, scannedMs: cost.scanMs, mergedMs: cost.mergeMs + mergedMs, renderedMs, durationMs,
+    unchanged, workers, retries, queuedMs, scannedMs: cost.scanMs, mergedMs: cost.mergeMs + mergedMs, renderedMs, durationMs,
   };
 }
 

@@ -60,11 +60,12 @@ export class Table implements Iterable<Row> {
   readonly summary: Summary;
   readonly #columns: ReadonlyMap<string, Column>;
 
-  constructor(columns: readonly ResultColumn[], numRows: number, summary: Summary) {
+  /** With `isShared` the columns are those of other tables too, so that arrays for callers, who may write into them, are copies. */
+  constructor(columns: readonly ResultColumn[], numRows: number, summary: Summary, isShared = false) {
     this.columns = columns.map(({ name, values }) => ({ name, ...typeOf(values) }));
     this.numRows = numRows;
     this.summary = summary;
-    this.#columns = new Map(columns.map((column) => [column.name, openColumn(column, numRows)]));
+    this.#columns = new Map(columns.map((column) => [column.name, openColumn(column, numRows, isShared)]));
   }
 
   /** The column of a name; throws UNKNOWN_COLUMN naming the nearest. */
@@ -104,23 +105,23 @@ function typeOf(values: ResultColumn["values"]): Omit<ColumnType, "name"> {
   return isLists(values) ? { dtype: values.dtype, item: values.item.dtype } : { dtype: values.dtype };
 }
 
-function openColumn({ values, isNull, bins }: ResultColumn, rows: number): Column {
+function openColumn({ values, isNull, bins }: ResultColumn, rows: number, isShared: boolean): Column {
   const read = cellReader(values);
   const isNullRow = (row: number): boolean => isNull !== null && isNull[row] === 1;
   let made: ColumnValues | undefined;
   return {
     ...typeOf(values),
-    ...(bins === undefined ? {} : { bins: openBins(bins) }),
+    ...(bins === undefined ? {} : { bins: openBins(bins, isShared) }),
     get values() {
-      return (made ??= columnValues(values, rows));
+      return (made ??= columnValues(values, rows, isShared));
     },
     isNull: isNullRow,
     get: (row) => (isNullRow(row) ? null : read(row)),
   };
 }
 
-function openBins({ edges, under, over }: HistogramBins): Bins {
-  const all = [...edges, under, over].map((values) => itemValues(values, countOf(values)));
+function openBins({ edges, under, over }: HistogramBins, isShared: boolean): Bins {
+  const all = [...edges, under, over].map((values) => itemValues(values, countOf(values), isShared));
   return { edges: all.slice(0, edges.length), under: all[edges.length]!, over: all[edges.length + 1]! };
 }
 

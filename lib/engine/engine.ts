@@ -8,6 +8,7 @@ import { scanInBlocks, type BlockScanner } from "./blocks.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
 import { createArena, createSpace } from "./memory.js";
 import { mergePartials } from "./merge.js";
+import { isAssociative, mergeTree } from "./merge-tree.js";
 import type { Partial } from "./partial.js";
 import { blockKey, createPartialCache } from "./partial-cache.js";
 import { encodePartial } from "./partial-bytes.js";
@@ -18,7 +19,8 @@ import { scanRows, type RowBudget, type Slice } from "./rows/scan-rows.js";
 import { stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
 import { canScanBlocks, scanBlock, type BlockRefusal, type ScannedBlock } from "./scan-block.js";
 import { scanShard } from "./scan-shard.js";
-import { createMergeTree, type Block } from "./tree.js";
+import { joinRuns, type Scanned } from "./runs.js";
+import { createMergeTree, isAligned, type Block } from "./tree.js";
 import { createKeptTests, type KeptTests } from "./where/kept-tests.js";
 
 /** A shard of a task: its ordinal in the call, and the generation to read. */
@@ -44,7 +46,7 @@ export interface EngineTask {
   readonly shards: readonly TaskShard[];
   /** Asked between chunks; true ends the task with CANCELLED. */
   readonly shouldStop: () => boolean;
-  /** Takes the encoded partial of each largest block within the task, once each. */
+  /** Takes the encoded partials of runs of shards that follow each other, where the query allows for them and they add up in any way; else of each largest aligned block within the task. */
   readonly onBlock: (block: Block, partial: Uint8Array) => void;
   /** Of a query for rows, which gives no partials. */
   readonly rows?: RowsTask;
@@ -118,8 +120,15 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
       },
       scanBlock(block) {
         if (!canSpan) return "never";
-        const scanned = shards.readBlock(block, work, (tables, context) => scanBlock(tables, query, context, blockGroupsMin));
+        const scanned = shards.readBlock(block, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned: true }));
         if (typeof scanned === "object") keep(block.slice(0, scanned.shards), scanned.partial);
+        return scanned;
+      },
+      scanRun(run) {
+        if (!canSpan || query.blocks === "aligned") return undefined;
+        const scanned = shards.readBlock(run, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned: false }));
+        if (typeof scanned !== "object" || !isAssociative(scanned.partial)) return undefined;
+        keep(run.slice(0, scanned.shards), scanned.partial);
         return scanned;
       },
     };
@@ -180,8 +189,8 @@ function sendRows(asked: RowsTask, work: Work, reader: ShardReader): void {
   cost.scanMs = monotonicMs() - startMs;
 }
 
-/** Merges the partials of all shards as far as the task goes, and gives them away. */
-function runShards({ task, cost }: Work, scanner: BlockScanner<TaskShard>): void {
+/** Merges the partials of all shards as far as the task goes, along the tree or by runs, and gives them away. */
+function runShards({ task, query, cost }: Work, scanner: BlockScanner<TaskShard>): void {
   const startMs = monotonicMs();
   const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
   const merge = (left: Partial, right: Partial): Partial => {
@@ -189,13 +198,16 @@ function runShards({ task, cost }: Work, scanner: BlockScanner<TaskShard>): void
     return timed(cost, () => mergePartials(left, right));
   };
   const tree = createMergeTree<Partial>(end, merge, false);
+  const runs: Scanned[] = [];
   scanInBlocks(task.shards, scanner, (block, partial, isKnown) => {
     stopIfAsked(task.shouldStop);
-    tree.add(block, partial);
+    if (isAligned(block)) tree.add(block, partial);
+    else runs.push({ block, value: partial });
     cost.shards += block.size;
     if (isKnown) cost.partialCacheHits += block.size;
   });
-  for (const { block, value } of tree.blocks()) {
+  const scanned = [...tree.blocks(), ...runs].sort((a, b) => a.block.start - b.block.start);
+  for (const { block, value } of query.blocks === "aligned" ? scanned : joinRuns(scanned, (run) => timed(cost, () => mergeTree(run)))) {
     stopIfAsked(task.shouldStop);
     task.onBlock(block, encodePartial(value));
   }

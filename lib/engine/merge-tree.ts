@@ -18,6 +18,11 @@ export function mergeTree(tree: Tree<Partial>): Partial {
   return merged ?? mergePartials(mergeTree(tree[0]), mergeTree(tree[1]));
 }
 
+/** Tells whether a partial adds up with others of its shape to the same along any tree that keeps their order. */
+export function isAssociative({ states }: Partial): boolean {
+  return states.every((state) => definitionOf(state.kind).adding?.isAssociative(state) === true);
+}
+
 /** Tells whether partials have keys, and all the same dtypes. */
 function areAlike([first, ...others]: readonly Partial[]): boolean {
   if (first === undefined || first.keys.length === 0) return false;
@@ -25,7 +30,8 @@ function areAlike([first, ...others]: readonly Partial[]): boolean {
   return others.every((partial) => shapeOf(partial) === shape);
 }
 
-function shapeOf({ keys, states }: Partial): string {
+/** A text that partials have in common whose keys and states are of equal dtypes, so that merging widens none. */
+export function shapeOf({ keys, states }: Partial): string {
   return JSON.stringify([keys.map(({ dtype }) => dtype), states.map((state) => [state.kind, dtypesOf(state)])]);
 }
 

@@ -4,49 +4,14 @@ import type { Partial } from "./partial.js";
 import { outsideOf } from "./query/baskets.js";
 import { encodeQuery } from "./query/bytes.js";
 import type { Query } from "./query/query.js";
+import { createValueCache, type ValueCache } from "./value-cache.js";
 
-/** Partials by key, least recently used first out, bounded in bytes. Partials are never changed in place, so they are shared. */
-export interface PartialCache {
-  find(key: string): Partial | undefined;
-  /** Keeps a partial, unless it is so large that it would push out most others. */
-  keep(key: string, partial: Partial): void;
-  clear(): void;
-}
-
-/** A partial may take this part of the cache. */
-const largestShare = 1 / 8;
-/** What keeping track of a partial costs besides its arrays. */
-const entryBytes = 1_024;
+/** Partials by key. */
+export type PartialCache = ValueCache<Partial>;
 
 /** A cache of at most `limitBytes`; with 0 it keeps nothing. */
 export function createPartialCache(limitBytes: number): PartialCache {
-  /** A Map keeps insertion order: re-inserting on use makes its first key the least recently used. */
-  const entries = new Map<string, { readonly partial: Partial; readonly bytes: number }>();
-  let usedBytes = 0;
-  return {
-    find(key) {
-      const entry = entries.get(key);
-      if (entry === undefined) return undefined;
-      entries.delete(key);
-      entries.set(key, entry);
-      return entry.partial;
-    },
-    keep(key, partial) {
-      const bytes = entryBytes + arrayBytes(partial, new Set());
-      if (bytes > limitBytes * largestShare || entries.has(key)) return;
-      entries.set(key, { partial, bytes });
-      usedBytes += bytes;
-      for (const [oldest, entry] of entries) {
-        if (usedBytes <= limitBytes) return;
-        entries.delete(oldest);
-        usedBytes -= entry.bytes;
-      }
-    },
-    clear() {
-      entries.clear();
-      usedBytes = 0;
-    },
-  };
+  return createValueCache(limitBytes);
 }
 
 /** The key of what a query makes of a shard: everything that matters to a partial, and nothing that does not. */
@@ -69,7 +34,7 @@ function planOf(query: Query): string {
   let plan = plans.get(query);
   if (plan === undefined) {
     const unnamed: Query = {
-      ...query, baskets: null, computed: [], having: null, order: [], limit: null, offset: 0, cache: true,
+      ...query, baskets: null, blocks: "any", computed: [], having: null, order: [], limit: null, offset: 0, cache: true,
       keys: query.keys.map((key, place) => ({ ...key, name: `k${place}` })),
       measures: query.measures.map((measure, place) => ({ ...measure, name: `m${place}` })),
     };
@@ -77,15 +42,4 @@ function planOf(query: Query): string {
     plans.set(query, plan);
   }
   return plan;
-}
-
-/** Bytes of all arrays that a value is made of; one that several views share counts once. */
-function arrayBytes(value: unknown, counted: Set<ArrayBufferLike>): number {
-  if (ArrayBuffer.isView(value)) {
-    if (counted.has(value.buffer)) return 0;
-    counted.add(value.buffer);
-    return value.buffer.byteLength;
-  }
-  if (typeof value !== "object" || value === null) return 0;
-  return Object.values(value).reduce((sum: number, part: unknown) => sum + arrayBytes(part, counted), 0);
 }

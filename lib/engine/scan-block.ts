@@ -10,6 +10,7 @@ import type { Partial } from "./partial.js";
 import { columnsOf, type Query } from "./query/query.js";
 import { stopIfAsked, withScan, type ScanContext, type ScanTable } from "./scan.js";
 import { bindQuery, planScan, scanChunks, takePartial, type BoundQuery, type ScanPlan } from "./scan-plan.js";
+import { definitionOf } from "./states/kinds.js";
 import { fewSlotsMax } from "./states/slab.js";
 import { canSpanInputs, canSpanShards, needsLeaves, spannedBytes } from "./states/spanning.js";
 
@@ -37,16 +38,25 @@ export function canScanBlocks(query: Query): boolean {
   return query.keys.length > 0 && query.expand === null && planMeasures(query.measures).states.every(canSpanShards);
 }
 
+/** How shards are to be scanned at once. */
+export interface BlockOrder {
+  /** With fewer groups it does not pay. */
+  readonly groupsMin: number;
+  /** Whether the shards are an aligned block; of others, what adds up along the fixed tree is refused. */
+  readonly isAligned: boolean;
+}
+
 /**
- * The partial of a query, for which canScanBlocks holds, over the shards of an aligned block; `context` has the ordinal of
- * the first. With fewer than `groupsMin` groups it does not pay. Throws as scanShard does, and names no shard.
+ * The partial of a query, for which canScanBlocks holds, over shards that follow each other; `context` has the ordinal of
+ * the first. Throws as scanShard does, and names no shard.
  */
-export function scanBlock(tables: readonly ScanTable[], query: Query, context: ScanContext, groupsMin: number): ScannedBlock | BlockRefusal {
+export function scanBlock(tables: readonly ScanTable[], query: Query, context: ScanContext, { groupsMin, isAligned }: BlockOrder): ScannedBlock | BlockRefusal {
   const joined = joinTables(tables, columnsOf(query));
   if (joined === undefined) return "too many";
   return withScan(joined, query, context, (scan) => {
     const bound = bindQuery(scan);
     if (!bound.states.every((spec) => canSpanInputs(spec, spec.inputs.map((place) => bound.inputs[place]!)))) return "never";
+    if (!isAligned && (hasLeaves(bound) || !bound.states.every(({ kind }) => definitionOf(kind).adding !== undefined))) return "too many";
     const slots = findDenseSlots(bound.keys, joined.rows);
     const refusal = slots === undefined ? refuseHashed(bound) : refuseDense(slots, joined, bound, context.queryBytes, groupsMin);
     if (refusal !== undefined) return refusal;

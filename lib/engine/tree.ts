@@ -3,7 +3,7 @@
  * does not depend on who merged what, or when.
  */
 
-/** Ordinals start to start + size; size is a power of two and start a multiple of it. */
+/** Ordinals start to start + size: a block of the tree if it is aligned, else a run that is none. */
 export interface Block {
   readonly start: number;
   readonly size: number;
@@ -13,6 +13,8 @@ export interface Block {
 export interface MergeTree<T> {
   /** Adds a block; throws an assertion on one that overlaps another or is not aligned. */
   add(block: Block, value: T): void;
+  /** Tells whether none of the ordinals of a block or run has been added, and the first is one of the list. */
+  hasRoomFor(block: Block): boolean;
   /** What has been merged so far, in order of ordinals. */
   blocks(): { block: Block; value: T }[];
   /** The value of the whole list once every ordinal has been added, else undefined. */
@@ -49,15 +51,38 @@ export function createMergeTree<T>(count: number, merge: (left: T, right: T) => 
       missing -= Math.min(block.size, count - block.start);
       lift(block, value);
     },
+    hasRoomFor: ({ start, size }) => start >= 0 && start < count && !covered.subarray(start, start + size).includes(1),
     blocks: () => [...nodes.values()].sort((a, b) => a.block.start - b.block.start),
     root: () => (missing === 0 ? nodes.get(0)?.value : undefined),
   };
 }
 
-function cover(covered: Uint8Array, { start, size }: Block): void {
-  const isAligned = Number.isInteger(Math.log2(size)) && start % size === 0 && start >= 0 && start < covered.length;
-  if (!isAligned || covered.subarray(start, start + size).includes(1)) throw new Error(`block ${start}+${size} of ${covered.length} does not fit the tree`);
+function cover(covered: Uint8Array, block: Block): void {
+  const { start, size } = block;
+  if (!isAligned(block) || start < 0 || start >= covered.length || covered.subarray(start, start + size).includes(1)) throw new Error(`block ${start}+${size} of ${covered.length} does not fit the tree`);
   covered.fill(1, start, start + size);
+}
+
+/** Tells whether a block has a power of two for its size and starts at a multiple of it. */
+export function isAligned({ start, size }: Block): boolean {
+  return 2 ** Math.round(Math.log2(size)) === size && start % size === 0;
+}
+
+/** The ordinals of a block or run, ascending. */
+export function ordinalsOf({ start, size }: Block): number[] {
+  return Array.from({ length: size }, (_, offset) => start + offset);
+}
+
+/** Things with ordinals, ascending, cut where one is missing. */
+export function contiguous<S extends { readonly ordinal: number }>(things: readonly S[]): S[][] {
+  const runs: S[][] = [];
+  let next: number | undefined;
+  for (const thing of things) {
+    if (thing.ordinal === next) runs.at(-1)!.push(thing);
+    else runs.push([thing]);
+    next = thing.ordinal + 1;
+  }
+  return runs;
 }
 
 /** The ordinals as the fewest aligned blocks of at most `sizeMax`, ascending. */

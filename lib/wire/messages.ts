@@ -41,7 +41,7 @@ export type Holding = Static<typeof Holding>;
 export const ShardRef = Type.Object({ ordinal: Count, name: Name, generation: Generation }, { additionalProperties: false });
 export type ShardRef = Static<typeof ShardRef>;
 
-/** The block of shards a partial covers: ordinals start to start + size, size a power of two, start a multiple of it. */
+/** The shards a partial covers: ordinals start to start + size, an aligned block (size a power of two, start a multiple of it) or any run. */
 export const Block = Type.Object({ start: Count, size: Type.Integer({ minimum: 1 }) }, { additionalProperties: false });
 export type Block = Static<typeof Block>;
 
@@ -95,6 +95,8 @@ export const clientMessages = {
     partial: Type.Optional(Type.Literal("allow")),
     /** What every shard is to be read at; no other shards are read. */
     generations: Type.Optional(list(Type.Object({ name: Name, generation: Generation }, { additionalProperties: false }), limits.shardsMax)),
+    /** The digest of the shards of an answer that the client has kept (digest.ts): it does if they are still the same. */
+    known: Type.Optional(Generation),
   }),
   cancel: message("cancel", { id: Id }),
   /** So many slices of that attempt were taken: as many more may come. */
@@ -116,7 +118,11 @@ export const clientReplies = {
   /** The shard is not in the answer; what came of it is void. */
   leftOut: message("leftOut", { id: Id, attempt: Attempt, ordinal: Count }),
   /** The one final answer of a call that went well. `value` answers the verbs without partials. */
-  result: message("result", { id: Id, value: Type.Unknown(), cost: Type.Union([Cost, Type.Null()]), queuedMs: Milliseconds, workers: Count, retries: Count, leftOut: Type.Optional(list(LeftOut, limits.shardsMax)) }),
+  result: message("result", {
+    id: Id, value: Type.Unknown(), cost: Type.Union([Cost, Type.Null()]), queuedMs: Milliseconds, workers: Count, retries: Count, leftOut: Type.Optional(list(LeftOut, limits.shardsMax)),
+    /** The shards are those that the call knew: nothing was computed. */
+    unchanged: Type.Optional(Type.Literal(true)),
+  }),
   error: message("error", { id: Id, code: Text, message: Text, details: Details, origin: Text }),
 };
 

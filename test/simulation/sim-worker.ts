@@ -1,7 +1,7 @@
 /** A worker process in the simulator: the real state machine of workers over a modelled compute thread. */
 import { checkInvariants, createWorkerState, on, type ComputeTask, type Instruction, type WorkerEvent, type WorkerState } from "../../lib/cluster/worker/core.js";
 import type { Failure } from "../../lib/cluster/worker/failure.js";
-import { alignedBlocks } from "../../lib/engine/tree.js";
+import { alignedBlocks, contiguous } from "../../lib/engine/tree.js";
 import type { Block, Cost, ShardRef, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 import type { SimController } from "./sim-controller.js";
 import { chance, delayMsMax, drawDelayMs, drawId, generationOf, holdingsOf, pick, pickOne, rowsOf, valueOf, type NodeData, type World } from "./world.js";
@@ -194,9 +194,14 @@ export class SimWorker {
       this.#runSlices(task, { place: 0, from: from[0]!, slices, rows: rowsMax ?? Infinity });
       return;
     }
-    const ordinals = task.shards.map(({ ordinal }) => ordinal);
+    this.#runBlocks(task, this.#drawBlocks(task));
+  }
+
+  /** Single shards, aligned blocks, or the runs that partials which add up in any way are merged over. */
+  #drawBlocks({ taskId, shards }: ComputeTask): Block[] {
     const mergesBlocks = chance(this.#world.random, 0.8);
-    this.#runBlocks(task, alignedBlocks(ordinals, mergesBlocks ? 64 : 1));
+    if (Number.parseInt(taskId.slice(0, 2), 16) < 0x80) return contiguous(shards).map((run) => ({ start: run[0]!.ordinal, size: run.length }));
+    return alignedBlocks(shards.map(({ ordinal }) => ordinal), mergesBlocks ? 64 : 1);
   }
 
   #runBlocks(task: ComputeTask, blocks: readonly Block[]): void {

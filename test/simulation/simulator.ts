@@ -30,7 +30,7 @@ export function runSimulation(seed: number, options: SimulationOptions = {}): Si
   const cluster = startCluster(world);
   const fault = drawFaults(cluster);
   if (world.faults) every(world, 300, fault);
-  every(world, 90, () => { ask(cluster); });
+  every(world, 80, () => { ask(cluster); });
   try {
     world.timeline.runUntil(activeMs + restMs);
     checkRest(cluster);

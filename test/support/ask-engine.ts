@@ -1,12 +1,10 @@
 /** One query on an engine in this process: one task over all shards, merged and finished as a client does. */
 import { askWithBaskets, type Asked } from "../../lib/client/baskets.js";
+import { createMerger } from "../../lib/client/merger.js";
 import type { Engine, TaskCost } from "../../lib/engine/engine.js";
-import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
-import { decodePartial } from "../../lib/engine/partial-bytes.js";
 import { encodeQuery } from "../../lib/engine/query/bytes.js";
 import { parseQuery, type Query, type QueryInput } from "../../lib/engine/query/query.js";
-import { createMergeTree } from "../../lib/engine/tree.js";
 import { addCosts } from "../../lib/wire/costs.js";
 import type { StoredShard } from "./random/store.js";
 
@@ -28,14 +26,14 @@ export async function askEngine(engine: Engine, shards: readonly StoredShard[], 
 }
 
 function ask(engine: Engine, shards: readonly StoredShard[], query: Query): LocalAnswer & Asked {
-  const tree = createMergeTree<Partial>(shards.length, mergePartials);
+  const merger = createMerger(query, shards.length);
   const bytes: Uint8Array[] = [];
   const cost = engine.run({
     query: encodeQuery(query), shards, shouldStop: () => false,
     onBlock(block, encoded) {
       bytes.push(encoded);
-      tree.add(block, decodePartial(encoded));
+      merger.add(block, encoded);
     },
   });
-  return { partial: tree.root()!, bytes, cost, accepted: { type: "accepted", id: "", queryId: "", attempt: 1, shards: [...shards] } };
+  return { partial: merger.partial(), bytes, cost, accepted: { type: "accepted", id: "", queryId: "", attempt: 1, shards: [...shards] } };
 }

@@ -36,7 +36,7 @@ export function setHoldings(base: string, count: number, facts: { generation?: s
 }
 
 /** What a call asks besides its tables. */
-export type CallAsks = Pick<ClientMessage & { type: "call" }, "rows" | "missing" | "partial" | "generations">;
+export type CallAsks = Pick<ClientMessage & { type: "call" }, "rows" | "missing" | "partial" | "generations" | "known">;
 
 /** A core under test. Every event is followed by a check of the invariants. */
 export class Scheduling {
@@ -81,6 +81,13 @@ export class Scheduling {
     const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
     const partials = header.shards.flatMap(({ ordinal }) => this.partial(workerId, header.taskId, ordinal, 1, partialBytes));
     return [...partials, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
+  }
+
+  /** Answers all shards of a task, which follow each other, with one partial, and ends it. */
+  finishRun({ workerId, header }: Assigned, partialBytes = 1): Action[] {
+    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
+    const partial = this.partial(workerId, header.taskId, header.shards[0]!.ordinal, header.shards.length, partialBytes);
+    return [...partial, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
   }
 
   partial(workerId: string, taskId: string, start: number, size = 1, bytes = 1): Action[] {

@@ -5,16 +5,20 @@ import { afterEach, describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { groupby } from "../../lib/client/groupby.js";
 import { createMergeThread, type MergeThread } from "../../lib/client/merge-thread.js";
+import { createMerger } from "../../lib/client/merger.js";
 import type { Answer, Asker, Call, News } from "../../lib/client/session.js";
 import type { Table } from "../../lib/client/table.js";
 import type { Partial } from "../../lib/engine/partial.js";
 import { encodePartial } from "../../lib/engine/partial-bytes.js";
+import { decodeQuery } from "../../lib/engine/query/bytes.js";
+import { parseQuery } from "../../lib/engine/query/query.js";
 import { noCost } from "../../lib/wire/costs.js";
 import { failureOf } from "../support/failure.js";
 import { stubShards } from "../support/merge-stub.js";
 
 const id = "0".repeat(32);
 const query = { tables: "t", keys: ["k"], measures: [["v", "sum", "v"]], order: [["v", "desc"]] } as const;
+const asked = parseQuery({ keys: ["k"], measures: [["v", "sum", "v"]] });
 const stub = new URL("../support/merge-stub.js", import.meta.url);
 
 /** Sums of every `step`th whole number below a limit; 40,000 of them pass what is merged in the client. */
@@ -27,6 +31,17 @@ function partialOf(below: number, step: number, dtype: "int64" | "string" = "int
     states: [{ kind: "count", counts: null }, { kind: "sum", dtype: "int64", sums: Float64Array.from(array, (value) => Number(value) * step) }],
   };
 }
+
+/** Sums of a half in each of the groups 0, 1, 2, ... */
+function floatsOf(groups: number): Partial {
+  const domain = { dtype: "int64" as const, array: BigInt64Array.from({ length: groups }, (_, k) => BigInt(k)) };
+  return {
+    groups, keys: [{ dtype: "int64", domain, codes: null, source: null }], rows: new Float64Array(groups).fill(1),
+    states: [{ kind: "count", counts: null }, { kind: "sum", dtype: "float64", decimals: [], pairs: Float64Array.from({ length: 2 * groups }, (_, k) => (k % 2 === 0 ? 0.5 : 0)) }],
+  };
+}
+
+type Part = [start: number, size: number, partial: Partial];
 
 /** A controller that answers every call with these partials, or bytes of them, one a shard, and is told what becomes of the call; with `ends` false it says no more. */
 function answering(partials: readonly (Partial | Uint8Array)[], ends = true): { session: Asker; isCancelled(): boolean } {
@@ -70,6 +85,45 @@ describe("the merging of an answer", () => {
 
   afterEach(async () => {
     await Promise.all(threads.splice(0).map((thread) => thread.close()));
+  });
+
+  it("takes runs of shards that are no block, and refuses what came before, is past the end or does not add up", async () => {
+    const merge = (count: number, ...parts: Part[]): unknown[] => {
+      const merger = createMerger(asked, count);
+      for (const [start, size, partial] of parts) merger.add({ start, size }, encodePartial(partial));
+      return [merger.partial().groups, Buffer.from(encodePartial(merger.partial())).toString("latin1")];
+    };
+    const refused = (...parts: Part[]): Promise<BquerydError> => failureOf(async () => {
+      await nextTurn();
+      merge(5, ...parts);
+    });
+    const [thirds, halves, whole] = [partialOf(300, 3), partialOf(300, 2), partialOf(300, 1)];
+    const [left, right] = [createMerger(asked, 2), createMerger(asked, 3)];
+    left.add({ start: 0, size: 1 }, encodePartial(thirds));
+    left.add({ start: 1, size: 1 }, encodePartial(halves));
+    right.add({ start: 0, size: 2 }, encodePartial(whole));
+    right.add({ start: 2, size: 1 }, encodePartial(halves));
+    expect(merge(5, [2, 3, right.partial()], [0, 2, left.partial()])).to.deep.equal(merge(5, [0, 1, thirds], [1, 1, halves], [2, 2, whole], [4, 1, halves]));
+    expect(await refused([1, 3, whole], [3, 1, whole])).to.include({ code: "BAD_MESSAGE", message: "a partial of the shards 3 to 3 came twice, or there are no such shards; ask again" });
+    expect(await refused([0, 1, whole], [0, 3, whole])).to.include({ code: "BAD_MESSAGE" });
+    expect(await refused([3, 3, whole])).to.include({ code: "BAD_MESSAGE" });
+    expect(await refused([0, 3, floatsOf(1)])).to.include({ code: "BAD_MESSAGE", message: "a partial of shards that are no block does not add up in any order; a worker is broken" });
+  });
+
+  it("is asked for a second time, by aligned blocks, where runs come beside what does not add up in any order", async () => {
+    const asks: string[] = [];
+    const ask = async (call: Call): Promise<Answer> => {
+      const { blocks } = decodeQuery(call.body[0]!);
+      asks.push(blocks);
+      const parts: Part[] = blocks === "any" ? [[0, 3, partialOf(6, 1)], [3, 1, floatsOf(6)]] : [[0, 2, partialOf(6, 1)], [2, 2, floatsOf(6)]];
+      call.onReply!({ type: "accepted", id, queryId: id, attempt: 1, shards: [0, 1, 2, 3].map((ordinal) => ({ name: `t-${ordinal}.bcolzs`, ordinal, generation: id })) }, [], () => undefined);
+      for (const [start, size, partial] of parts) call.onReply!({ type: "partial", id, attempt: 1, block: { start, size } }, [encodePartial(partial)], () => undefined);
+      await nextTurn();
+      return { type: "result", id, value: null, cost: noCost, queuedMs: 0, workers: 1, retries: 0 };
+    };
+    const table = await groupby({ ask }, query, { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: open() });
+    expect(asks).to.deep.equal(["any", "aligned"]);
+    expect(table.column("v").values).to.deep.equal(Float64Array.from([5.5, 4.5, 3.5, 2.5, 1.5, 0.5]));
   });
 
   it("is left to a thread where it is large, and is the same", async () => {

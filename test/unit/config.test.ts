@@ -36,7 +36,7 @@ describe("config", () => {
     const config = load();
     expect(config).to.include({
       cluster: "default", bind: "127.0.0.1", port: undefined, cacheMemoryBytes: 2 ** 30, partialCacheMemoryBytes: 2 ** 26, queryMemoryBytes: 2 ** 30,
-      mergeMemoryBytes: 2 ** 31, heartbeatMs: 1_000, expiryMs: 5_000, attemptsMax: 3, timeoutMs: 120_000, keepGenerations: 2, logLevel: "info",
+      mergeMemoryBytes: 2 ** 31, answerMemoryBytes: 2 ** 26, heartbeatMs: 1_000, expiryMs: 5_000, attemptsMax: 3, timeoutMs: 120_000, keepGenerations: 2, logLevel: "info",
     });
     expect(config.controllers).to.deep.equal([]);
     expect(config.workers).to.be.at.least(1);

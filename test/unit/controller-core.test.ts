@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import { digestOf } from "../../lib/wire/digest.js";
 import { answers, assigned, freeCost, generationOf, holding, idOf, oneAssigned, oneError, Scheduling, setHoldings, shardNames } from "../support/scheduling.js";
 
 describe("scheduling core: calls", () => {
@@ -39,6 +40,22 @@ describe("scheduling core: calls", () => {
     const error = oneError(core.call("c1", ["taxi"]));
     expect(error.code).to.equal("SHARD_UNAVAILABLE");
     expect(error.message).to.contain("taxi-2.bcolzs");
+  });
+
+  it("answers at once what its client knows, as long as the shards are those and none is lacking", () => {
+    const core = new Scheduling();
+    core.join("w1", setHoldings("taxi", 4));
+    const known = digestOf(setHoldings("taxi", 4));
+    const actions = core.call("c1", ["taxi"], { asks: { known } });
+    expect(assigned(actions)).to.deep.equal([]);
+    expect(answers(actions)).to.deep.equal([{ type: "result", id: "c1", value: null, cost: freeCost, queuedMs: 0, workers: 0, retries: 0, unchanged: true }]);
+    expect(core.state.calls.size).to.equal(0);
+    expect(answers(core.call("rows", ["taxi"], { asks: { known, rows: { slices: 8, rowsMax: null } } }))).to.deep.equal([]);
+    core.register("w1", setHoldings("taxi", 4, { generation: "2" }));
+    expect(answers(core.call("c2", ["taxi"], { asks: { known } }))).to.deep.equal([]);
+    core.register("w1", setHoldings("taxi", 4).slice(1));
+    expect(oneError(core.call("c3", ["taxi"], { asks: { known } })).code).to.equal("SHARD_UNAVAILABLE");
+    expect(answers(core.call("c4", ["taxi"], { asks: { known: digestOf(setHoldings("taxi", 4).slice(1)), partial: "allow" } }))).to.deep.equal([]);
   });
 
   it("does not call a table unknown while no worker is there to know it", () => {
@@ -482,7 +499,7 @@ describe("scheduling core: who gets what", () => {
     expect(task.header.shards).to.have.length(5);
   });
 
-  it("gives up to fifty milliseconds of work at a time where partials are large, and less while another call waits", () => {
+  it("gives up to a hundred milliseconds of work at a time where partials are large, and less while another call waits", () => {
     const core = new Scheduling();
     core.join("w1", [...setHoldings("taxi", 400), holding("bike.bcolz")]);
     let task = oneAssigned(core.call("large", ["taxi"], { clientId: "a" }));
@@ -490,7 +507,7 @@ describe("scheduling core: who gets what", () => {
       core.nowMs += 2 * task.header.shards.length;
       core.finish(task, 200_000);
       task = oneAssigned(core.ready("w1"));
-      expect(task.header.shards.length, `batch ${place}`).to.be.within(16, 25);
+      expect(task.header.shards.length, `batch ${place}`).to.be.within(32, 50);
     }
     core.call("small", ["bike"], { clientId: "b" });
     core.nowMs += 2 * task.header.shards.length;
@@ -506,12 +523,12 @@ describe("scheduling core: who gets what", () => {
     const core = new Scheduling();
     core.join("w1", [...setHoldings("taxi", 10), ...setHoldings("bike", 10)]);
     core.join("w2", [...setHoldings("taxi", 10), ...setHoldings("bike", 10)]);
-    const ask = (table: string, columns: string[], bytes: number): number[] => {
+    const ask = (table: string, columns: string[], bytes: number, mergesRuns = false): number[] => {
       const sizes: number[] = [];
       for (let tasks = assigned(core.call(`${table} ${sizes.length} ${core.nowMs}`, [table], { columns })); tasks.length > 0;) {
         sizes.push(...tasks.map(({ header }) => header.shards.length));
         core.nowMs += 8;
-        for (const task of tasks) core.finish(task, bytes);
+        for (const task of tasks) (mergesRuns ? core.finishRun(task, bytes) : core.finish(task, bytes));
         tasks = tasks.flatMap(({ workerId }) => assigned(core.ready(workerId)));
       }
       return sizes;
@@ -519,8 +536,44 @@ describe("scheduling core: who gets what", () => {
     ask("taxi", ["v"], 200_000);
     ask("bike", ["v"], 2_000);
     expect(ask("taxi", ["v"], 200_000), "whole blocks").to.deep.equal([4, 6]);
+    ask("taxi", ["w"], 200_000, true);
+    expect(ask("taxi", ["w"], 200_000, true), "half the shards each, as workers gave one partial a task").to.deep.equal([5, 5]);
     expect(ask("bike", ["v"], 2_000)[0]).to.be.lessThan(4);
     expect(ask("taxi", ["v", "w"], 2_000)[0]).to.be.lessThan(4);
+  });
+
+  it("forgets one slow call among others when it cuts batches", () => {
+    const core = new Scheduling();
+    core.join("w1", setHoldings("taxi", 10));
+    core.join("w2", setHoldings("taxi", 10));
+    const ask = (taskMs: number): number => {
+      const tasks = assigned(core.call(`at ${core.nowMs}`, ["taxi"]));
+      core.nowMs += taskMs;
+      const next = tasks.flatMap((task) => [...core.finish(task), ...core.ready(task.workerId)]);
+      core.work(next, taskMs);
+      return tasks.reduce((sum, { header }) => sum + header.shards.length, 0);
+    };
+    for (let k = 0; k < 5; k++) ask(4);
+    expect(ask(200)).to.equal(10);
+    expect(ask(4), "shards handed out at once").to.equal(10);
+  });
+
+  it("gives the last batches so that workers end together, whoever is idle first", () => {
+    const core = new Scheduling();
+    core.join("w1", setHoldings("taxi", 24));
+    core.work(core.call("one", ["taxi"]), 16);
+    core.register("w2", setHoldings("taxi", 24));
+    const cached = setHoldings("taxi", 24).map(({ name }) => ({ shard: name, columns: ["v"] }));
+    for (const worker of ["w1", "w2"]) core.ready(worker, cached);
+    const tasks = assigned(core.call("two", ["taxi"]));
+    const sizes = tasks.map(({ header }) => header.shards.length);
+    for (let waiting = tasks; waiting.length > 0;) {
+      core.nowMs += 8;
+      waiting = waiting.flatMap((task) => { core.finish(task); return assigned(core.ready(task.workerId)); });
+      sizes.push(...waiting.map(({ header }) => header.shards.length));
+    }
+    expect(sizes.reduce((sum, size) => sum + size)).to.equal(24);
+    expect(Math.max(...sizes) - Math.min(...sizes), `batches of ${sizes.join()}`).to.be.at.most(1);
   });
 
   it("gives a worker its whole part at once when that is little work", () => {

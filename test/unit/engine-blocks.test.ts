@@ -19,12 +19,16 @@ const partial: Partial = { groups: 0, keys: [], rows: new Float64Array(0), state
 interface Shard { readonly ordinal: number }
 
 /** The blocks that shards are emitted in, and which lists were scanned at once, by a scanner that answers as told. */
-function cut(ordinals: readonly number[], answer: (shards: readonly Shard[]) => number | BlockRefusal, known: readonly string[] = []): { readonly emitted: string[]; readonly asked: string[] } {
+function cut(ordinals: readonly number[], answer: (shards: readonly Shard[]) => number | BlockRefusal, known: readonly string[] = [], scansRun: (shards: readonly Shard[]) => number | undefined = () => undefined): { readonly emitted: string[]; readonly asked: string[] } {
   const [emitted, asked] = [[] as string[], [] as string[]];
   const nameOf = (shards: readonly Shard[]): string => `${shards[0]!.ordinal}+${shards.length}`;
   const scanner: BlockScanner<Shard> = {
     find: (shards) => (known.includes(nameOf(shards)) ? partial : undefined),
     scanShard: () => partial,
+    scanRun(shards) {
+      const given = scansRun(shards);
+      return given === undefined ? undefined : { partial, shards: given };
+    },
     scanBlock(shards): ScannedBlock | BlockRefusal {
       asked.push(nameOf(shards));
       const given = answer(shards);
@@ -54,6 +58,24 @@ describe("the blocks of a task", () => {
 
   it("are taken from what is known, of a block or of a shard", () => {
     expect(cut(ten, (shards) => shards.length, ["0+4", "8+2", "7+1"]).emitted).to.deep.equal(["0+4 known", "4+2", "6+1", "7+1 known", "8+2 known"]);
+  });
+});
+
+describe("the runs of a task", () => {
+  const whole = (shards: readonly Shard[]): number => shards.length;
+
+  it("are scanned at once as far as they follow each other, be they aligned or not", () => {
+    expect(cut([1, 2, 3, 4, 5, 8, 9, 11], whole, [], whole)).to.deep.equal({ asked: ["8+2"], emitted: ["1+5", "8+2", "11+1"] });
+  });
+
+  it("go on by blocks behind a first shard that was scanned alone", () => {
+    expect(cut([1, 2, 3, 4, 5], whole, [], () => 1).emitted).to.deep.equal(["1+1", "2+2", "4+2"]);
+  });
+
+  it("are taken from what is known, and scanned by blocks where a part of them is", () => {
+    expect(cut([1, 2, 3, 4], whole, ["1+4"], whole).emitted).to.deep.equal(["1+4 known"]);
+    expect(cut([1, 2, 3, 4], whole, ["4+1"], whole).emitted).to.deep.equal(["1+1", "2+2", "4+1 known"]);
+    expect(cut([1, 2, 3, 4], whole, ["2+2"], whole).emitted).to.deep.equal(["1+1", "2+2 known", "4+1"]);
   });
 });
 

@@ -1,5 +1,5 @@
-/** Batches made of aligned blocks, which a worker can merge along the fixed tree before it answers. */
-import { alignedBlocks } from "../../engine/tree.js";
+/** Batches made of aligned blocks, which a worker can merge along the fixed tree before it answers, or of stretches, where it can merge these. */
+import { alignedBlocks, contiguous, ordinalsOf } from "../../engine/tree.js";
 import type { Block } from "../../wire/messages.js";
 
 /**
@@ -33,11 +33,21 @@ export function chooseBlocks(ordinals: readonly number[], size: number, isNear: 
   return batch.sort((a, b) => a - b);
 }
 
-/** Tells whether a block has a power of two for its size and starts at a multiple of it. */
-export function isAligned({ start, size }: Block): boolean {
-  return 2 ** Math.round(Math.log2(size)) === size && start % size === 0;
-}
-
-function ordinalsOf({ start, size }: Block): number[] {
-  return Array.from({ length: size }, (_, offset) => start + offset);
+/**
+ * The same for ordinals of which each stretch costs much, wherever it begins: one stretch, at the start or the end of a
+ * longer one so that what is left is not cut; of equally long ones the first that has most of what `isNear`.
+ */
+export function chooseRun(ordinals: readonly number[], size: number, isNear: (ordinal: number) => boolean): number[] {
+  let best: number[] = [];
+  let mostNear = -1;
+  for (const run of contiguous(ordinals.map((ordinal) => ({ ordinal })))) {
+    const all = run.map(({ ordinal }) => ordinal);
+    for (const stretch of [all.slice(0, size), all.slice(-size)]) {
+      const near = stretch.filter(isNear).length;
+      if (stretch.length < best.length || (stretch.length === best.length && near <= mostNear)) continue;
+      best = stretch;
+      mostNear = near;
+    }
+  }
+  return best;
 }

@@ -3,12 +3,14 @@ import { BquerydError, errorCodes } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
+import { digestOf } from "../../wire/digest.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
 import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
 import type { GoneGeneration } from "./generations.js";
 import { habitOf } from "./habits.js";
+import { createLatest } from "./latest.js";
 import { dequeue, enqueue } from "./queues.js";
 import { createMean } from "./running-mean.js";
 import { createStream, forgetRows, isEnough, moveHead, returnBudget } from "./slices.js";
@@ -24,6 +26,10 @@ export function takeCall(step: Step, clientId: string, asked: ClientMessage & { 
   if ("code" in resolved) {
     step.actions.push({ kind: "refuse", clientId, header: failures.errorHeader(asked.id, resolved) });
     logFailure(step, { clientId, id: asked.id, scope }, resolved);
+    return undefined;
+  }
+  if (isKnown(asked, resolved)) {
+    step.actions.push({ kind: "answer", clientId, header: { type: "result", id: asked.id, value: null, cost: noCost, queuedMs: 0, workers: 0, retries: 0, unchanged: true } });
     return undefined;
   }
   const call = createCall(step, { clientId, asked, scope, body, bodyBytes, resolved });
@@ -186,6 +192,11 @@ function resolve(doing: () => ResolvedShards, origin: string): ResolvedShards | 
   }
 }
 
+/** Tells whether the client has the answer of these shards, and none is lacking. */
+function isKnown({ known, rows }: ClientMessage & { type: "call" }, { shards, lacking }: ResolvedShards): boolean {
+  return known !== undefined && rows === undefined && lacking.length === 0 && digestOf(shards) === known;
+}
+
 interface NewCall {
   readonly clientId: string;
   readonly asked: ClientMessage & { type: "call" };
@@ -201,7 +212,7 @@ function createCall({ state, nowMs }: Step, { clientId, asked, scope, body, body
     queryId: state.options.makeId(), clientId, id: asked.id, scope, streamAsked,
     affinity: asked.affinity ?? clientId, body, bodyBytes, arrivedMs: nowMs, deadlineMs: nowMs + asked.remainingMs,
     attempt: 1, ...freshProgress(state, scope, resolved, streamAsked), excluded: new Map(), gone: [], failure: undefined, restUntilMs: 0,
-    tasks: new Set(), workers: new Set(), shardMs: createMean(), partialBytes: createMean(), habit: habitOf(state.habits, scope), firstAssignedMs: undefined, cost: noCost, retries: 0,
+    tasks: new Set(), workers: new Set(), shardMs: createLatest(), partialBytes: createMean(), habit: habitOf(state.habits, scope), firstAssignedMs: undefined, cost: noCost, retries: 0,
   };
 }
 

@@ -1,11 +1,14 @@
 /** What calls cost, by the columns they read: the first batches of a call are cut by what the ones before it cost. */
+import { createLatest, type Latest } from "./latest.js";
 import { createMean, type RunningMean } from "./running-mean.js";
 
 /** What the latest calls of some columns cost. */
 export interface Habit {
   /** Milliseconds of work for a shard. */
-  readonly shardMs: RunningMean;
+  readonly shardMs: Latest;
   readonly partialBytes: RunningMean;
+  /** Whether workers merge shards that follow each other into one partial, be they an aligned block or not. */
+  mergesRuns: boolean;
 }
 
 /** Habits by columns, the one used last at the end. */
@@ -17,7 +20,7 @@ const habitsMax = 1_000;
 /** The habit of calls that read these columns of these tables, as kept from now on. */
 export function habitOf(habits: Habits, { tables, columns }: { readonly tables: readonly string[]; readonly columns: readonly string[] }): Habit {
   const key = JSON.stringify([tables, columns.toSorted()]);
-  const habit = habits.get(key) ?? { shardMs: createMean(), partialBytes: createMean() };
+  const habit = habits.get(key) ?? { shardMs: createLatest(), partialBytes: createMean(), mergesRuns: true };
   habits.delete(key);
   habits.set(key, habit);
   if (habits.size > habitsMax) habits.delete(habits.keys().next().value!);

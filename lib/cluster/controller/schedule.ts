@@ -3,9 +3,10 @@
  * is the preferred reader of; else, after a short wait that leaves those to their own readers, any it can read.
  */
 import type { ShardRef, WorkerReply } from "../../wire/messages.js";
-import { chooseBatch, chooseBlocks } from "./batches.js";
+import { chooseBatch, chooseBlocks, chooseRun } from "./batches.js";
 import { chunkRows } from "../../columns/dtypes.js";
 import { preferredReader, readersOf, rowsOf } from "./catalog.js";
+import { lowOf } from "./latest.js";
 import { dequeue, inTurn, isOnlyOne, rotate } from "./queues.js";
 import { isEnough, takeBudget, taskSlicesMax, type SliceBudget, type SliceStream } from "./slices.js";
 import { ordinalStates, requestWake, type Call, type ControllerState, type Step, type Task, type Worker } from "./state.js";
@@ -13,11 +14,13 @@ import { ordinalStates, requestWake, type Call, type ControllerState, type Step,
 /** A batch is at most this much work, so that a slow worker holds up little and another call waits no longer for its turn. */
 const batchMsMax = 10;
 /** The same while no other call waits and partials are large, each one more of which costs much to make and to merge. */
-const largeBatchMsMax = 50;
+const largeBatchMsMax = 100;
 /** Bytes from which on a partial is large. */
 const largePartialBytes = 128 * 1024;
 /** A batch is not cut below this much work, where sending messages would cost more than sharing saves. */
 const batchMsMin = 5;
+/** A batch may be so many times its size to be the last one. */
+const lastBatchFactor = 1.25;
 /** Shards of a batch while nothing of the call itself says what they cost. */
 const probeShardsMax = 16;
 /** Waiting shards looked at for one batch, so that a call of very many delays nobody. */
@@ -34,7 +37,7 @@ export function scheduleWorker(step: Step, worker: Worker): void {
       if (assignSlices(step, call, call.stream, worker)) return;
       continue;
     }
-    const size = batchSize(step.state, call);
+    const size = batchSize(step, call);
     const waiting = findWaiting(step.state, call, worker, size);
     if (assignNear(step, call, worker, { waiting, size }) || assignAny(step, call, worker, { waiting, size })) return;
   }
@@ -52,7 +55,7 @@ export function scheduleCall(step: Step, call: Call): void {
     for (const workerId of state.idle) {
       if (call.waitingCount === 0) return;
       const worker = state.workers.get(workerId)!;
-      const size = batchSize(state, call);
+      const size = batchSize(step, call);
       assignSome(step, call, worker, { waiting: findWaiting(state, call, worker, size), size });
     }
   }
@@ -92,10 +95,11 @@ function assignNear(step: Step, call: Call, worker: Worker, { waiting: { cached,
   return true;
 }
 
-/** Gives a worker whole blocks of whatever it can read, those nearest to it first: they are better read anew than cut. */
+/** Gives a worker one stretch of whatever it can read, or whole blocks, those nearest to it first: they are better read anew than cut. */
 function assignBlocks(step: Step, call: Call, worker: Worker, { ordinals, near, size }: { readonly ordinals: number[]; readonly near: ReadonlySet<number>; readonly size: number }): boolean {
   if (ordinals.length === 0) return false;
-  assign(step, call, worker, chooseBlocks(ordinals.sort((a, b) => a - b), size, (ordinal) => near.has(ordinal)));
+  const choose = call.habit.mergesRuns ? chooseRun : chooseBlocks;
+  assign(step, call, worker, choose(ordinals.sort((a, b) => a - b), size, (ordinal) => near.has(ordinal)));
   return true;
 }
 
@@ -144,7 +148,7 @@ function assign(step: Step, call: Call, worker: Worker, ordinals: readonly numbe
   const nonce = worker.nonce!;
   const task: Task = {
     id: state.options.makeId(), queryId: call.queryId, workerId: worker.id, open: new Set(ordinals),
-    shardCount: ordinals.length, assignedMs: nowMs, budget,
+    shardCount: ordinals.length, isRun: ordinals.at(-1)! - ordinals[0]! === ordinals.length - 1, partials: 0, assignedMs: nowMs, budget,
   };
   state.tasks.set(task.id, task);
   call.tasks.add(task.id);
@@ -206,24 +210,42 @@ function nearness(state: ControllerState, call: Call, worker: Worker, shard: Sha
   return preferredReader(state.catalog, shard) === worker.id ? "preferred" : "others";
 }
 
-/** Shards of the next batch: a share of what waits, within the bounds of time as far as the cost of a shard is known. */
-function batchSize(state: ControllerState, call: Call): number {
-  const mostMs = hasLargePartials(call) && isOnlyOne(state.queues) ? largeBatchMsMax : batchMsMax;
-  const known = call.shardMs.value ?? call.habit.shardMs.value ?? state.shardMs.value;
-  const share = shareOf(state, call, known ?? Infinity, mostMs);
+/** Shards of the next batch: a share of what is left, within the bounds of time as far as the cost of a shard is known. */
+function batchSize(step: Step, call: Call): number {
+  const { state } = step;
+  const isLarge = hasLargePartials(call) && isOnlyOne(state.queues);
+  const mostMs = isLarge ? largeBatchMsMax : batchMsMax;
+  const own = lowOf(call.shardMs);
+  const known = own ?? lowOf(call.habit.shardMs) ?? state.shardMs.value;
+  const share = shareOf(step, call, known ?? Infinity, mostMs);
   const shardMs = Math.max(known ?? 0, 0.001);
-  if (call.shardMs.value === undefined) return Math.max(1, Math.floor(Math.min(share, mostMs / shardMs, probeShardsMax)));
-  return Math.max(1, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), mostMs / shardMs)));
+  // What shards cost together is not known as long as each is asked for alone.
+  const least = isLarge && call.habit.mergesRuns ? Math.min(2, share) : 1;
+  if (own === undefined) return Math.max(least, Math.floor(Math.min(share, mostMs / shardMs, probeShardsMax)));
+  return Math.max(least, Math.floor(Math.min(Math.max(share, batchMsMin / shardMs), mostMs / shardMs)));
 }
 
 function hasLargePartials({ partialBytes, habit }: Call): boolean {
   return (partialBytes.value ?? habit.partialBytes.value ?? 0) >= largePartialBytes;
 }
 
-/** What waits shared among the idle when that is one batch for each; else half of a worker's part, so that the fast take more. */
-function shareOf(state: ControllerState, { waitingCount }: Call, shardMs: number, mostMs: number): number {
-  const part = waitingCount / Math.max(1, state.idle.size);
-  return Math.ceil(part * shardMs <= mostMs ? part : waitingCount / (2 * Math.max(1, state.workers.size)));
+/**
+ * What one worker is to take next of what waits and of what others are still at, so that all who can read it end together:
+ * its whole part, or the first of the fewest equal batches that are short enough. While nothing is known, half of its part.
+ */
+function shareOf({ state, nowMs }: Step, call: Call, shardMs: number, mostMs: number): number {
+  skipAssigned(call);
+  const next = call.shards[call.firstWaiting];
+  const readers = Math.max(1, next === undefined ? state.workers.size : readersOf(state.catalog, next).size);
+  if (shardMs === Infinity) return Math.ceil(call.waitingCount / (2 * readers));
+  let left = call.waitingCount;
+  for (const taskId of call.tasks) {
+    const { shardCount, assignedMs } = state.tasks.get(taskId)!;
+    left += Math.max(0, shardCount - (nowMs - assignedMs) / Math.max(shardMs, 0.001));
+  }
+  const part = left / readers;
+  const share = Math.ceil(part / Math.max(1, Math.ceil(part * shardMs / mostMs)));
+  return call.waitingCount <= share * lastBatchFactor ? call.waitingCount : share;
 }
 
 /** Tells whether a worker is still to leave shards to their preferred readers, and asks for a tick when it is not. */

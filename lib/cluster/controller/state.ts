@@ -5,6 +5,7 @@ import { createCatalog, type Catalog } from "./catalog.js";
 import type { Action, Body } from "./events.js";
 import type { GoneGeneration } from "./generations.js";
 import type { Habit, Habits } from "./habits.js";
+import type { Latest } from "./latest.js";
 import { createQueues, type FairQueues } from "./queues.js";
 import { createMean, type RunningMean } from "./running-mean.js";
 import type { SliceBudget, SliceStream } from "./slices.js";
@@ -63,6 +64,10 @@ export interface Task {
   readonly open: Set<number>;
   readonly shardCount: number;
   readonly assignedMs: number;
+  /** Whether its shards follow each other. */
+  readonly isRun: boolean;
+  /** Partials that came of it. */
+  partials: number;
   /** What it may still send of a call for rows; null for partials. */
   readonly budget: SliceBudget | null;
 }
@@ -124,7 +129,7 @@ export interface Call {
   restUntilMs: number;
   readonly tasks: Set<string>;
   readonly workers: Set<string>;
-  readonly shardMs: RunningMean;
+  readonly shardMs: Latest;
   readonly partialBytes: RunningMean;
   /** What calls like this one cost. */
   readonly habit: Habit;

@@ -1,11 +1,12 @@
 /** Tasks: what their workers say about them, and what becomes of the shards they leave unanswered. */
+import { isAligned } from "../../engine/tree.js";
 import { addCosts } from "../../wire/costs.js";
 import type { Block, Cost, ShardRef } from "../../wire/messages.js";
-import { isAligned } from "./batches.js";
 import { canRestart, failCall, finishIfWhole, leaveOut, releaseTask, restartCall, restartOverNewSet, settleHead } from "./calls.js";
 import { isHeldByOther, readersOf } from "./catalog.js";
 import type { Body, SliceEvent, TaskFailed } from "./events.js";
 import * as failures from "./failures.js";
+import { note } from "./latest.js";
 import { enqueue } from "./queues.js";
 import { observe } from "./running-mean.js";
 import { isEnough, takeSlice } from "./slices.js";
@@ -33,6 +34,7 @@ export function onPartial(step: Step, worker: Worker, { taskId, block, body }: {
     call.ordinals[ordinal] = ordinalStates.answered;
   }
   call.answeredCount += ordinals.length;
+  task.partials += 1;
   call.workers.add(worker.id);
   const bytes = body.reduce((sum, frame) => sum + frame.length, 0);
   observe(call.partialBytes, bytes);
@@ -91,8 +93,9 @@ export function onDone(step: Step, worker: Worker, { taskId, cost }: { taskId: s
   // What the worker computed, without the way there and back, which a larger batch would not lengthen.
   const workMs = Math.min(tookMs, cost.scanMs + cost.mergeMs);
   observe(step.state.shardMs, workMs / task.shardCount);
-  observe(call.shardMs, workMs / task.shardCount);
-  observe(call.habit.shardMs, workMs / task.shardCount);
+  note(call.shardMs, workMs / task.shardCount);
+  note(call.habit.shardMs, workMs / task.shardCount);
+  if (task.isRun && task.shardCount > 1) call.habit.mergesRuns = task.partials === 1;
   releaseTask(step.state, task);
   finishIfWhole(step, call);
   return undefined;
@@ -227,11 +230,11 @@ function findAssignment(state: ControllerState, worker: Worker, taskId: string):
   return { task, call: state.calls.get(task.queryId)!, worker };
 }
 
-/** The ordinals of a block, clipped to the shards of the call; undefined unless all are open in the task. */
+/** The ordinals of a block, clipped to the shards of the call, or of a run; undefined unless all are open in the task. */
 function openOrdinals(task: Task, call: Call, block: Block): number[] | undefined {
-  const end = Math.min(block.start + block.size, call.shards.length);
+  const end = isAligned(block) ? Math.min(block.start + block.size, call.shards.length) : block.start + block.size;
   const length = end - block.start;
-  if (!isAligned(block) || length < 1 || length > task.open.size) return undefined;
+  if (length < 1 || length > task.open.size) return undefined;
   const ordinals = Array.from({ length }, (_, offset) => block.start + offset);
   return ordinals.every((ordinal) => task.open.has(ordinal)) ? ordinals : undefined;
 }

@@ -15,12 +15,12 @@ import { writeWhere } from "./where.js";
 export function encodeQuery(query: Query): Uint8Array {
   const measures: unknown[] = query.measures.map(writeMeasure);
   for (const { name, expr, place } of query.computed) measures.splice(place, 0, { expr: printExpression(expr), as: name });
-  const { aggregate, cache, limit, missing, offset } = query;
+  const { aggregate, blocks, cache, limit, missing, offset } = query;
   const written = {
     keys: query.keys.map(({ name, expr }) => (isColumn(expr, name) ? name : { expr: printExpression(expr), as: name })),
     measures, where: writeWhere(query.where), having: writeWhere(query.having),
     order: query.order.map(({ name, descending }) => [name, descending ? "desc" : "asc"]),
-    expand_filter_column: query.expand, baskets: query.baskets, aggregate, cache, limit, missing, offset,
+    expand_filter_column: query.expand, baskets: query.baskets, blocks, aggregate, cache, limit, missing, offset,
   };
   return new TextEncoder().encode(JSON.stringify(written, tagLiteral));
 }

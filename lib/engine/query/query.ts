@@ -31,6 +31,9 @@ export interface OrderSpec {
   readonly descending: boolean;
 }
 
+/** Shards that follow each other, where their partials add up to the same along any tree, or aligned blocks alone. */
+export type BlockUse = "any" | "aligned";
+
 /** How far caches may be used: all, decoded columns only, or none. */
 export type CacheUse = true | "columns" | false;
 
@@ -45,6 +48,8 @@ export interface Query {
   readonly expand: string | null;
   /** What other shards know of its baskets. */
   readonly baskets: BasketUse;
+  /** Which shards a worker may merge before it answers; see tree.ts. */
+  readonly blocks: BlockUse;
   /** Over the columns of the result. */
   readonly having: Condition | null;
   readonly order: readonly OrderSpec[];
@@ -65,6 +70,7 @@ export interface QueryInput {
   readonly expand_filter_column?: unknown;
   /** Set by the client itself. */
   readonly baskets?: unknown;
+  readonly blocks?: unknown;
   readonly having?: unknown;
   readonly order?: unknown;
   readonly limit?: unknown;
@@ -87,6 +93,7 @@ export function parseQuery(input: QueryInput): Query {
     where: parseConditions(input.where),
     expand: parseExpand(input.expand_filter_column),
     baskets: parseBaskets(input.baskets),
+    blocks: parseOneOf("blocks", input.blocks, ["any", "aligned"]),
     having: parseConditions(input.having),
     order: parseOrder(input.order),
     limit: parseCount("limit", input.limit, null),

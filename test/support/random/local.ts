@@ -2,14 +2,14 @@
 import type { Random } from "../../../lib/base/clock.js";
 import { type Engine } from "../../../lib/engine/engine.js";
 import { finishQuery, type ResultColumn } from "../../../lib/engine/finish.js";
-import { mergePartials } from "../../../lib/engine/merge.js";
 import type { Partial } from "../../../lib/engine/partial.js";
-import { decodePartial } from "../../../lib/engine/partial-bytes.js";
 import { encodeQuery } from "../../../lib/engine/query/bytes.js";
 import type { Query } from "../../../lib/engine/query/query.js";
-import { createMergeTree, type Block } from "../../../lib/engine/tree.js";
+import type { Block } from "../../../lib/engine/tree.js";
 import { countOf, isLists } from "../../../lib/engine/values.js";
 import { finishResult } from "../../../lib/engine/result/finish-result.js";
+import { isAskApart } from "../../../lib/client/aligned.js";
+import { createMerger } from "../../../lib/client/merger.js";
 import { askWithBaskets, type Asked } from "../../../lib/client/baskets.js";
 import { askForRanges } from "../../../lib/client/ranges.js";
 import { summarize } from "../../../lib/client/summary.js";
@@ -39,15 +39,24 @@ export async function answerAsClient(random: Random, engine: Engine, shards: rea
   return new Table(columns, numRows, noSummary);
 }
 
-/** The partial of a query over stored shards, which were cut into random tasks. */
+/** The partial of a query over stored shards, which were cut into random tasks; asked again for aligned blocks where runs do not do. */
 export function partialOf(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): Partial {
+  try {
+    return mergedOf(random, engine, shards, query);
+  } catch (cause) {
+    if (!isAskApart(cause)) throw cause;
+    return mergedOf(random, engine, shards, { ...query, blocks: "aligned" });
+  }
+}
+
+function mergedOf(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): Partial {
   const arrived: { block: Block; bytes: Uint8Array }[] = [];
   for (const task of drawTasks(random, shards)) {
     engine.run({ query: encodeQuery(query), shards: task, shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
   }
-  const tree = createMergeTree<Partial>(shards.length, mergePartials);
-  for (const { block, bytes } of someOf(random, arrived, arrived.length)) tree.add(block, decodePartial(bytes));
-  return tree.root()!;
+  const merger = createMerger(query, shards.length);
+  for (const { block, bytes } of someOf(random, arrived, arrived.length)) merger.add(block, bytes);
+  return merger.partial();
 }
 
 /** Rows of finished columns as the oracle gives them. */

@@ -1,0 +1,61 @@
+/** What was made once and may be asked for again: values by key, bounded by the bytes of their arrays. */
+
+/** Values by key, least recently used first out, bounded in bytes. They are never changed in place, so they are shared. */
+export interface ValueCache<T> {
+  find(key: string): T | undefined;
+  /** Keeps a value that takes `moreBytes` besides its arrays, unless it is so large that it would push out most others; tells whether it is kept. */
+  keep(key: string, value: T, moreBytes?: number): boolean;
+  clear(): void;
+}
+
+/** A value may take this part of the cache. */
+const largestShare = 1 / 8;
+/** What keeping track of a value costs besides its arrays. */
+const entryBytes = 1_024;
+
+/** A cache of at most `limitBytes`; with 0 it keeps nothing. */
+export function createValueCache<T>(limitBytes: number): ValueCache<T> {
+  /** A Map keeps insertion order: re-inserting on use makes its first key the least recently used. */
+  const entries = new Map<string, { readonly value: T; readonly bytes: number }>();
+  let usedBytes = 0;
+  function drop(key: string): void {
+    usedBytes -= entries.get(key)?.bytes ?? 0;
+    entries.delete(key);
+  }
+  return {
+    find(key) {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      entries.delete(key);
+      entries.set(key, entry);
+      return entry.value;
+    },
+    keep(key, value, moreBytes = 0) {
+      drop(key);
+      const bytes = entryBytes + moreBytes + arrayBytes(value, new Set());
+      if (bytes > limitBytes * largestShare) return false;
+      entries.set(key, { value, bytes });
+      usedBytes += bytes;
+      for (const oldest of entries.keys()) {
+        if (usedBytes <= limitBytes) break;
+        drop(oldest);
+      }
+      return true;
+    },
+    clear() {
+      entries.clear();
+      usedBytes = 0;
+    },
+  };
+}
+
+/** Bytes of all arrays that a value is made of; one that several views share counts once. */
+function arrayBytes(value: unknown, counted: Set<ArrayBufferLike>): number {
+  if (ArrayBuffer.isView(value)) {
+    if (counted.has(value.buffer)) return 0;
+    counted.add(value.buffer);
+    return value.buffer.byteLength;
+  }
+  if (typeof value !== "object" || value === null) return 0;
+  return Object.values(value).reduce((sum: number, part: unknown) => sum + arrayBytes(part, counted), 0);
+}
