@@ -25,6 +25,7 @@ export * from "./histograms";
 export { internRebuild, internText } from "./intern";
 export * from "./largest";
 export * from "./least";
+export * from "./least-narrow";
 export * from "./like";
 export * from "./lz4";
 export * from "./lz4-encode";
