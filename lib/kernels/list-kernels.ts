@@ -16,9 +16,12 @@ export interface ListKernels {
    * the place is the last of n >= 1. The list and `spare`, as large, are changed; none may be NaN.
    */
   selectNeighbours(list: Pointer, n: number, place: number, spare: Pointer, found: Pointer): void;
-  /** Keeps the k largest values of a slot, equal ones too, in no order: `heaps` has k of 8 bytes a slot, `counts` uint32, 0 at first. */
-  keepLargestI64(slots: Pointer, values: Pointer, n: number, k: number, counts: Pointer, heaps: Pointer): void;
-  keepLargestF64(slots: Pointer, values: Pointer, n: number, k: number, counts: Pointer, heaps: Pointer): void;
+  /** Keeps the k largest values of a slot, equal ones too, in a heap: `heaps` has k of 8 bytes a slot, at first all the least that there is. */
+  keepLargestI64(slots: Pointer, values: Pointer, n: number, k: number, heaps: Pointer): void;
+  keepLargestF64(slots: Pointer, values: Pointer, n: number, k: number, heaps: Pointer): void;
+  /** The same of k = 2, by branches that no value decides: quicker where rows of a slot are not next to each other. */
+  keepPairsI64(slots: Pointer, values: Pointer, n: number, heaps: Pointer): void;
+  keepPairsF64(slots: Pointer, values: Pointer, n: number, heaps: Pointer): void;
   /**
    * Goes on over runs of equal words: adds 1 to the int64 count of each slot once a run. `state` is 24 bytes, zero at
    * first: word of the first run, word of the last, uint32 runs. `lastRuns`: the last run (from 1 on) of each slot, uint32;

@@ -58,6 +58,19 @@ describe("queries over every dtype", () => {
     });
   }
 
+  for (const dtype of dtypes) {
+    it(`${dtype} has its largest values in descending order, fewer where there are fewer rows`, async () => {
+      const values = ascending(dtype);
+      const keys = (await ask(dtype, values, { keys: ["v"] })).map(([value]) => value!);
+      for (const k of [1, 2, 3, 20, 100]) {
+        const measures = [["v", "topk", "top", { k }]];
+        expect(await ask(dtype, [null, ...values, null], { measures }), `k = ${k}`).to.deep.equal([[keys.toReversed().slice(0, k)]]);
+        const groups = await ask(dtype, [...values, null, values[0]!], { keys: ["v"], measures });
+        expect(groups, `k = ${k}`).to.deep.equal([...keys.map((value, at) => [value, k > 1 && at === 0 ? [value, value] : [value]]), [null, null]]);
+      }
+    });
+  }
+
   it("whole numbers have their extremes at both ends of a dtype, however close to each other they are", async () => {
     for (const dtype of dtypes) {
       if (isTextDtype(dtype) || isFloatDtype(dtype)) continue;
