@@ -9,7 +9,15 @@ export interface ListKernels {
   dropNulls8(values: Pointer, nulls: Pointer, n: number, target: Pointer): number;
   /** Sets bit slot * stride + code of each row; both are uint32, and so is the number of the bit. */
   markCells(slots: Pointer, codes: Pointer, n: number, stride: number, bits: Pointer): void;
-  /** target[places[slot]++] = value, for values of 8 bytes; places: uint32 a slot. */
+  /**
+   * int32 codes of float64, value = code / 10^exponent: 1 where every value is exactly that, -0 counting as 0, else 0, and
+   * the target means nothing.
+   */
+  narrowDecimals(values: Pointer, n: number, exponent: number, target: Pointer): number;
+  /** The float64 of such codes. */
+  widenDecimals(codes: Pointer, n: number, exponent: number, target: Pointer): void;
+  /** target[places[slot]++] = value, for values of 4 and 8 bytes; places: uint32 a slot. */
+  scatterSlots4(slots: Pointer, values: Pointer, n: number, places: Pointer, target: Pointer): void;
   scatterSlots8(slots: Pointer, values: Pointer, n: number, places: Pointer, target: Pointer): void;
   /**
    * Writes to `found` (room for 32 float64) the values that sorting would put at a place and behind it, the same one where

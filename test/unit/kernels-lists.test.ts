@@ -35,7 +35,7 @@ describe("kernels of sets, lists and sketches", () => {
     expectSame(arena.read(Uint8Array, bits, slotCount * 8), expected);
   }));
 
-  it("scatterSlots8 sorts by slot and keeps the order of rows", eachCase((arena, n, random) => {
+  it("scatterSlots sorts by slot and keeps the order of rows", eachCase((arena, n, random) => {
     const slots = generate(Uint32Array, n, () => below(random, slotCount));
     const values = generate(BigInt64Array, n, () => anyInt64(random));
     const expected: bigint[] = [];
@@ -44,9 +44,30 @@ describe("kernels of sets, lists and sketches", () => {
       places[slot] = expected.length;
       for (let row = 0; row < n; row++) if (slots[row] === slot) expected.push(values[row]!);
     }
-    const target = arena.reserve(n * 8);
-    arena.kernels.scatterSlots8(arena.put(slots), arena.put(values), n, arena.put(places), target);
+    const slotsAt = arena.put(slots), target = arena.reserve(n * 8), narrow = arena.reserve(n * 4);
+    arena.kernels.scatterSlots8(slotsAt, arena.put(values), n, arena.put(places), target);
     expectSame(arena.read(BigInt64Array, target, n), BigInt64Array.from(expected));
+    arena.kernels.scatterSlots4(slotsAt, arena.put(generate(Int32Array, n, (row) => Number(BigInt.asIntN(32, values[row]!)))), n, arena.put(places), narrow);
+    expectSame(arena.read(Int32Array, narrow, n), Int32Array.from(expected, (value) => Number(BigInt.asIntN(32, value))));
+  }));
+
+  it("narrowDecimals finds the codes of decimals, and what is none wherever it is", eachCase((arena, n, random) => {
+    const target = arena.reserve(n * 4), back = arena.reserve(n * 8);
+    for (const exponent of [0, 2, 9]) {
+      const codes = generate(Int32Array, n, (row) => (row === 0 ? -(2 ** 31) : row === 1 ? 2 ** 31 - 1 : below(random, 2 ** 32) - 2 ** 31));
+      const values = generate(Float64Array, n, (row) => codes[row]! / 10 ** exponent);
+      const valuesAt = arena.put(values);
+      expect(arena.kernels.narrowDecimals(valuesAt, n, exponent, target)).to.equal(1);
+      expectSame(arena.read(Int32Array, target, n), codes);
+      arena.kernels.widenDecimals(target, n, exponent, back);
+      expectSame(arena.read(Float64Array, back, n), values);
+      for (const wrong of n === 0 ? [] : [2 ** 31 / 10 ** exponent, -(2 ** 31) / 10 ** exponent - 1, 1 / 3, Infinity, -Infinity, NaN, 5e-324]) {
+        const row = below(random, n);
+        new Float64Array(arena.kernels.memory.buffer, valuesAt, n)[row] = wrong;
+        expect(arena.kernels.narrowDecimals(valuesAt, n, exponent, target), `${wrong} in row ${row}`).to.equal(0);
+        new Float64Array(arena.kernels.memory.buffer, valuesAt, n)[row] = values[row]!;
+      }
+    }
   }));
 
   it("keepLargest keeps the k largest of each slot, equal ones apart", eachCase((arena, n, random) => {

@@ -128,7 +128,7 @@ function takeHeaps(memory: ArrayBufferLike, heapsAt: number, counts: Float64Arra
 function createCollected(column: ScanColumn, k: number, context: AccumulatorContext): Accumulator<ItemLists> {
   const { arena, strings } = context;
   const { dtype } = column;
-  const collector = createCollector(context);
+  const collector = createCollector(column, 8, context);
   const valid = createValidRows(arena);
   return {
     grow: collector.grow,
@@ -136,8 +136,8 @@ function createCollected(column: ScanColumn, k: number, context: AccumulatorCont
       collector.add(valid.wide(input.run(column), slotsOr(slots, context)));
     },
     take(order) {
-      const { offsets, words } = collector.take(order);
-      return cutLists({ offsets, items: isTextDtype(dtype) ? textItems(column, dtype, lowHalves(words)) : itemsOfWords(column, words) }, k);
+      const { offsets, values } = collector.take(order);
+      return cutLists({ offsets, items: isTextDtype(dtype) ? textItems(column, dtype, lowHalves(values)) : itemsOfWords(column, values) }, k);
     },
   };
 
