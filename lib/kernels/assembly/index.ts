@@ -52,6 +52,7 @@ export * from "./text-extremes";
 export * from "./text-masks";
 export { totalU16, totalU32, totalU8 } from "./totals";
 export * from "./valid";
+export * from "./whole-moments";
 export * from "./wide";
 export * from "./widen";
 export * from "./xxhash";
