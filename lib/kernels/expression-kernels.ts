@@ -62,6 +62,10 @@ export interface ExpressionKernels {
   momentsSlots(slots: Pointer, values: Pointer, nulls: Pointer, n: number, cells: Pointer): void;
   /** The same of two columns; cells of 88 bytes: uint32 count, uint32, then float64: shifts of x and y, sums of dx, dy, dx^2, dy^2 and dx dy, the three before those. */
   comomentsSlots(slots: Pointer, x: Pointer, y: Pointer, nulls: Pointer, n: number, cells: Pointer): void;
+  /** Exact sums of uint32 a group: cells of 24 bytes, zero at first: int64 count, sum, sum of squares. */
+  wholeMoments(slots: Pointer, values: Pointer, nulls: Pointer, n: number, cells: Pointer): void;
+  /** The same of two columns; cells of 48 bytes: int64 count, sum of x y, sums of x and y, sums of x^2 and y^2. */
+  wholeComoments(slots: Pointer, x: Pointer, y: Pointer, nulls: Pointer, n: number, cells: Pointer): void;
   /**
    * The uint32 bin of each value by `bins` + 1 ascending edges, the last bin closed: `bins` for one below the first edge,
    * bins + 1 for one above the last. (distance + offset) *

@@ -105,6 +105,18 @@ export interface GroupKernels {
   maxSlotsU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
   maxSlotsU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
   maxSlotsI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, base: bigint, step: bigint, greatest: Pointer): void;
+  /**
+   * The same of values close to each other, as distances of 2 bytes a slot: code * step + offset, modulo 2^32 and below
+   * 65,535. The caller fills least with 65,535; the greatest are kept with 1 added, 0 at first.
+   */
+  minNarrowU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, least: Pointer): void;
+  minNarrowU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, least: Pointer): void;
+  minNarrowU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, least: Pointer): void;
+  minNarrowI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, least: Pointer): void;
+  maxNarrowU8(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, greatest: Pointer): void;
+  maxNarrowU16(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, greatest: Pointer): void;
+  maxNarrowU32(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, greatest: Pointer): void;
+  maxNarrowI64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, step: number, offset: number, greatest: Pointer): void;
   /** The caller fills least with Infinity, greatest with -Infinity. */
   minSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, least: Pointer): void;
   maxSlotsF64(slots: Pointer, values: Pointer, nulls: Pointer, n: number, greatest: Pointer): void;

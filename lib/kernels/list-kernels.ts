@@ -9,16 +9,27 @@ export interface ListKernels {
   dropNulls8(values: Pointer, nulls: Pointer, n: number, target: Pointer): number;
   /** Sets bit slot * stride + code of each row; both are uint32, and so is the number of the bit. */
   markCells(slots: Pointer, codes: Pointer, n: number, stride: number, bits: Pointer): void;
-  /** target[places[slot]++] = value, for values of 8 bytes; places: uint32 a slot. */
+  /**
+   * int32 codes of float64, value = code / 10^exponent: 1 where every value is exactly that, -0 counting as 0, else 0, and
+   * the target means nothing.
+   */
+  narrowDecimals(values: Pointer, n: number, exponent: number, target: Pointer): number;
+  /** The float64 of such codes. */
+  widenDecimals(codes: Pointer, n: number, exponent: number, target: Pointer): void;
+  /** target[places[slot]++] = value, for values of 4 and 8 bytes; places: uint32 a slot. */
+  scatterSlots4(slots: Pointer, values: Pointer, n: number, places: Pointer, target: Pointer): void;
   scatterSlots8(slots: Pointer, values: Pointer, n: number, places: Pointer, target: Pointer): void;
   /**
    * Writes to `found` (room for 32 float64) the values that sorting would put at a place and behind it, the same one where
    * the place is the last of n >= 1. The list and `spare`, as large, are changed; none may be NaN.
    */
   selectNeighbours(list: Pointer, n: number, place: number, spare: Pointer, found: Pointer): void;
-  /** Keeps the k largest values of a slot, equal ones too, in no order: `heaps` has k of 8 bytes a slot, `counts` uint32, 0 at first. */
-  keepLargestI64(slots: Pointer, values: Pointer, n: number, k: number, counts: Pointer, heaps: Pointer): void;
-  keepLargestF64(slots: Pointer, values: Pointer, n: number, k: number, counts: Pointer, heaps: Pointer): void;
+  /** Keeps the k largest values of a slot, equal ones too, in a heap: `heaps` has k of 8 bytes a slot, at first all the least that there is. */
+  keepLargestI64(slots: Pointer, values: Pointer, n: number, k: number, heaps: Pointer): void;
+  keepLargestF64(slots: Pointer, values: Pointer, n: number, k: number, heaps: Pointer): void;
+  /** The same of k = 2, by branches that no value decides: quicker where rows of a slot are not next to each other. */
+  keepPairsI64(slots: Pointer, values: Pointer, n: number, heaps: Pointer): void;
+  keepPairsF64(slots: Pointer, values: Pointer, n: number, heaps: Pointer): void;
   /**
    * Goes on over runs of equal words: adds 1 to the int64 count of each slot once a run. `state` is 24 bytes, zero at
    * first: word of the first run, word of the last, uint32 runs. `lastRuns`: the last run (from 1 on) of each slot, uint32;

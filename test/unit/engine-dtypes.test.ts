@@ -58,6 +58,35 @@ describe("queries over every dtype", () => {
     });
   }
 
+  for (const dtype of dtypes) {
+    it(`${dtype} has its largest values in descending order, fewer where there are fewer rows`, async () => {
+      const values = ascending(dtype);
+      const keys = (await ask(dtype, values, { keys: ["v"] })).map(([value]) => value!);
+      for (const k of [1, 2, 3, 20, 100]) {
+        const measures = [["v", "topk", "top", { k }]];
+        expect(await ask(dtype, [null, ...values, null], { measures }), `k = ${k}`).to.deep.equal([[keys.toReversed().slice(0, k)]]);
+        const groups = await ask(dtype, [...values, null, values[0]!], { keys: ["v"], measures });
+        expect(groups, `k = ${k}`).to.deep.equal([...keys.map((value, at) => [value, k > 1 && at === 0 ? [value, value] : [value]]), [null, null]]);
+      }
+    });
+  }
+
+  it("whole numbers have their extremes at both ends of a dtype, however close to each other they are", async () => {
+    for (const dtype of dtypes) {
+      if (isTextDtype(dtype) || isFloatDtype(dtype)) continue;
+      const { least, greatest } = wholeRange(dtype);
+      for (const span of [0n, 1n, 255n, 65_533n, 65_534n, 65_535n]) {
+        if (span > greatest - least) continue;
+        for (const lowest of [least, greatest - span]) {
+          const values = [lowest + span, null, lowest, lowest + span / 2n].map((value) => (dtype === "bool" ? value === null ? null : value === 1n : value));
+          const asked = await ask(dtype, values, { measures: [["v", "min", "least"], ["v", "max", "greatest"]] });
+          const whole = await ask(dtype, [values[2]!, values[0]!], { keys: ["v"] });
+          expect(asked, `${dtype} ${lowest} + ${span}`).to.deep.equal([[whole[0]![0], whole.at(-1)![0]]]);
+        }
+      }
+    }
+  });
+
   it("whole numbers sum exactly, in int64 or uint64 by their sign, and say when a sum does not fit", async () => {
     for (const dtype of dtypes) {
       if (isTextDtype(dtype) || isFloatDtype(dtype) || dtype === "bool" || dtype === "timestamp" || dtype === "date") continue;

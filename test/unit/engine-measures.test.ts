@@ -83,6 +83,27 @@ describe("measures over shards", function () {
     expect(rowsOf(infinite)).to.deep.equal([[null, null, null, null]]);
   });
 
+  it("variances and covariances of whole numbers close to each other are right however far from 0 these are", async () => {
+    const random = seededRandom(8);
+    for (const [dtype, least, end] of [["int64", 2n ** 62n, 10], ["uint64", 2n ** 64n - 70_000n, 65_536], ["int32", -(2n ** 31n), 65_536], ["int16", -7n, 1], ["uint8", 0n, 256], ["int64", -5n, 65_537]] as const) {
+      const [x, y] = [0, 1].map(() => Array.from({ length: 3_000 }, (_, row) => (row === 0 ? 0 : row === 1 ? end - 1 : Math.floor(random() * end))));
+      const valuesOf = (distances: number[]): StoredValue[] => distances.map((distance, row) => (row % 7 === 5 ? null : least + BigInt(distance)));
+      const columns: PlainColumn[] = [{ name: "k", dtype: "int8", values: x!.map((_, row) => BigInt(row % 2)) }, { name: "x", dtype, values: valuesOf(x!) }, { name: "y", dtype, values: valuesOf(y!) }];
+      const measures = [["x", "var", "v"], [["x", "y"], "covar", "c"], [["x", "y"], "corr", "r"]];
+      // One of the far ones alone: means of shards are rounded, and they are far apart then.
+      for (const shards of least > 2n ** 60n ? [1] : [1, 3]) {
+        for (const row of [...(await ask(columns, shards, { keys: ["k"], measures })).rows(), ...(await ask(columns, shards, { measures })).rows()]) {
+          const pairs = x!.flatMap((distance, at) => (at % 7 === 5 || (row["k"] !== undefined && at % 2 !== Number(row["k"])) ? [] : [[distance, y![at]!] as const]));
+          const { products, squaresX, squaresY } = comomentsOf(pairs);
+          expectNear(row["v"], squaresX / pairs.length, squaresX / pairs.length);
+          expectNear(row["c"], products / pairs.length, Math.sqrt(squaresX * squaresY) / pairs.length);
+          if (end === 1) expect(row["r"]).to.equal(null);
+          else expectNear(row["r"], products / Math.sqrt(squaresX * squaresY), 1);
+        }
+      }
+    }
+  });
+
   it("corr and covar are over rows where neither is null, of any two dtypes of numbers", async () => {
     const random = seededRandom(5);
     for (const [left, right] of [["float64", "float64"], ["int32", "float64"], ["uint64", "bool"], ["float32", "int8"], ["uint8", "uint16"]] as const) {

@@ -6,6 +6,8 @@ import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
 import { parseQuery } from "../../lib/engine/query/query.js";
+import { createReader, createWriter } from "../../lib/engine/states/bytes.js";
+import { definitionOf, type StateColumn } from "../../lib/engine/states/kinds.js";
 import { floatSums } from "../../lib/engine/states/sum.js";
 import { addBiases, bigintSum, limbsOf } from "../../lib/engine/states/whole-sums.js";
 import type { Text } from "../../lib/engine/values.js";
@@ -101,6 +103,28 @@ describe("partials", () => {
     }
     const texts = { ...partial(["a"], [1n]), states: [{ kind: "sum", dtype: "string", sums: new Float64Array(1) }] } as unknown as Partial;
     expect(() => decodePartial(encodePartial(texts))).to.throw().with.property("code", "BAD_MESSAGE");
+  });
+
+  it("hold extremes of whole numbers in as few bytes as tell them apart", () => {
+    for (const [span, bytesEach] of [[0n, 1], [255n, 1], [256n, 2], [65_535n, 2], [65_536n, 4], [2n ** 32n - 1n, 4], [2n ** 32n, 8], [2n ** 63n, 8]] as const) {
+      for (const least of [-(2n ** 63n), -3n, 0n, 2n ** 32n - 2n, -(2n ** 32n) - 2n, 2n ** 63n - 1n - span]) {
+        if (least + span >= 2n ** 63n) continue;
+        const array = BigInt64Array.from({ length: 1_000 }, (_, at) => (at === 700 ? least + span : at % 3 === 0 ? least + span / 2n : least));
+        for (const seen of [new Uint8Array(1_000).fill(1), Uint8Array.from(array, (value) => Number(value === least))]) {
+          const state: StateColumn = { kind: "max", seen, values: { dtype: "int64", array } };
+          const writer = createWriter();
+          const description = definitionOf("max").write(state, writer);
+          expect(writer.arrays.at(-1)!.BYTES_PER_ELEMENT, `${least} to ${least + span}`).to.equal(bytesEach);
+          const arrays = writer.arrays.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength));
+          expect(definitionOf("max").read({ ...description, kind: "max" }, 1_000, createReader(arrays))).to.deep.equal({ kind: "max", seen, values: { dtype: "int64", array } });
+          if (bytesEach === 8) continue;
+          for (const base of [null, 5, "", "1.5", "x", "1".repeat(30)]) expect(() => definitionOf("max").read({ ...description, base }, 1_000, createReader(arrays))).to.throw("a base is none");
+          expect(() => definitionOf("max").read({ ...description, width: 3 }, 1_000, createReader(arrays))).to.throw("a width is none");
+          expect(() => definitionOf("max").read(description, 999, createReader(arrays))).to.throw("wrong length");
+          if (least < -3n) expect(() => definitionOf("max").read({ ...description, dtype: "date" }, 1_000, createReader(arrays))).to.throw("a value is none of date");
+        }
+      }
+    }
   });
 
   it("survive their bytes, at any alignment of the frame", () => {

@@ -101,6 +101,23 @@ describe("kernels: accumulators by slot", function () {
     }
   }));
 
+  it("minima and maxima of values close to each other are distances of 2 bytes", eachCase((arena, n, random) => {
+    for (const { width, type, end } of [...codeKinds, { width: "I64", type: BigInt64Array, end: 2 ** 32 }] as const) {
+      // Code * step + offset modulo 2^32: offsets of large codes are below zero.
+      const [lowest, step] = [Math.max(0, end - 3_000), 7];
+      const distances = Uint32Array.from({ length: n }, () => below(random, Math.min(3_000, end)) * step + 5);
+      const codeOf = (row: number): number => lowest + (distances[row]! - 5) / step;
+      const codesAt = arena.put(type === BigInt64Array ? BigInt64Array.from({ length: n }, (_, row) => BigInt(codeOf(row))) : type.from({ length: n }, (_, row) => codeOf(row)));
+      eachPattern(arena, n, random, (rows) => {
+        const least = arena.put(new Uint16Array(groups).fill(0xffff)), greatest = arena.put(new Uint16Array(groups));
+        arena.kernels[`minNarrow${width}`](rows.slotsAt, codesAt, rows.nullsAt, n, step, 5 - lowest * step, least);
+        arena.kernels[`maxNarrow${width}`](rows.slotsAt, codesAt, rows.nullsAt, n, step, 5 - lowest * step, greatest);
+        expectSame(arena.read(Uint16Array, least, groups), Uint16Array.from(foldSlots(rows, filled(0xffff), (kept, row) => Math.min(kept, distances[row]!))));
+        expectSame(arena.read(Uint16Array, greatest, groups), Uint16Array.from(foldSlots(rows, filled(0), (kept, row) => Math.max(kept, distances[row]! + 1))));
+      });
+    }
+  }));
+
   it("int64 sums are 64 bits wide or 128, minima and maxima signed", eachCase((arena, n, random) => {
     const values = generate(BigInt64Array, n, (row) => (row % 11 === 0 ? 2n ** 63n - 1n : row % 11 === 1 ? -(2n ** 63n) : anyInt64(random)));
     const valuesAt = arena.put(values);

@@ -4,6 +4,12 @@ import { anyInt64, below, eachCase, expectSame, generate, openArena, randomBitma
 
 const slotCount = 7;
 
+/** Every k entries in descending order, in place. */
+function descending<A extends BigInt64Array | Float64Array>(heaps: A, k: number): A {
+  for (let from = 0; from < heaps.length; from += k) heaps.subarray(from, from + k).sort().reverse();
+  return heaps;
+}
+
 describe("kernels of sets, lists and sketches", () => {
   it("dropNulls moves the entries of non-null rows together, in place too", eachCase((arena, n, random) => {
     const values = generate(BigInt64Array, n, () => anyInt64(random));
@@ -29,7 +35,7 @@ describe("kernels of sets, lists and sketches", () => {
     expectSame(arena.read(Uint8Array, bits, slotCount * 8), expected);
   }));
 
-  it("scatterSlots8 sorts by slot and keeps the order of rows", eachCase((arena, n, random) => {
+  it("scatterSlots sorts by slot and keeps the order of rows", eachCase((arena, n, random) => {
     const slots = generate(Uint32Array, n, () => below(random, slotCount));
     const values = generate(BigInt64Array, n, () => anyInt64(random));
     const expected: bigint[] = [];
@@ -38,27 +44,54 @@ describe("kernels of sets, lists and sketches", () => {
       places[slot] = expected.length;
       for (let row = 0; row < n; row++) if (slots[row] === slot) expected.push(values[row]!);
     }
-    const target = arena.reserve(n * 8);
-    arena.kernels.scatterSlots8(arena.put(slots), arena.put(values), n, arena.put(places), target);
+    const slotsAt = arena.put(slots), target = arena.reserve(n * 8), narrow = arena.reserve(n * 4);
+    arena.kernels.scatterSlots8(slotsAt, arena.put(values), n, arena.put(places), target);
     expectSame(arena.read(BigInt64Array, target, n), BigInt64Array.from(expected));
+    arena.kernels.scatterSlots4(slotsAt, arena.put(generate(Int32Array, n, (row) => Number(BigInt.asIntN(32, values[row]!)))), n, arena.put(places), narrow);
+    expectSame(arena.read(Int32Array, narrow, n), Int32Array.from(expected, (value) => Number(BigInt.asIntN(32, value))));
+  }));
+
+  it("narrowDecimals finds the codes of decimals, and what is none wherever it is", eachCase((arena, n, random) => {
+    const target = arena.reserve(n * 4), back = arena.reserve(n * 8);
+    for (const exponent of [0, 2, 9]) {
+      const codes = generate(Int32Array, n, (row) => (row === 0 ? -(2 ** 31) : row === 1 ? 2 ** 31 - 1 : below(random, 2 ** 32) - 2 ** 31));
+      const values = generate(Float64Array, n, (row) => codes[row]! / 10 ** exponent);
+      const valuesAt = arena.put(values);
+      expect(arena.kernels.narrowDecimals(valuesAt, n, exponent, target)).to.equal(1);
+      expectSame(arena.read(Int32Array, target, n), codes);
+      arena.kernels.widenDecimals(target, n, exponent, back);
+      expectSame(arena.read(Float64Array, back, n), values);
+      for (const wrong of n === 0 ? [] : [2 ** 31 / 10 ** exponent, -(2 ** 31) / 10 ** exponent - 1, 1 / 3, Infinity, -Infinity, NaN, 5e-324]) {
+        const row = below(random, n);
+        new Float64Array(arena.kernels.memory.buffer, valuesAt, n)[row] = wrong;
+        expect(arena.kernels.narrowDecimals(valuesAt, n, exponent, target), `${wrong} in row ${row}`).to.equal(0);
+        new Float64Array(arena.kernels.memory.buffer, valuesAt, n)[row] = values[row]!;
+      }
+    }
   }));
 
   it("keepLargest keeps the k largest of each slot, equal ones apart", eachCase((arena, n, random) => {
     const slots = generate(Uint32Array, n, () => below(random, slotCount));
     for (const k of [1, 2, 3, 16]) {
       const whole = generate(BigInt64Array, n, () => (random() < 0.5 ? BigInt(below(random, 5)) : anyInt64(random)));
-      const real = generate(Float64Array, n, () => (random() < 0.1 ? (random() < 0.5 ? -Infinity : Infinity) : random() - 0.5));
-      const [counts, heaps, realCounts, realHeaps] = [arena.reserve(slotCount * 4, 0), arena.reserve(slotCount * k * 8), arena.reserve(slotCount * 4, 0), arena.reserve(slotCount * k * 8)];
-      const slotsAt = arena.put(slots);
-      arena.kernels.keepLargestI64(slotsAt, arena.put(whole), n, k, counts, heaps);
-      arena.kernels.keepLargestF64(slotsAt, arena.put(real), n, k, realCounts, realHeaps);
+      const real = generate(Float64Array, n, () => (random() < 0.1 ? (random() < 0.5 ? -Infinity : random() < 0.5 ? -0 : Infinity) : random() - 0.5));
+      const heaps = arena.put(new BigInt64Array(slotCount * k).fill(-(2n ** 63n))), realHeaps = arena.put(new Float64Array(slotCount * k).fill(-Infinity));
+      const [slotsAt, wholeAt, realAt] = [arena.put(slots), arena.put(whole), arena.put(real)];
+      arena.kernels.keepLargestI64(slotsAt, wholeAt, n, k, heaps);
+      arena.kernels.keepLargestF64(slotsAt, realAt, n, k, realHeaps);
+      const [expected, realExpected] = [new BigInt64Array(slotCount * k).fill(-(2n ** 63n)), new Float64Array(slotCount * k).fill(-Infinity)];
       for (let slot = 0; slot < slotCount; slot++) {
-        const own = whole.filter((_, row) => slots[row] === slot).sort().toReversed().slice(0, k);
-        expect(arena.read(Uint32Array, counts + slot * 4, 1)[0]).to.equal(own.length);
-        expectSame(arena.read(BigInt64Array, heaps + slot * k * 8, own.length).sort().toReversed(), own);
-        const ownReal = real.filter((_, row) => slots[row] === slot).sort().toReversed().slice(0, k);
-        expectSame(arena.read(Float64Array, realHeaps + slot * k * 8, ownReal.length).sort().toReversed(), ownReal);
+        expected.set(whole.filter((_, row) => slots[row] === slot).sort().toReversed().slice(0, k), slot * k);
+        realExpected.set(real.filter((_, row) => slots[row] === slot).map((value) => value + 0).sort().toReversed().slice(0, k), slot * k);
       }
+      expectSame(descending(arena.read(BigInt64Array, heaps, slotCount * k), k), expected);
+      expectSame(descending(arena.read(Float64Array, realHeaps, slotCount * k), k), realExpected);
+      if (k !== 2) continue;
+      const pairs = arena.put(new BigInt64Array(slotCount * 2).fill(-(2n ** 63n))), realPairs = arena.put(new Float64Array(slotCount * 2).fill(-Infinity));
+      arena.kernels.keepPairsI64(slotsAt, wholeAt, n, pairs);
+      arena.kernels.keepPairsF64(slotsAt, realAt, n, realPairs);
+      expectSame(descending(arena.read(BigInt64Array, pairs, slotCount * 2), 2), expected);
+      expectSame(descending(arena.read(Float64Array, realPairs, slotCount * 2), 2), realExpected);
     }
   }));
 

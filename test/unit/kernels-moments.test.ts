@@ -65,6 +65,28 @@ describe("kernels: moments by slot", function () {
     }
   }));
 
+  it("wholeMoments and wholeComoments add up numbers, squares and products exactly", eachCase((arena, n, random) => {
+    for (const share of [0, 0.3, 1]) {
+      const slots = generate(Uint32Array, n, (row) => (share === 0.3 ? below(random, groups) : row % 3));
+      const nulls = share === 0 ? null : randomBitmap(random, n, share);
+      const end = share === 0 ? 2 ** 16 : 2 ** 23;
+      const [x, y] = [generate(Uint32Array, n, () => below(random, end)), generate(Uint32Array, n, () => below(random, end))];
+      const [slotsAt, nullsAt, xAt, yAt] = [arena.put(slots), nulls === null ? 0 : arena.put(nulls), arena.put(x), arena.put(y)];
+      const [cells, pairs] = [arena.put(new BigInt64Array(groups * 3).fill(1n)), arena.put(new BigInt64Array(groups * 6).fill(1n))];
+      arena.kernels.wholeMoments(slotsAt, xAt, nullsAt, n, cells);
+      arena.kernels.wholeComoments(slotsAt, xAt, yAt, nullsAt, n, pairs);
+      const [ofX, ofBoth] = [new BigInt64Array(groups * 3).fill(1n), new BigInt64Array(groups * 6).fill(1n)];
+      slots.forEach((slot, row) => {
+        if (isBitSet(nulls, row)) return;
+        const [a, b] = [BigInt(x[row]!), BigInt(y[row]!)];
+        [1n, a, a * a].forEach((value, at) => { ofX[slot * 3 + at]! += value; });
+        [1n, a * b, a, b, a * a, b * b].forEach((value, at) => { ofBoth[slot * 6 + at]! += value; });
+      });
+      expectSame(arena.read(BigInt64Array, cells, groups * 3), ofX);
+      expectSame(arena.read(BigInt64Array, pairs, groups * 6), ofBoth);
+    }
+  }));
+
   it("firstSlots and lastSlots keep the value of the first and last row that is not null", eachCase((arena, n, random) => {
     for (const share of [0, 0.6, 1]) {
       const slots = generate(Uint32Array, n, () => below(random, groups));

@@ -3,6 +3,7 @@ import { biasOf, isTextDtype, type Dtype } from "../../columns/dtypes.js";
 import { binsOf, middleOf, sketchErrors, type DdsketchState } from "../states/ddsketch.js";
 import { joinParts, type BagPart, type BagState } from "../states/bag.js";
 import { keptOf, type Items, type NumberItems } from "../states/lists/items.js";
+import { numbersOf as decimalNumbers, type DecimalItems } from "../states/lists/decimals.js";
 import { keysOf } from "../states/lists/keys.js";
 import { openSelector } from "../states/lists/select.js";
 import { finishFloats, meansNothing, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec } from "./measure.js";
@@ -119,16 +120,24 @@ function selectAll(lists: readonly KeyLists[], placeOf: (count: number) => Place
 interface KeyLists {
   readonly lists: Int32Array | null;
   readonly offsets: Uint32Array;
-  readonly keys: Float64Array;
+  readonly keys: Float64Array | Int32Array;
 }
 
 /** The parts with keys that compare across all of them. */
-function keyedParts(dtype: Dtype, parts: readonly BagPart[], groups: number): { lists: readonly KeyLists[]; restore(keys: Float64Array): Items } {
-  const numbers = parts.filter((part): part is BagPart & { items: NumberItems } => part.items.form === "numbers");
+function keyedParts(dtype: Dtype, mixed: readonly BagPart[], groups: number): { lists: readonly KeyLists[]; restore(keys: Float64Array): Items } {
+  const decimals = mixed.filter((part): part is BagPart & { items: DecimalItems } => part.items.form === "decimals");
+  const [first] = decimals;
+  if (first !== undefined && decimals.length === mixed.length && decimals.every(({ items }) => items.exponent === first.items.exponent)) {
+    const restore = (keys: Float64Array): Items => decimalNumbers({ ...first.items, array: Int32Array.from(keys) });
+    return { lists: decimals.map(({ lists, offsets, items }) => ({ lists, offsets, keys: items.array })), restore };
+  }
+  const parts = mixed.map((part) => (part.items.form === "decimals" ? { ...part, items: decimalNumbers(part.items) } : part));
+  const numbers = parts.filter((part): part is typeof part & { items: NumberItems } => part.items.form === "numbers");
   if (numbers.length === parts.length && !isTextDtype(dtype)) {
     return { lists: numbers.map(({ lists, offsets, items }) => ({ lists, offsets, keys: items.array })), restore: (keys) => ({ form: "numbers", dtype, array: keys }) };
   }
   const { lists, offsets, items } = joinParts(parts, groups);
+  if (items.form === "decimals") throw new Error("decimals have become numbers");
   const { left: keys, restore } = keysOf(items);
   return { lists: [{ lists, offsets, keys }], restore };
 }
@@ -170,7 +179,10 @@ function wholesOf(restore: (keys: Float64Array) => Items, keys: Float64Array, is
 /** The numbers themselves, those beyond 2^53 rounded. */
 function numbersOf(restore: (keys: Float64Array) => Items, keys: Float64Array, isNull: Uint8Array | null): Float64Array {
   const { form, dtype } = restore(keys.slice(0, 0));
-  if (form === "numbers") return keys;
+  if (form === "numbers") {
+    const { array } = restore(keys);
+    if (array instanceof Float64Array) return array;
+  }
   const bias = biasOf(dtype);
   return Float64Array.from(wholesOf(restore, keys, isNull), (kept) => Number(kept + bias));
 }

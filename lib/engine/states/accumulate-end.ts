@@ -3,7 +3,7 @@ import { isFloatDtype, isTextDtype, type Dtype, type TextDtype } from "../../col
 import type { ScanColumn } from "../scan-column.js";
 import type { Values } from "../values.js";
 import { seenTexts, type SeenValues } from "./seen-values.js";
-import { createSlab, slotsOr, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import { createSlab, slotsOr, takeWords, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 
 /** An accumulator of the first or last value of each group. */
 export function createEnd(kind: "first" | "last", column: ScanColumn, context: AccumulatorContext): Accumulator<SeenValues> {
@@ -24,9 +24,9 @@ export function createEnd(kind: "first" | "last", column: ScanColumn, context: A
     },
     take(order) {
       const flags = kernels.bytes.subarray(seen.pointer());
-      const bits = new BigInt64Array(kernels.memory.buffer, kept.pointer());
-      const taken = Uint8Array.from(order, (slot) => flags[slot]!);
-      const picked = BigInt64Array.from(order, (slot) => bits[slot]!);
+      const taken = new Uint8Array(order.length);
+      for (let k = 0; k < taken.length; k++) taken[k] = flags[order[k]!]!;
+      const picked = new BigInt64Array(takeWords(kernels.memory.buffer, kept.pointer(), order));
       return isTextDtype(dtype) ? takeTexts(taken, picked, column, dtype, context) : { seen: taken, values: valuesOf(dtype, picked) };
     },
   };

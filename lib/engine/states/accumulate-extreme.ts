@@ -1,12 +1,13 @@
 /** Accumulators of min and max: by int64 (as kept) or float64 value, by the rank of a dictionary code, or by text of a pool. */
 import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type FloatDtype, type TextDtype, type WholeDtype } from "../../columns/dtypes.js";
 import type { Dictionary } from "../../columns/files/dictionary.js";
+import { keyColumnOf } from "../groups/keys.js";
 import type { Run } from "../input.js";
 import { mayBeNull, type ScanColumn } from "../scan-column.js";
 import { codesByRank } from "../strings.js";
 import type { Values } from "../values.js";
 import { seenTexts, type SeenValues } from "./seen-values.js";
-import { createSlab, slotsOr, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import { createSlab, slotsOr, takeWords, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 
 type ExtremeKind = "min" | "max";
 
@@ -14,7 +15,7 @@ type ExtremeKind = "min" | "max";
 export function createExtreme(kind: ExtremeKind, column: ScanColumn, context: AccumulatorContext): Accumulator<SeenValues> {
   const { dtype } = column;
   if (isFloatDtype(dtype)) return createFloatExtreme(kind, column, dtype, context);
-  if (!isTextDtype(dtype)) return createIntExtreme(kind, column, dtype, context);
+  if (!isTextDtype(dtype)) return createWholeExtreme(kind, column, dtype, context);
   const dictionary = column.dictionary();
   return dictionary === null ? createPoolExtreme(kind, column, dtype, context) : createRankExtreme(kind, column, dtype, dictionary, context);
 }
@@ -23,10 +24,46 @@ export function createExtreme(kind: ExtremeKind, column: ScanColumn, context: Ac
 const emptyRank = { min: 0xffff_ffffn, max: 0n };
 const emptyFloat = { min: Infinity, max: -Infinity };
 
-function createIntExtreme(kind: ExtremeKind, column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<SeenValues> {
-  const { kernels } = context.arena;
+function createWholeExtreme(kind: ExtremeKind, column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<SeenValues> {
   const { least, greatest } = wholeRange(dtype);
-  const slab = createIntSlab((kind === "min" ? greatest : least) - biasOf(dtype), context);
+  const empty = (kind === "min" ? greatest : least) - biasOf(dtype);
+  const { minimum, size } = keyColumnOf(column);
+  return size !== undefined && size < 0xffffn ? createNarrowExtreme(kind, column, dtype, { minimum, empty }, context) : createIntExtreme(kind, column, dtype, empty, context);
+}
+
+/** Values that lie close to each other are kept as their distance from the least, which many groups have room for in the cache. */
+function createNarrowExtreme(kind: ExtremeKind, column: ScanColumn, dtype: WholeDtype, { minimum, empty }: { minimum: bigint; empty: bigint }, { arena, ...context }: AccumulatorContext): Accumulator<SeenValues> {
+  const { kernels } = arena;
+  const [none, added] = kind === "min" ? [0xffff, 0] : [0, 1];
+  const slab = createSlab(arena, 2, (pointer, groups) => void new Uint16Array(kernels.memory.buffer, pointer, groups).fill(none));
+  const halfOf = (value: bigint): number => Number(BigInt.asIntN(32, value));
+  const [low, high] = [Number(BigInt.asUintN(32, minimum)) - added, halfOf(minimum >> 32n)];
+  const [emptyLow, emptyHigh] = [halfOf(empty), halfOf(empty >> 32n)];
+  return {
+    grow: slab.grow,
+    add(input, slots) {
+      const { width, values, nulls, rows, base, step } = input.run(column);
+      kernels[`${kind}Narrow${widthNames[width]}`](slotsOr(slots, { arena, ...context }), values, nulls, rows, halfOf(step), halfOf(base - minimum), slab.pointer());
+    },
+    take(order) {
+      const distances = new Uint16Array(kernels.memory.buffer, slab.pointer());
+      const [seen, halves] = [new Uint8Array(order.length), new Int32Array(order.length * 2)];
+      for (let k = 0; k < order.length; k++) {
+        const distance = distances[order[k]!]!;
+        const isSeen = distance !== none;
+        const sum = low + distance;
+        seen[k] = Number(isSeen);
+        halves[2 * k] = isSeen ? sum : emptyLow;
+        halves[2 * k + 1] = isSeen ? high + (sum < 0 ? -1 : Number(sum >= 0x1_0000_0000)) : emptyHigh;
+      }
+      return { seen, values: valuesOf(dtype, new BigInt64Array(halves.buffer)) };
+    },
+  };
+}
+
+function createIntExtreme(kind: ExtremeKind, column: ScanColumn, dtype: WholeDtype, empty: bigint, context: AccumulatorContext): Accumulator<SeenValues> {
+  const { kernels } = context.arena;
+  const slab = createIntSlab(empty, context);
   const seen = createSeen(column, context);
   return {
     grow: growBoth(slab, seen),
@@ -37,10 +74,7 @@ function createIntExtreme(kind: ExtremeKind, column: ScanColumn, dtype: WholeDty
       seen.add(at, run);
     },
     take(order) {
-      const extreme = new BigInt64Array(kernels.memory.buffer, slab.pointer());
-      const picked = BigInt64Array.from(order, (slot) => extreme[slot]!);
-      const values: Values = dtype === "bool" ? { dtype, array: Uint8Array.from(picked, (value) => (value === 1n ? 1 : 0)) } : { dtype, array: picked };
-      return { seen: seen.take(order), values };
+      return { seen: seen.take(order), values: valuesOf(dtype, new BigInt64Array(takeWords(kernels.memory.buffer, slab.pointer(), order))) };
     },
   };
 }
@@ -59,8 +93,7 @@ function createFloatExtreme(kind: ExtremeKind, column: ScanColumn, dtype: FloatD
       seen.add(at, run);
     },
     take(order) {
-      const extreme = new Float64Array(kernels.memory.buffer, slab.pointer());
-      return { seen: seen.take(order), values: { dtype, array: Float64Array.from(order, (slot) => extreme[slot]!) } };
+      return { seen: seen.take(order), values: { dtype, array: new Float64Array(takeWords(kernels.memory.buffer, slab.pointer(), order)) } };
     },
   };
 }
@@ -107,7 +140,8 @@ function createPoolExtreme(kind: ExtremeKind, column: ScanColumn, dtype: TextDty
     },
     take(order) {
       const extreme = new Uint32Array(kernels.memory.buffer, slab.pointer());
-      const flags = Uint8Array.from(order, (slot) => (extreme[slot] === 0 ? 0 : 1));
+      const flags = new Uint8Array(order.length);
+      for (let k = 0; k < flags.length; k++) flags[k] = extreme[order[k]!] === 0 ? 0 : 1;
       return seenTexts(flags, (k) => extreme[order[k]!]! - 1, (codes) => ({ dtype, ...strings.texts(column, codes) }));
     },
   };
@@ -115,6 +149,10 @@ function createPoolExtreme(kind: ExtremeKind, column: ScanColumn, dtype: TextDty
 
 function createIntSlab(empty: bigint, { arena }: AccumulatorContext): ReturnType<typeof createSlab> {
   return createSlab(arena, 8, (pointer, groups) => void new BigInt64Array(arena.kernels.memory.buffer, pointer, groups).fill(empty));
+}
+
+function valuesOf(dtype: WholeDtype, array: BigInt64Array): Values {
+  return dtype === "bool" ? { dtype, array: Uint8Array.from(array, (value) => (value === 1n ? 1 : 0)) } : { dtype, array };
 }
 
 /** Counts the rows that had a value, which tells a group without any from one whose extreme is the empty mark. */
@@ -130,8 +168,10 @@ function createSeen(column: ScanColumn, { arena }: AccumulatorContext): { grow(g
       else kernels.countSlotsNonNull(slots, run.nulls, run.rows, slab.pointer());
     },
     take(order) {
-      const halves = new Uint32Array(kernels.memory.buffer, slab.pointer());
-      return Uint8Array.from(order, (slot) => (halves[2 * slot]! === 0 && halves[2 * slot + 1]! === 0 ? 0 : 1));
+      const halves = new Uint32Array(takeWords(kernels.memory.buffer, slab.pointer(), order));
+      const flags = new Uint8Array(order.length);
+      for (let k = 0; k < flags.length; k++) flags[k] = (halves[2 * k]! | halves[2 * k + 1]!) === 0 ? 0 : 1;
+      return flags;
     },
   };
 }

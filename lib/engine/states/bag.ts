@@ -2,13 +2,14 @@
  * The bag state: all values of each group, in the order of their rows. Merging moves no value: a bag is of parts, one a
  * shard at first, and each part knows its group of every group.
  */
-import type { Dtype } from "../../columns/dtypes.js";
+import { biasOf, chunkRows, isFloatDtype, type Dtype } from "../../columns/dtypes.js";
 import type { ScanColumn } from "../scan-column.js";
 import { requireCount, requireDtype, type ArrayReader, type Description, type StateWriter } from "./bytes.js";
 import { readLists, writeLists } from "./lists/bytes.js";
 import { createCollector } from "./lists/collector.js";
+import { findExponent, numbersOf, readDecimals, writeDecimals } from "./lists/decimals.js";
 import { widenItems } from "./lists/items.js";
-import { joinLists, requireRoom, type ItemLists } from "./lists/lists.js";
+import { joinLists, requireRoom, type BagLists } from "./lists/lists.js";
 import { itemsOfWords } from "./lists/shard-items.js";
 import { namingMemory } from "./memory-naming.js";
 import type { MergePlan } from "./merge-plan.js";
@@ -24,7 +25,7 @@ export interface BagState {
 }
 
 /** Lists of some rows. List `lists[g]` is of group g, none where it is -1; null stands for 0, 1, 2, ... */
-export interface BagPart extends ItemLists {
+export interface BagPart extends BagLists {
   readonly lists: Int32Array | null;
 }
 
@@ -34,7 +35,7 @@ export const bagState: StateDefinition<BagState> = {
   merge: mergeBags,
   empty: ({ dtype }) => ({ kind: "bag", dtype, parts: [] }),
   dtypes: ({ dtype }) => [dtype],
-  widen: ({ parts }, [dtype]) => ({ kind: "bag", dtype: dtype!, parts: parts.map((part) => ({ ...part, items: widenItems(part.items, dtype!) })) }),
+  widen: ({ parts }, [dtype]) => ({ kind: "bag", dtype: dtype!, parts: parts.map((part) => ({ ...part, items: widenItems(part.items.form === "decimals" ? numbersOf(part.items) : part.items, dtype!) })) }),
   write: ({ dtype, parts }, writer) => ({ dtype, parts: parts.map((part) => writePart(part, writer)) }),
   read({ dtype, parts }, groups, reader) {
     if (!Array.isArray(parts)) throw new TypeError("a bag lacks its parts");
@@ -45,7 +46,64 @@ export const bagState: StateDefinition<BagState> = {
 };
 
 function createBag(column: ScanColumn, context: AccumulatorContext): Accumulator<BagState> {
-  const collector = createCollector(context);
+  const exponent = findExponent(column);
+  if (exponent === undefined) return createWideBag(column, context);
+  return isFloatDtype(column.dtype) ? createDecimalBag(column, exponent, context) : createNarrowBag(column, context);
+}
+
+function bagOf({ dtype }: ScanColumn, { offsets, items }: BagLists): BagState {
+  return { kind: "bag", dtype, parts: items.array.length === 0 ? [] : [{ lists: null, offsets, items }] };
+}
+
+/** Of whole numbers that int32 holds. */
+function createNarrowBag(column: ScanColumn, context: AccumulatorContext): Accumulator<BagState> {
+  const { dtype } = column;
+  const collector = createCollector(column, 4, context);
+  const valid = createValidRows(context.arena);
+  return {
+    grow: collector.grow,
+    add(input, slots) {
+      const run = input.run(column);
+      collector.add(valid.narrow(run, slotsOr(slots, context), run.step, run.base + biasOf(dtype)));
+    },
+    take(order) {
+      const { offsets, values } = collector.take(order);
+      return bagOf(column, { offsets, items: narrowItems(dtype, 0, values) });
+    },
+  };
+}
+
+/** Of floats that are decimals, until one is none. */
+function createDecimalBag(column: ScanColumn, exponent: number, context: AccumulatorContext): Accumulator<BagState> {
+  const { arena } = context;
+  const { kernels } = arena;
+  const collector = createCollector(column, 4, context);
+  const valid = createValidRows(arena);
+  const codes = arena.allocate(chunkRows * 4);
+  let areDecimals = true;
+  return {
+    grow: collector.grow,
+    add(input, slots) {
+      const found = valid.wide(input.run(column), slotsOr(slots, context));
+      const isNarrow = areDecimals && kernels.narrowDecimals(found.values, found.rows, exponent, codes) === 1;
+      if (areDecimals && !isNarrow) collector.widen((narrow, rows, target) => { kernels.widenDecimals(narrow, rows, exponent, target); });
+      areDecimals = isNarrow;
+      collector.add(isNarrow ? { ...found, values: codes } : found);
+    },
+    take(order) {
+      const { offsets, values } = collector.take(order);
+      return bagOf(column, { offsets, items: areDecimals ? narrowItems(column.dtype, exponent, values) : itemsOfWords(column, values) });
+    },
+  };
+}
+
+function narrowItems(dtype: Dtype, exponent: number, values: ArrayBuffer): BagLists["items"] {
+  if (dtype === "string" || dtype === "bytes") throw new Error(`a bag of ${dtype}`);
+  return { form: "decimals", dtype, exponent, array: new Int32Array(values) };
+}
+
+function createWideBag(column: ScanColumn, context: AccumulatorContext): Accumulator<BagState> {
+  const collector = createCollector(column, 8, context);
   const valid = createValidRows(context.arena);
   return {
     grow: collector.grow,
@@ -53,9 +111,8 @@ function createBag(column: ScanColumn, context: AccumulatorContext): Accumulator
       collector.add(valid.wide(input.run(column), slotsOr(slots, context)));
     },
     take(order) {
-      const { offsets, words } = collector.take(order);
-      const items = itemsOfWords(column, words);
-      return { kind: "bag", dtype: column.dtype, parts: items.array.length === 0 ? [] : [{ lists: null, offsets, items }] };
+      const { offsets, values } = collector.take(order);
+      return bagOf(column, { offsets, items: itemsOfWords(column, values) });
     },
   };
 }
@@ -95,7 +152,7 @@ function listsOf({ lists }: BagPart, groups: number): Int32Array {
 
 function writePart({ lists, offsets, items }: BagPart, writer: StateWriter): Description {
   if (lists !== null) writer.array(new Uint32Array(lists.buffer, lists.byteOffset, lists.length));
-  return { hasLists: lists !== null, lists: offsets.length - 1, items: writeLists({ offsets, items }, writer) };
+  return { hasLists: lists !== null, lists: offsets.length - 1, items: items.form === "decimals" ? writeDecimals({ offsets, items }, writer) : writeLists({ offsets, items }, writer) };
 }
 
 function readPart(description: unknown, dtype: Dtype, groups: number, reader: ArrayReader): BagPart {
@@ -105,7 +162,8 @@ function readPart(description: unknown, dtype: Dtype, groups: number, reader: Ar
   const listCount = requireCount(count);
   if (lists === null ? listCount !== groups : lists.some((list) => list < -1 || list >= listCount)) throw new RangeError("a list is none");
   if (typeof items !== "object" || items === null) throw new TypeError("a part lacks its items");
-  const found = readLists({ ...items }, listCount, reader);
+  const inner: Description = { ...items };
+  const found = inner["form"] === "decimals" ? readDecimals(inner, listCount, reader) : readLists(inner, listCount, reader);
   if (found.items.dtype !== dtype) throw new TypeError("parts differ in dtype");
   return { lists, ...found };
 }

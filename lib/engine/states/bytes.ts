@@ -3,7 +3,7 @@
  * bytes of anybody.
  */
 import { dtypes, isFloatDtype, isTextDtype, wholeRange, type Dtype, type FloatDtype, type WholeDtype } from "../../columns/dtypes.js";
-import { isText, type Int64Dtype, type PackedTexts, type Values } from "../values.js";
+import { isText, type Int64Dtype, type PackedTexts, type Values, type Wholes } from "../values.js";
 
 /** What a state or key says of itself beside its arrays; JSON. */
 export type Description = Readonly<Record<string, unknown>>;
@@ -133,9 +133,13 @@ function readValues(dtype: Dtype, count: number | undefined, reader: ArrayReader
   if (isTextDtype(dtype)) return { dtype, ...readTexts(count, reader) };
   if (isFloatDtype(dtype)) return { dtype, array: reader.float64(count) };
   if (dtype === "bool") return { dtype, array: requireFlags(reader.uint8(count)) };
-  const array = reader.int64(count);
-  requireRange(dtype, array);
-  return { dtype, array };
+  return requireWholes({ dtype, array: reader.int64(count) });
+}
+
+/** Throws where an entry is none of the dtype. */
+export function requireWholes(values: Wholes): Wholes {
+  requireRange(values.dtype, values.array);
+  return values;
 }
 
 /** Throws where an int64 is none of a narrower dtype: it would be cut on its way into a typed array of the dtype. */

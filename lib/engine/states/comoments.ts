@@ -8,6 +8,7 @@ import { spread, type MergePlan } from "./merge-plan.js";
 import { createFloatReader } from "./run-floats.js";
 import { createSlab, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 import type { StateDefinition } from "./state.js";
+import { createDistances, joinCells, productsAbout, wordsAt, type Distances, type Words } from "./whole-moments.js";
 
 /** Six arrays of an entry a group; all 0 where there is no row. Squares and products are sums over distances from the means. */
 export interface Comoments {
@@ -21,8 +22,8 @@ export interface Comoments {
 }
 
 const members = ["counts", "meansX", "meansY", "squaresX", "squaresY", "products"] as const;
-/** Bytes of a cell of the kernel. */
-const cellBytes = 88;
+/** Bytes of a cell of the kernels of floats, and of whole numbers. */
+const [cellBytes, wholeCellBytes] = [88, 48];
 
 /** Of two inputs of numbers or bools. */
 export const comomentsState: StateDefinition<Comoments> = {
@@ -76,12 +77,55 @@ function addComoments(sum: Comoments, b: Comoments, places: Uint32Array): Comome
 }
 
 function createComoments(x: ScanColumn, y: ScanColumn, context: AccumulatorContext): Accumulator<Comoments> {
+  const [distancesX, distancesY] = [createDistances(x, context.arena), createDistances(y, context.arena)];
+  const nullsOf = createNullUnion(x, y, context);
+  if (distancesX === undefined || distancesY === undefined) return createFloatComoments(x, y, nullsOf, context);
+  return createWholeComoments(distancesX, distancesY, nullsOf, context);
+}
+
+type NullReader = (input: ChunkInput) => number;
+
+function createWholeComoments(x: Distances, y: Distances, nullsOf: NullReader, context: AccumulatorContext): Accumulator<Comoments> {
+  const { arena } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, wholeCellBytes, zeroFill(arena, wholeCellBytes));
+  const lanes = createLanes(context);
+  return {
+    grow: (groups) => { slab.grow(lanes.cells(groups)); },
+    add(input, slots) {
+      kernels.wholeComoments(lanes.slots(slots), x.read(input), y.read(input), nullsOf(input), input.rows, slab.pointer());
+    },
+    take(order) {
+      const memory = kernels.memory.buffer;
+      if (!context.isGrouped) joinCells(memory, slab.pointer(), lanes.cells(1), wholeCellBytes / 8);
+      return takeWholeComoments(wordsAt(memory, slab.pointer()), order, x.least, y.least);
+    },
+  };
+}
+
+function takeWholeComoments(words: Words, order: Uint32Array, leastX: number, leastY: number): Comoments {
+  const taken = blankComoments(() => new Float64Array(order.length));
+  for (let k = 0; k < order.length; k++) {
+    const cell = order[k]! * (wholeCellBytes / 8);
+    const [xy, x, y, xx, yy] = [cell + 1, cell + 2, cell + 3, cell + 4, cell + 5];
+    const count = words.number(cell);
+    if (count === 0) continue;
+    taken.counts[k] = count;
+    taken.meansX[k] = leastX + words.number(x) / count;
+    taken.meansY[k] = leastY + words.number(y) / count;
+    taken.squaresX[k] = productsAbout(words, cell, x, x, xx);
+    taken.squaresY[k] = productsAbout(words, cell, y, y, yy);
+    taken.products[k] = productsAbout(words, cell, x, y, xy);
+  }
+  return taken;
+}
+
+function createFloatComoments(x: ScanColumn, y: ScanColumn, nullsOf: NullReader, context: AccumulatorContext): Accumulator<Comoments> {
   const { arena } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, cellBytes, zeroFill(arena, cellBytes));
   const lanes = createLanes(context);
   const [floatsX, floatsY] = [createFloatReader(x, arena), createFloatReader(y, arena)];
-  const nullsOf = createNullUnion(x, y, context);
   return {
     grow: (groups) => { slab.grow(lanes.cells(groups)); },
     add(input, slots) {

@@ -4,6 +4,7 @@ import type { Dictionary } from "../../columns/files/dictionary.js";
 import type { Run } from "../input.js";
 import type { ScanColumn } from "../scan-column.js";
 import { requireCount } from "./bytes.js";
+import { createNonNullCounter } from "./count.js";
 import { readLists, writeLists } from "./lists/bytes.js";
 import { createCollector } from "./lists/collector.js";
 import { noItems, widenItems, type Items } from "./lists/items.js";
@@ -11,7 +12,7 @@ import { keysOf } from "./lists/keys.js";
 import { mergeLargest, type ItemLists } from "./lists/lists.js";
 import { itemsOfRanks, itemsOfWords } from "./lists/shard-items.js";
 import { namingMemory } from "./memory-naming.js";
-import { createSlab, slotsOr, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
+import { createSlab, slotsOr, type Accumulator, type AccumulatorContext } from "./slab.js";
 import type { StateDefinition, StateParams } from "./state.js";
 import { createRanker, createValidRows, type ValidRows } from "./valid-rows.js";
 
@@ -45,7 +46,7 @@ const slabMax = 64;
 /** The bytes of that room; null where groups get none. */
 export function heapBytes(params: StateParams): number | null {
   const k = requireCount(params["k"], largestMax);
-  return k <= slabMax ? 4 + 8 * k : null;
+  return k <= slabMax ? 8 + 8 * k : null;
 }
 
 function createLargest(column: ScanColumn, k: number, context: AccumulatorContext): Accumulator<ItemLists> {
@@ -75,40 +76,50 @@ function rankReader(dictionary: Dictionary, { arena }: AccumulatorContext): Read
 
 /** Keeps a heap of k values a group. */
 function createHeaps(column: ScanColumn, k: number, context: AccumulatorContext, read: Reader, text?: TextDtype): Accumulator<ItemLists> {
-  const { arena, strings } = context;
+  const { arena, strings, isGrouped } = context;
   const { kernels } = arena;
-  const keep = isFloatDtype(column.dtype) ? kernels.keepLargestF64 : kernels.keepLargestI64;
-  const counts = createSlab(arena, 4, zeroFill(arena, 4));
-  const heaps = createSlab(arena, k * 8, () => undefined);
+  const { name, leastHigh } = isFloatDtype(column.dtype) ? heapsOf.float : heapsOf.whole;
+  const heaps = createSlab(arena, k * 8, (pointer, groups) => void new BigInt64Array(kernels.memory.buffer, pointer, groups * k).fill(BigInt(leastHigh) << 32n));
+  const counter = createNonNullCounter(column, context);
   return {
     grow(groups) {
-      counts.grow(groups);
       heaps.grow(groups);
+      counter.grow(groups);
     },
     add(input, slots) {
       const { rows, slots: validSlots, values } = read(input.run(column), slotsOr(slots, context));
-      keep(validSlots, values, rows, k, counts.pointer(), heaps.pointer());
+      if (k === 2 && isGrouped) kernels[`keepPairs${name}`](validSlots, values, rows, heaps.pointer());
+      else kernels[`keepLargest${name}`](validSlots, values, rows, k, heaps.pointer());
+      counter.add(input, slots);
     },
     take(order) {
-      const { offsets, words } = takeHeaps(kernels.memory.buffer, counts.pointer(), heaps.pointer(), k, order);
+      const { offsets, words } = takeHeaps(kernels.memory.buffer, heaps.pointer(), counter.take(order), { k, leastHigh }, order);
       const items = text === undefined ? itemsOfWords(column, words) : itemsOfRanks(column, text, lowHalves(words), strings);
       return cutLists({ offsets, items }, k);
     },
   };
 }
 
-function takeHeaps(memory: ArrayBufferLike, countsAt: number, heapsAt: number, k: number, order: Uint32Array): { offsets: Uint32Array; words: ArrayBuffer } {
+/** The upper half of the least value that there is, of which the lower half is 0. */
+const heapsOf = { float: { name: "F64", leastHigh: 0xfff0_0000 | 0 }, whole: { name: "I64", leastHigh: 0x8000_0000 | 0 } } as const;
+
+/** The values of heaps, without those that they were full of at first. */
+function takeHeaps(memory: ArrayBufferLike, heapsAt: number, counts: Float64Array, { k, leastHigh }: { k: number; leastHigh: number }, order: Uint32Array): { offsets: Uint32Array; words: ArrayBuffer } {
   const offsets = new Uint32Array(order.length + 1);
-  if (order.length === 0) return { offsets, words: new ArrayBuffer(0) };
-  const counts = new Uint32Array(memory, countsAt);
-  for (let group = 0; group < order.length; group++) offsets[group + 1] = offsets[group]! + counts[order[group]!]!;
-  const halves = new Uint32Array(offsets[order.length]! * 2);
-  const source = new Uint32Array(memory);
+  for (let group = 0; group < order.length; group++) offsets[group + 1] = offsets[group]! + Math.min(counts[group]!, k);
+  const halves = new Int32Array(offsets[order.length]! * 2);
+  const source = new Int32Array(memory, heapsAt);
   let next = 0;
   for (let group = 0; group < order.length; group++) {
-    const from = heapsAt / 4 + order[group]! * k * 2;
-    const end = from + (offsets[group + 1]! - offsets[group]!) * 2;
-    for (let at = from; at < end; at++) halves[next++] = source[at]!;
+    const from = order[group]! * k * 2;
+    let missing = k - (offsets[group + 1]! - offsets[group]!);
+    for (let at = from; at < from + k * 2; at += 2) {
+      if (missing > 0 && source[at] === 0 && source[at + 1] === leastHigh) missing -= 1;
+      else {
+        halves[next++] = source[at]!;
+        halves[next++] = source[at + 1]!;
+      }
+    }
   }
   return { offsets, words: halves.buffer };
 }
@@ -117,7 +128,7 @@ function takeHeaps(memory: ArrayBufferLike, countsAt: number, heapsAt: number, k
 function createCollected(column: ScanColumn, k: number, context: AccumulatorContext): Accumulator<ItemLists> {
   const { arena, strings } = context;
   const { dtype } = column;
-  const collector = createCollector(context);
+  const collector = createCollector(column, 8, context);
   const valid = createValidRows(arena);
   return {
     grow: collector.grow,
@@ -125,8 +136,8 @@ function createCollected(column: ScanColumn, k: number, context: AccumulatorCont
       collector.add(valid.wide(input.run(column), slotsOr(slots, context)));
     },
     take(order) {
-      const { offsets, words } = collector.take(order);
-      return cutLists({ offsets, items: isTextDtype(dtype) ? textItems(column, dtype, lowHalves(words)) : itemsOfWords(column, words) }, k);
+      const { offsets, values } = collector.take(order);
+      return cutLists({ offsets, items: isTextDtype(dtype) ? textItems(column, dtype, lowHalves(values)) : itemsOfWords(column, values) }, k);
     },
   };
 

@@ -6,6 +6,7 @@ import { spread, type MergePlan } from "./merge-plan.js";
 import { createFloatReader } from "./run-floats.js";
 import { createSlab, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 import type { StateDefinition } from "./state.js";
+import { createDistances, joinCells, productsAbout, wordsAt, type Distances, type Words } from "./whole-moments.js";
 
 /** Of the non-null values of each group; mean and squares (the sum of squared distances from it) are 0 where there is none. */
 export interface Moments {
@@ -15,8 +16,8 @@ export interface Moments {
   readonly squares: Float64Array;
 }
 
-/** Bytes of a cell of the kernel. */
-const cellBytes = 40;
+/** Bytes of a cell of the kernels of floats, and of whole numbers. */
+const [cellBytes, wholeCellBytes] = [40, 24];
 
 /** Of one input of numbers or bools. */
 export const momentsState: StateDefinition<Moments> = {
@@ -63,6 +64,42 @@ function addMoments(sum: Moments, b: Moments, places: Uint32Array): Moments {
 }
 
 function createMoments(column: ScanColumn, context: AccumulatorContext): Accumulator<Moments> {
+  const distances = createDistances(column, context.arena);
+  return distances === undefined ? createFloatMoments(column, context) : createWholeMoments(column, distances, context);
+}
+
+function createWholeMoments(column: ScanColumn, distances: Distances, context: AccumulatorContext): Accumulator<Moments> {
+  const { arena } = context;
+  const { kernels } = arena;
+  const slab = createSlab(arena, wholeCellBytes, zeroFill(arena, wholeCellBytes));
+  const lanes = createLanes(context);
+  return {
+    grow: (groups) => { slab.grow(lanes.cells(groups)); },
+    add(input, slots) {
+      kernels.wholeMoments(lanes.slots(slots), distances.read(input), input.run(column).nulls, input.rows, slab.pointer());
+    },
+    take(order) {
+      const memory = kernels.memory.buffer;
+      if (!context.isGrouped) joinCells(memory, slab.pointer(), lanes.cells(1), wholeCellBytes / 8);
+      return takeWholeMoments(wordsAt(memory, slab.pointer()), order, distances.least);
+    },
+  };
+}
+
+function takeWholeMoments(words: Words, order: Uint32Array, least: number): Moments {
+  const taken = blankMoments(order.length);
+  for (let k = 0; k < order.length; k++) {
+    const cell = order[k]! * (wholeCellBytes / 8);
+    const count = words.number(cell);
+    if (count === 0) continue;
+    taken.counts[k] = count;
+    taken.means[k] = least + words.number(cell + 1) / count;
+    taken.squares[k] = productsAbout(words, cell, cell + 1, cell + 1, cell + 2);
+  }
+  return taken;
+}
+
+function createFloatMoments(column: ScanColumn, context: AccumulatorContext): Accumulator<Moments> {
   const { arena } = context;
   const { kernels } = arena;
   const slab = createSlab(arena, cellBytes, zeroFill(arena, cellBytes));

@@ -52,7 +52,8 @@ export function readCodes(width: unknown, count: number, end: number, reader: Ar
   return requireBelow(codes instanceof Uint32Array ? codes : new Uint32Array(codes), end);
 }
 
-function readNarrow(width: unknown, count: number, reader: ArrayReader): Uint8Array | Uint16Array | Uint32Array {
+/** Reads whole numbers of so many bytes each; throws where these are none. */
+export function readNarrow(width: unknown, count: number, reader: ArrayReader): Uint8Array | Uint16Array | Uint32Array {
   switch (width) {
     case 1: return reader.uint8(count);
     case 2: return reader.uint16(count);

@@ -1,10 +1,11 @@
 /** A value for every group that has one: what min, max, first and last hold. */
-import { biasOf, type Dtype } from "../../columns/dtypes.js";
+import { biasOf, isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
 import { placeInt64 } from "../place-values.js";
 import { blankValues, comparison, isFloats, isWholes, pick, type Text, type Values, type Wholes } from "../values.js";
 import { widenValues } from "../widening.js";
 import type { Adding } from "./adding.js";
-import { requireDtype, requireFlags, type ArrayReader, type Description, type StateWriter } from "./bytes.js";
+import { requireDtype, requireFlags, requireWholes, type ArrayReader, type Description, type StateWriter } from "./bytes.js";
+import { readInt64s, writeInt64s } from "./int64s.js";
 import { spread, type MergePlan } from "./merge-plan.js";
 
 /** `values` has an entry a group, which means something where `seen` is 1. */
@@ -134,14 +135,20 @@ function zeroUnseen(seen: Uint8Array, { dtype, array }: Wholes): Wholes {
   return { dtype, array: array.map((value, group) => (seen[group] === 1 ? value : zero)) };
 }
 
-/** Writes flags and values. */
+/** Writes flags, unless all are 1, and values. */
 export function writeSeen({ seen, values }: SeenValues, writer: StateWriter): Description {
-  writer.array(seen);
+  const { dtype } = values;
+  const areAllSeen = !seen.includes(0);
+  if (!areAllSeen) writer.array(seen);
+  if (isWholes(values)) return { dtype, areAllSeen, ...writeInt64s(values.array, writer) };
   writer.values(values);
-  return { dtype: values.dtype };
+  return { dtype, areAllSeen };
 }
 
 /** Reads what writeSeen wrote; throws on what is none. */
-export function readSeen({ dtype }: Description, groups: number, reader: ArrayReader): SeenValues {
-  return { seen: requireFlags(reader.uint8(groups)), values: reader.values(requireDtype(dtype), groups) };
+export function readSeen(description: Description, groups: number, reader: ArrayReader): SeenValues {
+  const dtype = requireDtype(description["dtype"]);
+  const seen = description["areAllSeen"] === true ? new Uint8Array(groups).fill(1) : requireFlags(reader.uint8(groups));
+  if (dtype === "bool" || isFloatDtype(dtype) || isTextDtype(dtype)) return { seen, values: reader.values(dtype, groups) };
+  return { seen, values: requireWholes({ dtype, array: readInt64s(description, groups, reader) }) };
 }

@@ -75,3 +75,14 @@ export function slotsOr(slots: number, context: AccumulatorContext): number {
 export function zeroFill(arena: Arena, bytesEach: number): (pointer: number, groups: number) => void {
   return (pointer, groups) => void arena.kernels.bytes.fill(0, pointer, pointer + groups * bytesEach);
 }
+
+/** The words of 8 bytes of the slots in the given order, copied out: by halves, as bigints would be allocated one by one. */
+export function takeWords(memory: ArrayBufferLike, pointer: number, order: Uint32Array): ArrayBuffer {
+  const source = new Int32Array(memory, pointer);
+  const halves = new Int32Array(order.length * 2);
+  for (let k = 0; k < order.length; k++) {
+    halves[2 * k] = source[2 * order[k]!]!;
+    halves[2 * k + 1] = source[2 * order[k]! + 1]!;
+  }
+  return halves.buffer;
+}

@@ -1,6 +1,7 @@
 /** The rows of a run that are not null, as the kernels of sets, lists and sketches take them: values beside slots. */
 import { chunkRows } from "../../columns/dtypes.js";
 import type { Dictionary } from "../../columns/files/dictionary.js";
+import type { Kernels } from "../../kernels/kernels.js";
 import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
 import { widthNames } from "./slab.js";
@@ -49,13 +50,18 @@ export function createValidRows(arena: Arena): ValidRowsMaker {
     },
     narrow(run, slots, multiplier, offset) {
       if (values === 0) values = arena.allocate(chunkRows * 8);
-      if (run.width === 8) kernels.slotsSetI64(run.values, run.rows, BigInt.asIntN(64, multiplier), BigInt.asIntN(64, offset), values);
-      else kernels[`slotsSet${widthNames[run.width]}`](run.values, run.rows, wrap(multiplier), wrap(offset), values);
+      setNarrow(kernels, run, multiplier, offset, values);
       if (run.nulls === 0) return { rows: run.rows, slots, values };
       const rows = kernels.dropNulls4(values, run.nulls, run.rows, values);
       return { rows, slots: validSlots(run, slots), values };
     },
   };
+}
+
+/** Writes multiplier * code + offset, modulo 2^32, of every row of a run that is of no floats. */
+export function setNarrow(kernels: Kernels, run: Run, multiplier: bigint, offset: bigint, target: number): void {
+  if (run.width === 8) kernels.slotsSetI64(run.values, run.rows, BigInt.asIntN(64, multiplier), BigInt.asIntN(64, offset), target);
+  else kernels[`slotsSet${widthNames[run.width]}`](run.values, run.rows, wrap(multiplier), wrap(offset), target);
 }
 
 /** What turns rows of codes of a dictionary into rows of their ranks, uint32 as well. */

@@ -9,6 +9,12 @@ const powers = memory.data(19 << 3, 16);
 let power: f64 = 1;
 for (let i: u32 = 0; i <= exponentMax; i++, power *= 10) store<f64>(powers + (i << 3), power);
 
+/** 10^exponent. */
+@inline
+export function powerOf(exponent: u32): f64 {
+  return load<f64>(powers + (exponent << 3));
+}
+
 /**
  * Writes k of each value as an int64, and gives the exponent: the least that a pass over the values arrives at. -1 when
  * no exponent brings every value back bit for bit; then the target means nothing.

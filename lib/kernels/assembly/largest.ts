@@ -1,27 +1,50 @@
-/** The k largest values of each slot, repeats included: a heap a slot, the least of those kept on top. */
+/**
+ * The k largest values of each slot, repeats included: a heap a slot, the least of those kept on top. Heaps are full of
+ * the least value that there is at first, so that none is ever less than full.
+ */
 
-export function keepLargestI64(slots: usize, values: usize, n: u32, k: u32, counts: usize, heaps: usize): void {
-  keepLargest<i64>(slots, values, n, k, counts, heaps);
+export function keepLargestI64(slots: usize, values: usize, n: u32, k: u32, heaps: usize): void {
+  keepLargest<i64>(slots, values, n, k, heaps);
 }
 
-export function keepLargestF64(slots: usize, values: usize, n: u32, k: u32, counts: usize, heaps: usize): void {
-  keepLargest<f64>(slots, values, n, k, counts, heaps);
+export function keepLargestF64(slots: usize, values: usize, n: u32, k: u32, heaps: usize): void {
+  keepLargest<f64>(slots, values, n, k, heaps);
+}
+
+/** The same with k = 2: no branch depends on the values, so rows of one slot should be apart. */
+export function keepPairsI64(slots: usize, values: usize, n: u32, heaps: usize): void {
+  for (let i: u32 = 0; i < n; i++) {
+    const heap = heaps + (<usize>load<u32>(slots + (i << 2)) << 4);
+    const value = v128.load64_splat(values + (i << 3)), pair = v128.load(heap);
+    keepPair<i64>(heap, pair, v128.bitselect(value, pair, i64x2.gt_s(pair, value)), value);
+  }
+}
+
+/** The same of floats. */
+export function keepPairsF64(slots: usize, values: usize, n: u32, heaps: usize): void {
+  const zero = f64x2.splat(0);
+  for (let i: u32 = 0; i < n; i++) {
+    const heap = heaps + (<usize>load<u32>(slots + (i << 2)) << 4);
+    // 0 is added as above.
+    const value = f64x2.add(v128.load64_splat(values + (i << 3)), zero), pair = v128.load(heap);
+    keepPair<f64>(heap, pair, f64x2.pmin(pair, value), value);
+  }
+}
+
+/** Keeps of each lane the greater: of what is there, and of the lesser of the greater one there and the value, or the value. */
+@inline
+function keepPair<T>(heap: usize, pair: v128, lesser: v128, value: v128): void {
+  const other = v128.shuffle<i64>(lesser, value, 1, 2);
+  v128.store(heap, isFloat<T>() ? f64x2.pmax(pair, other) : v128.bitselect(other, pair, i64x2.gt_s(other, pair)));
 }
 
 @inline
-function keepLargest<T>(slots: usize, values: usize, n: u32, k: u32, counts: usize, heaps: usize): void {
+function keepLargest<T>(slots: usize, values: usize, n: u32, k: u32, heaps: usize): void {
   for (let i: u32 = 0; i < n; i++) {
-    const slot = load<u32>(slots + (i << 2));
+    const heap = heaps + <usize>load<u32>(slots + (i << 2)) * (k << 3);
     // Adding 0 makes 0 of -0: which of the two is kept must not depend on where rows are cut.
     const value = isFloat<T>() ? <T>(load<T>(values + (i << 3)) + <T>0) : load<T>(values + (i << 3));
-    const heap = heaps + <usize>slot * (k << 3);
-    const count = load<u32>(counts + (slot << 2));
-    if (count == k) {
-      if (value > load<T>(heap)) sink<T>(heap, k, value);
-    } else {
-      store<u32>(counts + (slot << 2), count + 1);
-      rise<T>(heap, count, value);
-    }
+    if (value > load<T>(heap)) sink<T>(heap, k, value);
   }
 }
 
@@ -37,20 +60,6 @@ function sink<T>(heap: usize, k: u32, value: T): void {
     if (value <= least) break;
     store<T>(heap + (place << 3), least);
     place = child;
-  }
-  store<T>(heap + (place << 3), value);
-}
-
-/** Adds a value behind the `count` that are there. */
-@inline
-function rise<T>(heap: usize, count: u32, value: T): void {
-  let place = count;
-  while (place > 0) {
-    const parent = (place - 1) >> 1;
-    const above = load<T>(heap + (parent << 3));
-    if (above <= value) break;
-    store<T>(heap + (place << 3), above);
-    place = parent;
   }
   store<T>(heap + (place << 3), value);
 }

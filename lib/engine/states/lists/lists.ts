@@ -1,6 +1,7 @@
 /** A list of items for every group of a partial, and merging the lists of two partials group by group. */
 import { BquerydError } from "../../../base/errors.js";
 import type { MergePlan } from "../merge-plan.js";
+import { numbersOf, type DecimalItems } from "./decimals.js";
 import { itemsOfKept, keptOf, type Items } from "./items.js";
 import { pairKeys } from "./keys.js";
 
@@ -90,8 +91,27 @@ export function mergeLargest(left: ItemLists, right: ItemLists, most: number, pl
 /** Which lists become one: list k is list `left[k]` of one side and `right[k]` of the other, -1 standing for none. */
 export type ListPlan = Pick<MergePlan, "left" | "right">;
 
+/** Lists as bags have them. */
+export interface BagLists {
+  readonly offsets: Uint32Array;
+  readonly items: Items | DecimalItems;
+}
+
 /** The lists of both sides along a plan, the left one's items first. Not for texts. */
-export function joinLists(left: ItemLists, right: ItemLists, plan: ListPlan): ItemLists {
+export function joinLists(left: BagLists, right: BagLists, plan: ListPlan): BagLists {
+  if (left.items.form !== "decimals" || right.items.form !== "decimals" || left.items.exponent !== right.items.exponent) return joinItems(withItems(left), withItems(right), plan);
+  const array = new Int32Array(left.items.array.length + right.items.array.length);
+  requireRoom(array.length, "median or quantile");
+  const offsets = new Uint32Array(plan.left.length + 1);
+  joinArrays(left.items.array, left.offsets, right.items.array, right.offsets, plan, 1, array, offsets);
+  return { offsets, items: { ...left.items, array } };
+}
+
+function withItems({ offsets, items }: BagLists): ItemLists {
+  return { offsets, items: items.form === "decimals" ? numbersOf(items) : items };
+}
+
+function joinItems(left: ItemLists, right: ItemLists, plan: ListPlan): ItemLists {
   const count = left.items.array.length + right.items.array.length;
   requireRoom(count, "median or quantile");
   const offsets = new Uint32Array(plan.left.length + 1);
@@ -115,7 +135,7 @@ function halvesOf(items: Items): Uint32Array {
 }
 
 /** Entries of `width` elements each are copied list after list into `target`; `offsets` gets where each list ends. */
-function joinArrays<A extends Float64Array | Uint32Array>(a: A, offsetsA: Uint32Array, b: A, offsetsB: Uint32Array, plan: ListPlan, width: number, target: A, offsets: Uint32Array): void {
+function joinArrays<A extends Float64Array | Uint32Array | Int32Array>(a: A, offsetsA: Uint32Array, b: A, offsetsB: Uint32Array, plan: ListPlan, width: number, target: A, offsets: Uint32Array): void {
   let next = 0;
   for (let k = 0; k < plan.left.length; k++) {
     next += copyList(a, offsetsA, plan.left[k]!, width, target, next);
@@ -125,7 +145,7 @@ function joinArrays<A extends Float64Array | Uint32Array>(a: A, offsetsA: Uint32
 }
 
 /** Copies a list to where entry `to` of the target is; gives how many entries it has. */
-function copyList<A extends Float64Array | Uint32Array>(source: A, offsets: Uint32Array, list: number, width: number, target: A, to: number): number {
+function copyList<A extends Float64Array | Uint32Array | Int32Array>(source: A, offsets: Uint32Array, list: number, width: number, target: A, to: number): number {
   const [start, end] = [startOf(offsets, list), endOf(offsets, list)];
   // Lists of groups are often short, for which a loop beats TypedArray.set several times over.
   if (end - start > 64) target.set(source.subarray(start * width, end * width), to * width);
