@@ -21,6 +21,11 @@ export interface ComputeThreadOptions {
 
 const defaultProgram = new URL("./compute.js", import.meta.url);
 const closeMs = 2_000;
+/**
+ * What is young is collected after a third of this. Arrays outside the heap live as long as the small objects that hold
+ * them: with the default of 48 MB those of many tasks wait for each other.
+ */
+const youngMegabytes = 12;
 const restartMinMs = 100;
 const restartMaxMs = 10_000;
 
@@ -104,7 +109,7 @@ export class ComputeThread {
   }
 
   #launch(): void {
-    const thread = new Worker(this.#program, { workerData: this.#setup, name: "compute" });
+    const thread = new Worker(this.#program, { workerData: this.#setup, name: "compute", resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes } });
     this.#thread = thread;
     let lastError: unknown;
     thread.on("message", (reply: ComputeReply) => {
