@@ -30,14 +30,14 @@ interface Head {
 /** Groups that a partial may have: what uint32 codes and slots can count. */
 const groupsMax = 0xffff_fffe;
 
-/** The bytes of a partial. */
-export function encodePartial(partial: Partial): Uint8Array {
+/** The bytes of a partial; `check` may throw, told how many there will be before they are taken. */
+export function encodePartial(partial: Partial, check?: (bytes: number) => void): Uint8Array {
   const writer = createWriter();
   const { arrays } = writer;
   const rows = writeWholes(partial.rows, writer);
   const keys = partial.keys.map((key) => ({ ...writeKey(key, writer) }));
   const states = partial.states.map((state) => ({ ...definitionOf(state.kind).write(state, writer), kind: state.kind }));
-  return packArrays({ groups: partial.groups, rows, keys, states }, arrays);
+  return packArrays({ groups: partial.groups, rows, keys, states }, arrays, check);
 }
 
 /** The partial of bytes from another process; throws BAD_MESSAGE when they are none. The arrays are views of a copy only where alignment asks for one. */

@@ -1,6 +1,7 @@
 /** The partial cache: what a query made of one generation of a shard, so that the same question again scans nothing. */
 import { createHash } from "node:crypto";
 import type { Partial } from "./partial.js";
+import { bytesOfPartials } from "./partial-size.js";
 import { outsideOf } from "./query/baskets.js";
 import { encodeQuery } from "./query/bytes.js";
 import type { Query } from "./query/query.js";
@@ -32,7 +33,7 @@ export function createPartialCache(limitBytes: number): PartialCache {
       return entry.partial;
     },
     keep(key, partial) {
-      const bytes = entryBytes + arrayBytes(partial, new Set());
+      const bytes = entryBytes + bytesOfPartials(partial);
       if (bytes > limitBytes * largestShare || entries.has(key)) return;
       entries.set(key, { partial, bytes });
       usedBytes += bytes;
@@ -77,15 +78,4 @@ function planOf(query: Query): string {
     plans.set(query, plan);
   }
   return plan;
-}
-
-/** Bytes of all arrays that a value is made of; one that several views share counts once. */
-function arrayBytes(value: unknown, counted: Set<ArrayBufferLike>): number {
-  if (ArrayBuffer.isView(value)) {
-    if (counted.has(value.buffer)) return 0;
-    counted.add(value.buffer);
-    return value.buffer.byteLength;
-  }
-  if (typeof value !== "object" || value === null) return 0;
-  return Object.values(value).reduce((sum: number, part: unknown) => sum + arrayBytes(part, counted), 0);
 }

@@ -14,6 +14,8 @@ export interface ComputeThreadOptions {
   readonly cacheBytes: number;
   readonly queryBytes: number;
   readonly partialCacheBytes: number;
+  /** That a partial may have to fit a message. */
+  readonly messageBytes: number;
   readonly onEvent: (event: ComputeEvent) => void;
   /** The program of the thread; the one beside this file when absent. */
   readonly program?: URL;
@@ -65,10 +67,10 @@ export class ComputeThread {
   #isClosed = false;
   #settleStart: (error?: BquerydError) => void = () => undefined;
 
-  constructor({ dataDir, cacheBytes, queryBytes, partialCacheBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
+  constructor({ dataDir, cacheBytes, queryBytes, partialCacheBytes, messageBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
     const stopFlag = new SharedArrayBuffer(4);
     this.#program = program;
-    this.#setup = { dataDir, cacheBytes, queryBytes, partialCacheBytes, stopFlag };
+    this.#setup = { dataDir, cacheBytes, queryBytes, partialCacheBytes, messageBytes, stopFlag };
     this.#stopFlag = new Int32Array(stopFlag);
     this.#onEvent = onEvent;
     this.started = new Promise((resolve, reject) => {
