@@ -36,6 +36,14 @@ export function createCollector(spareBytes: number): Collect {
   };
 }
 
+/**
+ * Lets the heaps of this process keep the room for young objects that they began with: by default it doubles up to 48 MB a
+ * thread, to save time that a thread which passes messages on does not need.
+ */
+export function keepYoungSmall(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
+}
+
 function outsideBytes(): number {
   return getHeapStatistics().external_memory;
 }

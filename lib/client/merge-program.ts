@@ -47,10 +47,10 @@ function serve(port: MessagePort): void {
   }
 }
 
-function openJob({ query: bytes, shardCount, stopFlag }: Extract<MergeRequest, { kind: "open" }>): Job {
+function openJob({ query: bytes, shardCount, bytesMax, stopFlag }: Extract<MergeRequest, { kind: "open" }>): Job {
   const flag = new Int32Array(stopFlag);
   const query = decodeQuery(bytes);
-  return { query, merger: createMerger(query, shardCount, () => { stopIfAsked(() => Atomics.load(flag, 0) !== 0); }) };
+  return { query, merger: createMerger(query, shardCount, { bytesMax, stopIfAsked: () => { stopIfAsked(() => Atomics.load(flag, 0) !== 0); } }) };
 }
 
 /** The buffers of all arrays that a value is made of: they are handed over, not copied. */
