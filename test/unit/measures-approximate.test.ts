@@ -3,6 +3,7 @@ import { after, before, describe, it } from "mocha";
 import { seededRandom, type Random } from "../../lib/base/clock.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
+import { createRegistersWriter, denseWords } from "../../lib/engine/states/registers.js";
 import { cutRows, openMeasuring, type Measuring } from "../support/measuring.js";
 import type { PlainColumn } from "../support/write-table.js";
 
@@ -78,6 +79,16 @@ describe("approximate measures", () => {
     const byDictionary = await ask([{ name: "v", dtype: "string", values: texts }]);
     expect(Number(byDictionary)).to.be.closeTo(100, 2);
     expect(await ask([{ name: "v", dtype: "string", values: texts.slice(0, 250) }, { name: "v", dtype: "string", values: texts.toReversed() }])).to.equal(byDictionary);
+  });
+
+  it("take room for the registers that groups have, not for all that they could have", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const writer = createRegistersWriter(2_001, 2_001 * denseWords);
+    for (let group = 0; group < 2_000; group++) writer.addCodes(Uint32Array.of((group << 6) | 1));
+    expect(process.memoryUsage().arrayBuffers - before).to.be.below(2 ** 20);
+    writer.addRanks(new Uint8Array(4 * denseWords).fill(1));
+    const { offsets, words } = writer.finish();
+    expect([words.length, offsets[2_000], offsets[2_001]]).to.deep.equal([2_000 + denseWords, 2_000, 2_000 + denseWords]);
   });
 
   it("of many groups, hashed or dense, count and order as of each alone", async () => {
