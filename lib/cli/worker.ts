@@ -1,5 +1,6 @@
 /** `bqueryd worker`: serves the tables of one data directory. */
 import type { Command } from "commander";
+import { keepYoungSmall } from "../base/garbage.js";
 import { startWorker } from "../cluster/worker/node.js";
 import { runDaemon } from "./daemon.js";
 
@@ -12,6 +13,7 @@ export function addWorkerCommand(program: Command): void {
 }
 
 async function runWorker(_flags: unknown, command: Command): Promise<void> {
+  keepYoungSmall();
   await runDaemon("worker", command, async (setup) => {
     const worker = await startWorker(setup);
     return { daemon: worker, facts: { worker: worker.id, dataDir: setup.config.dataDir } };

@@ -5,8 +5,8 @@ import type { RenderedGroups } from "./merger.js";
 
 /** Client to thread. */
 export type MergeRequest =
-  /** `query` as encodeQuery wrote it; an Int32 of `stopFlag` other than 0 says that nobody waits any more. */
-  | { readonly kind: "open"; readonly job: number; readonly query: Uint8Array; readonly shardCount: number; readonly stopFlag: SharedArrayBuffer }
+  /** `query` as encodeQuery wrote it, whose partials may take `bytesMax`; an Int32 of `stopFlag` other than 0 says that nobody waits any more. */
+  | { readonly kind: "open"; readonly job: number; readonly query: Uint8Array; readonly shardCount: number; readonly bytesMax: number; readonly stopFlag: SharedArrayBuffer }
   | { readonly kind: "add"; readonly job: number; readonly block: Block; readonly bytes: Uint8Array | null }
   /** All has been added: asks for the answer, with which the job ends. */
   | { readonly kind: "finish"; readonly job: number }

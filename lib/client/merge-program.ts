@@ -1,6 +1,7 @@
 /** The thread for merging: it does what its client says, in the order in which it is said. */
 import { parentPort, type MessagePort } from "node:worker_threads";
 import { toBquerydError, unreachable } from "../base/errors.js";
+import { createCollector, taskGarbageBytesMax } from "../base/garbage.js";
 import { limitOfMemory } from "../engine/engine.js";
 import { decodeQuery } from "../engine/query/bytes.js";
 import type { Query } from "../engine/query/query.js";
@@ -17,6 +18,7 @@ if (parentPort !== null) serve(parentPort);
 
 function serve(port: MessagePort): void {
   const jobs = new Map<number, Job>();
+  const collect = createCollector(taskGarbageBytesMax);
   port.on("message", (request: MergeRequest) => {
     try {
       handle(request);
@@ -25,6 +27,7 @@ function serve(port: MessagePort): void {
       const { code, message, details } = toBquerydError(limitOfMemory(cause), "merge the partial answers");
       port.postMessage({ kind: "failed", job: request.job, code, message, details } satisfies MergeReply);
     }
+    if (jobs.size === 0) collect();
   });
 
   function handle(request: MergeRequest): void {
@@ -47,10 +50,10 @@ function serve(port: MessagePort): void {
   }
 }
 
-function openJob({ query: bytes, shardCount, stopFlag }: Extract<MergeRequest, { kind: "open" }>): Job {
+function openJob({ query: bytes, shardCount, bytesMax, stopFlag }: Extract<MergeRequest, { kind: "open" }>): Job {
   const flag = new Int32Array(stopFlag);
   const query = decodeQuery(bytes);
-  return { query, merger: createMerger(query, shardCount, () => { stopIfAsked(() => Atomics.load(flag, 0) !== 0); }) };
+  return { query, merger: createMerger(query, shardCount, { bytesMax, stopIfAsked: () => { stopIfAsked(() => Atomics.load(flag, 0) !== 0); } }) };
 }
 
 /** The buffers of all arrays that a value is made of: they are handed over, not copied. */

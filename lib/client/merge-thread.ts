@@ -8,9 +8,15 @@ import type { RenderedGroups } from "./merger.js";
 /** Merges partials on a thread of its own. */
 export interface MergeThread {
   /** Begins to merge for a query, as encodeQuery wrote it; `fail` is told once what the job fails with before it is asked for its answer. */
-  open(query: Uint8Array, shardCount: number, fail: (error: BquerydError) => void): MergeJob;
+  open(query: Uint8Array, size: JobSize, fail: (error: BquerydError) => void): MergeJob;
   /** Ends the thread; jobs that are not done fail with CANCELLED. */
   close(): Promise<void>;
+}
+
+/** How many shards a query has, and the bytes that its partials may take. */
+export interface JobSize {
+  readonly shardCount: number;
+  readonly bytesMax: number;
 }
 
 /** The merging of one query. */
@@ -80,11 +86,11 @@ export function createMergeThread(program = defaultProgram): MergeThread {
   }
 
   return {
-    open(query, shardCount, fail) {
+    open(query, size, fail) {
       worker ??= start();
       const stopFlag = new SharedArrayBuffer(4);
       const job = createJob(++jobs, { stopFlag, fail, post, wait, leave });
-      post({ kind: "open", job: jobs, query, shardCount, stopFlag });
+      post({ kind: "open", job: jobs, query, ...size, stopFlag });
       return job;
     },
     async close() {

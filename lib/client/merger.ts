@@ -6,6 +6,8 @@ import { isAssociative, mergeTree, shapeOf } from "../engine/merge-tree.js";
 import { partialOfNothing } from "../engine/nothing.js";
 import type { Partial } from "../engine/partial.js";
 import { decodePartial } from "../engine/partial-bytes.js";
+import { purposeOf } from "../engine/partial-limit.js";
+import { bytesOfArrays } from "../engine/array-bytes.js";
 import type { Query } from "../engine/query/query.js";
 import { finishResult, type FinishedResult } from "../engine/result/finish-result.js";
 import type { Tree } from "../engine/states/adding.js";
@@ -29,10 +31,12 @@ export interface Merger {
 interface Waiting {
   readonly tree: Tree<Partial>;
   readonly count: number;
+  readonly bytes: number;
 }
 
-/** Partials that wait for each other at most. */
+/** Partials that wait for each other at most, and their share of the memory there is. */
 const waitingMax = 16;
+const waitingShare = 1 / 8;
 
 /** The answer of a query for groups, and what it took. */
 export interface RenderedGroups {
@@ -41,18 +45,38 @@ export interface RenderedGroups {
   readonly renderedMs: number;
 }
 
-/** A merger of the partials of so many shards; `stopIfAsked` is called before every step that may take long, and ends it by throwing. */
-export function createMerger(query: Query, shardCount: number, stopIfAsked: () => void = () => undefined): Merger {
+/** What a merger may take, and whether it is to go on. */
+export interface MergerOptions {
+  /** Bytes of all partials held; merging them and making the answer takes about as much again. */
+  readonly bytesMax: number;
+  /** Called before every step that may take long; ends it by throwing. */
+  readonly stopIfAsked?: () => void;
+}
+
+/** A merger of the partials of so many shards. */
+export function createMerger(query: Query, shardCount: number, { bytesMax, stopIfAsked = () => undefined }: MergerOptions): Merger {
   let mergedMs = 0;
+  let heldBytes = 0;
   // A shard that is left out is null, and nothing beside whatever it is merged with.
   const tree = createMergeTree<Waiting | null>(shardCount, (left, right) => {
     if (left === null || right === null) return left ?? right;
-    const both: Waiting = { tree: [left.tree, right.tree], count: left.count + right.count };
-    return both.count < waitingMax ? both : merge(both);
+    const both: Waiting = { tree: [left.tree, right.tree], count: left.count + right.count, bytes: left.bytes + right.bytes };
+    return both.count < waitingMax && both.bytes <= bytesMax * waitingShare ? both : merge(both);
   });
-  function merge({ tree: waiting }: Waiting): Waiting {
+  function hold(partial: Partial): Waiting {
+    const bytes = bytesOfArrays(partial);
+    heldBytes += bytes;
+    return { tree: partial, count: 1, bytes };
+  }
+  function merge({ tree: waiting, bytes }: Waiting): Waiting {
     stopIfAsked();
-    return { tree: mergeTree(waiting), count: 1 };
+    const merged = hold(mergeTree(waiting));
+    heldBytes -= bytes;
+    return merged;
+  }
+  function requireRoom(bytes: number): void {
+    if (heldBytes + bytes <= bytesMax) return;
+    throw new BquerydError("MEMORY_LIMIT", `${purposeOf(query)} takes ${heldBytes + bytes} bytes to merge, more than the ${bytesMax} of merge_memory; raise it or group by fewer distinct values`, { details: { heldBytes, bytes, mergeBytes: bytesMax } });
   }
   const requireFitting = createFitting();
   return {
@@ -60,11 +84,11 @@ export function createMerger(query: Query, shardCount: number, stopIfAsked: () =
       const startMs = monotonicMs();
       stopIfAsked();
       if (!tree.hasRoomFor(block) || (!isAligned(block) && block.start + block.size > shardCount)) throw misplaced(block);
-      const partial = bytes === null ? null : decodePartial(bytes);
+      const partial = bytes === null ? null : decodePartial(bytes, requireRoom);
       if (partial !== null) requireFitting(block, partial);
       // A run stands at its first shards, and there is nothing at the others: what adds up in any way does so there.
       const places = isAligned(block) ? [block] : alignedBlocks(ordinalsOf(block), block.size);
-      for (const [at, place] of places.entries()) tree.add(place, partial === null || at > 0 ? null : { tree: partial, count: 1 });
+      for (const [at, place] of places.entries()) tree.add(place, partial === null || at > 0 ? null : hold(partial));
       mergedMs += monotonicMs() - startMs;
     },
     partial() {

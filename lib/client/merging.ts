@@ -27,7 +27,7 @@ export interface Merged {
 export function createMerging(query: Query, mergeBytes: number): Taking & { result(): Merged } {
   let merger: Merger | undefined;
   const parts = createParts(mergeBytes, {
-    begin: ({ shards }) => { merger = createMerger(query, shards.length); },
+    begin: ({ shards }) => { merger = createMerger(query, shards.length, { bytesMax: mergeBytes }); },
     add: (block, bytes) => { merger?.add(block, bytes); },
   });
   return {
@@ -64,7 +64,7 @@ export function createAnswering(query: Query, { mergeBytes, mergeThread }: { mer
     add(block, bytes, takenBytes) {
       held.push({ block, bytes });
       if (job === undefined && takenBytes <= mergedHereBytesMax) return;
-      job ??= mergeThread.open(encodeQuery(query), parts.accepted().shards.length, fail);
+      job ??= mergeThread.open(encodeQuery(query), { shardCount: parts.accepted().shards.length, bytesMax: mergeBytes }, fail);
       for (const part of held.splice(0)) job.add(part.block, part.bytes);
     },
   });
@@ -72,16 +72,16 @@ export function createAnswering(query: Query, { mergeBytes, mergeThread }: { mer
     take: parts.take,
     async finish(timeoutMs, signal) {
       const accepted = parts.accepted();
-      const rendered = job === undefined ? renderHere(query, accepted, held) : await job.finish(timeoutMs, signal);
+      const rendered = job === undefined ? renderHere(query, accepted, held, mergeBytes) : await job.finish(timeoutMs, signal);
       return { ...rendered, accepted };
     },
     drop: () => { job?.drop(); },
   };
 }
 
-function renderHere(query: Query, { shards }: Accepted, held: readonly { readonly block: Block; readonly bytes: Uint8Array | null }[]): RenderedGroups {
+function renderHere(query: Query, { shards }: Accepted, held: readonly { readonly block: Block; readonly bytes: Uint8Array | null }[], mergeBytes: number): RenderedGroups {
   try {
-    const merger = createMerger(query, shards.length);
+    const merger = createMerger(query, shards.length, { bytesMax: mergeBytes });
     for (const { block, bytes } of held) merger.add(block, bytes);
     return renderGroups(query, merger);
   } catch (cause) {

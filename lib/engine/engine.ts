@@ -2,8 +2,10 @@
 import { join } from "node:path";
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError, type ErrorCode } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { openTable } from "../columns/read/open.js";
 import type { Table } from "../columns/read/table.js";
+import { createBlockMerging } from "./block-merging.js";
 import { scanInBlocks, type BlockScanner } from "./blocks.js";
 import { ColumnCache, type CacheChange } from "./cache.js";
 import { createArena, createSpace } from "./memory.js";
@@ -12,15 +14,16 @@ import { isAssociative, mergeTree } from "./merge-tree.js";
 import type { Partial } from "./partial.js";
 import { blockKey, createPartialCache } from "./partial-cache.js";
 import { encodePartial } from "./partial-bytes.js";
+import { tooManyGroups } from "./partial-limit.js";
 import { decodeQuery } from "./query/bytes.js";
 import { givesRows, type Query } from "./query/query.js";
 import { withAbsent } from "./absent.js";
+import { joinRuns } from "./runs.js";
 import { scanRows, type RowBudget, type Slice } from "./rows/scan-rows.js";
 import { stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
 import { canScanBlocks, scanBlock, type BlockRefusal, type ScannedBlock } from "./scan-block.js";
 import { scanShard } from "./scan-shard.js";
-import { joinRuns, type Scanned } from "./runs.js";
-import { createMergeTree, isAligned, type Block } from "./tree.js";
+import type { Block } from "./tree.js";
 import { createKeptTests, type KeptTests } from "./where/kept-tests.js";
 
 /** A shard of a task: its ordinal in the call, and the generation to read. */
@@ -89,6 +92,8 @@ export interface EngineOptions {
   readonly queryBytes: number;
   /** For partials of earlier queries, besides; none are kept without it. */
   readonly partialCacheBytes?: number;
+  /** For a message with a partial. What a task keeps of partials is bounded by it, too. */
+  readonly messageBytes?: number;
   /** Groups from which on several shards are scanned at once; few groups are quickly merged, and kept by shard for the next question. */
   readonly blockGroupsMin?: number;
 }
@@ -97,11 +102,11 @@ export interface EngineOptions {
 const manyGroups = 1_024;
 
 /** An engine over the tables of a directory. */
-export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0, blockGroupsMin = manyGroups }: EngineOptions): Engine {
+export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0, messageBytes = limits.frameBytesMax, blockGroupsMin = manyGroups }: EngineOptions): Engine {
   const space = createSpace(cacheBytes + queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
   const partials = createPartialCache(partialCacheBytes);
-  const shards = createShardReader(dataDir, { space, cache, queryBytes });
+  const shards = createShardReader(dataDir, { space, cache, queryBytes, messageBytes });
   const queries = createQueryDecoder();
 
   /** Scans shards of a task, or takes what is known of them. */
@@ -142,7 +147,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
     const work: Work = { task, query, cost, kept: createKeptTests(arena) };
     try {
       if (task.rows !== undefined) sendRows(task.rows, work, shards);
-      else runShards(work, scannerOf(work));
+      else runShards(work, scannerOf(work), messageBytes);
       return cost;
     } finally {
       arena.release();
@@ -190,27 +195,28 @@ function sendRows(asked: RowsTask, work: Work, reader: ShardReader): void {
 }
 
 /** Merges the partials of all shards as far as the task goes, along the tree or by runs, and gives them away. */
-function runShards({ task, query, cost }: Work, scanner: BlockScanner<TaskShard>): void {
+function runShards({ task, query, cost }: Work, scanner: BlockScanner<TaskShard>, messageBytes: number): void {
   const startMs = monotonicMs();
   const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
   const merge = (left: Partial, right: Partial): Partial => {
     stopIfAsked(task.shouldStop);
     return timed(cost, () => mergePartials(left, right));
   };
-  const tree = createMergeTree<Partial>(end, merge, false);
-  const runs: Scanned[] = [];
+  const blocks = createBlockMerging(end, {
+    bytesMax: messageBytes, merge,
+    join: (scanned) => (query.blocks === "aligned" ? scanned : joinRuns(scanned, (run) => timed(cost, () => mergeTree(run)))),
+    give(block, partial) {
+      stopIfAsked(task.shouldStop);
+      task.onBlock(block, encodePartial(partial, (bytes) => { if (bytes > messageBytes) throw tooManyGroups(query, bytes, messageBytes); }));
+    },
+  });
   scanInBlocks(task.shards, scanner, (block, partial, isKnown) => {
     stopIfAsked(task.shouldStop);
-    if (isAligned(block)) tree.add(block, partial);
-    else runs.push({ block, value: partial });
+    blocks.add(block, partial);
     cost.shards += block.size;
     if (isKnown) cost.partialCacheHits += block.size;
   });
-  const scanned = [...tree.blocks(), ...runs].sort((a, b) => a.block.start - b.block.start);
-  for (const { block, value } of query.blocks === "aligned" ? scanned : joinRuns(scanned, (run) => timed(cost, () => mergeTree(run)))) {
-    stopIfAsked(task.shouldStop);
-    task.onBlock(block, encodePartial(value));
-  }
+  blocks.end();
   cost.scanMs = Math.max(0, monotonicMs() - startMs - cost.mergeMs);
 }
 
@@ -254,7 +260,7 @@ interface ShardReader {
   close(): void;
 }
 
-function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | "cache" | "queryBytes">): ShardReader {
+function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | "cache" | "queryBytes" | "messageBytes">): ShardReader {
   const tables = createTableShelf(dataDir);
   const contextOf = ({ task, kept }: Work, cost: ScanCost, { ordinal }: TaskShard): ScanContext => ({ ...memory, shouldStop: task.shouldStop, cost, kept, ordinal });
   return {

@@ -32,7 +32,7 @@ const nothing: ScanTable = withAbsent({ name: "", generation: "", rows: 0, colum
 function createContext(): ScanContext {
   const space = createSpace(spaceBytes);
   return {
-    space, cache: new ColumnCache(space, 0), queryBytes: spaceBytes, shouldStop: () => false, ordinal: 0,
+    space, cache: new ColumnCache(space, 0), queryBytes: spaceBytes, messageBytes: spaceBytes, shouldStop: () => false, ordinal: 0,
     kept: createKeptTests(createArena(space, spaceBytes, "the condition")),
     cost: { chunksDecoded: 0, bytesDecoded: 0, cacheHits: 0, rowsScanned: 0, chunksPruned: 0, chunksFromStatistics: 0, shardsPruned: 0 },
   };

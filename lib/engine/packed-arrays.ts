@@ -7,11 +7,13 @@
  */
 import { requireCount, type AnyArray, type Description } from "./states/bytes.js";
 
-/** The bytes of a description and arrays. */
-export function packArrays(description: Description, arrays: readonly AnyArray[]): Uint8Array {
+/** The bytes of a description and arrays; `check` may throw, told how many there will be before they are taken. */
+export function packArrays(description: Description, arrays: readonly AnyArray[], check: (bytes: number) => void = () => undefined): Uint8Array {
   const head = new TextEncoder().encode(JSON.stringify({ ...description, lengths: arrays.map((array) => array.byteLength) }));
   let at = padded(4 + head.length);
-  const bytes = new Uint8Array(arrays.reduce((sum, array) => sum + padded(array.byteLength), at));
+  const length = arrays.reduce((sum, array) => sum + padded(array.byteLength), at);
+  check(length);
+  const bytes = new Uint8Array(length);
   new DataView(bytes.buffer).setUint32(0, head.length, true);
   bytes.set(head, 4);
   for (const array of arrays) {

@@ -30,22 +30,27 @@ interface Head {
 /** Groups that a partial may have: what uint32 codes and slots can count. */
 const groupsMax = 0xffff_fffe;
 
-/** The bytes of a partial. */
-export function encodePartial(partial: Partial): Uint8Array {
+/** The bytes of a partial; `check` may throw, told how many there will be before they are taken. */
+export function encodePartial(partial: Partial, check?: (bytes: number) => void): Uint8Array {
   const writer = createWriter();
   const { arrays } = writer;
   const rows = writeWholes(partial.rows, writer);
   const keys = partial.keys.map((key) => ({ ...writeKey(key, writer) }));
   const states = partial.states.map((state) => ({ ...definitionOf(state.kind).write(state, writer), kind: state.kind }));
-  return packArrays({ groups: partial.groups, rows, keys, states }, arrays);
+  return packArrays({ groups: partial.groups, rows, keys, states }, arrays, check);
 }
 
-/** The partial of bytes from another process; throws BAD_MESSAGE when they are none. The arrays are views of a copy only where alignment asks for one. */
-export function decodePartial(bytes: Uint8Array): Partial {
+/**
+ * The partial of bytes from another process; throws BAD_MESSAGE when they are none. The arrays are views of a copy only where
+ * alignment asks for one. `check` may throw a BquerydError, told how many bytes it will take, about, before it does.
+ */
+export function decodePartial(bytes: Uint8Array, check: (bytes: number) => void = () => undefined): Partial {
   try {
     const { description, arrays } = unpackArrays(bytes);
     const head = requireHead(description);
     const { groups } = head;
+    // Narrow numbers become wide ones beside the bytes that came.
+    check(bytes.length + groups * (4 * head.keys.length + 8 * (head.states.length + 1)));
     const reader = createReader(arrays);
     const rows = readCounts(head.rows, groups, reader);
     const keys = head.keys.map((key) => readKey(key, groups, reader));
@@ -53,6 +58,7 @@ export function decodePartial(bytes: Uint8Array): Partial {
     if (!reader.isAtEnd()) throw new RangeError("more arrays than states take");
     return { groups, keys, rows, states };
   } catch (cause) {
+    if (cause instanceof BquerydError) throw cause;
     throw new BquerydError("BAD_MESSAGE", "a partial does not decode; the processes differ in version, or a worker is broken", { cause });
   }
 }

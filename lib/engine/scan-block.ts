@@ -7,6 +7,8 @@ import { keyColumnOf } from "./groups/keys.js";
 import { joinTables, type JoinedPart, type JoinedTable } from "./joined-table.js";
 import { planMeasures } from "./measures/table.js";
 import type { Partial } from "./partial.js";
+import { tooManyGroups } from "./partial-limit.js";
+import { bytesOfArrays } from "./array-bytes.js";
 import { columnsOf, type Query } from "./query/query.js";
 import { stopIfAsked, withScan, type ScanContext, type ScanTable } from "./scan.js";
 import { bindQuery, planScan, scanChunks, takePartial, type BoundQuery, type ScanPlan } from "./scan-plan.js";
@@ -48,7 +50,8 @@ export interface BlockOrder {
 
 /**
  * The partial of a query, for which canScanBlocks holds, over shards that follow each other; `context` has the ordinal of
- * the first. Throws as scanShard does, and names no shard.
+ * the first. Throws as scanShard does, and names no shard; MEMORY_LIMIT also where the partial of several shards may not
+ * fit a message.
  */
 export function scanBlock(tables: readonly ScanTable[], query: Query, context: ScanContext, { groupsMin, isAligned }: BlockOrder): ScannedBlock | BlockRefusal {
   const joined = joinTables(tables, columnsOf(query));
@@ -66,7 +69,10 @@ export function scanBlock(tables: readonly ScanTable[], query: Query, context: S
       if (place === 0 && slots === undefined && !isRepeating(plan, part, groupsMin)) return { partial: takePartial(plan), shards: 1 };
     }
     stopIfAsked(context.shouldStop);
-    return { partial: takePartial(plan), shards: tables.length };
+    const partial = takePartial(plan);
+    const bytes = bytesOfArrays(partial);
+    if (bytes > context.messageBytes) throw tooManyGroups(query, bytes, context.messageBytes);
+    return { partial, shards: tables.length };
   }, joined.lease(context.cache, query.cache === false, context.cost));
 }
 

@@ -2,6 +2,7 @@
 import type { Part } from "./groups/parts.js";
 import { planMeasures } from "./measures/table.js";
 import type { Partial } from "./partial.js";
+import { partsBytesMax, tooManyGroups } from "./partial-limit.js";
 import type { Query } from "./query/query.js";
 import { maskBaskets, stopIfAsked, withScan, type ScanContext, type ScanTable } from "./scan.js";
 import { chunksOf } from "./scan-column.js";
@@ -17,7 +18,12 @@ import { partialOfEdges } from "./where/basket-edges.js";
 export function scanShard(table: ScanTable, query: Query, context: ScanContext): Partial {
   if (query.expand !== null && query.baskets === "ask") return scanEdges(table, query.expand, query, context);
   if (query.keys.length === 0 || !canBeParted(query)) return scanGroups(table, query, context, null);
-  return scanInParts(table.rows, context.cost, (part) => scanGroups(table, query, context, part));
+  const bytesMax = partsBytesMax(context.messageBytes);
+  return scanInParts({
+    rows: table.rows, cost: context.cost, bytesMax,
+    scan: (part) => scanGroups(table, query, context, part),
+    refuse: (bytes) => tooManyGroups(query, bytes, bytesMax),
+  });
 }
 
 function canBeParted({ measures }: Query): boolean {

@@ -6,6 +6,7 @@ import type { Expression } from "./expressions/tree.js";
 import type { ColumnCache, DecodeCost, Lease } from "./cache.js";
 import { createInputMaker, type InputMaker } from "./input.js";
 import { createArena, type Arena, type Space } from "./memory.js";
+import { purposeOf } from "./partial-limit.js";
 import { outsideOf } from "./query/baskets.js";
 import type { Query } from "./query/query.js";
 import { withoutUnknown } from "./query/unknown.js";
@@ -29,6 +30,8 @@ export interface ScanContext {
   readonly space: Space;
   readonly cache: ColumnCache;
   readonly queryBytes: number;
+  /** Bytes that a message with a partial may have. */
+  readonly messageBytes: number;
   /** Asked between chunks; true ends the scan with CANCELLED. */
   readonly shouldStop: () => boolean;
   readonly cost: ScanCost;
@@ -94,9 +97,5 @@ export function maskBaskets(column: TableColumn, scan: Scan): BasketMasking {
 /** The column of an expression over the shard of a scan. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH. */
 export function bind(expr: Expression, { table, arena, strings }: Scan): ScanColumn {
   return bindExpression(expr, table, { arena, strings });
-}
-
-function purposeOf(query: Query): string {
-  return query.keys.length === 0 ? "the query" : `grouping by ${query.keys.map(({ name }) => `'${name}'`).join(", ")}`;
 }
 

@@ -15,17 +15,18 @@ export interface MergeTree<T> {
   add(block: Block, value: T): void;
   /** Tells whether none of the ordinals of a block or run has been added, and the first is one of the list. */
   hasRoomFor(block: Block): boolean;
-  /** What has been merged so far, in order of ordinals. */
-  blocks(): { block: Block; value: T }[];
+  /** What has been merged so far, in order of ordinals; the tree keeps none of it. */
+  take(): { block: Block; value: T }[];
   /** The value of the whole list once every ordinal has been added, else undefined. */
   root(): T | undefined;
 }
 
 /**
  * A tree over `count` ordinals. Places from `count` on are empty leaves: where one side of a merge is empty, the other
- * side is the result. With `isWhole` false (a worker's batch) such places are left to whoever has the whole list.
+ * side is the result. With `isWhole` false (a worker's batch) such places are left to whoever has the whole list, as are
+ * siblings of which `merge` gives undefined.
  */
-export function createMergeTree<T>(count: number, merge: (left: T, right: T) => T, isWhole = true): MergeTree<T> {
+export function createMergeTree<T>(count: number, merge: (left: T, right: T) => T | undefined, isWhole = true): MergeTree<T> {
   const nodes = new Map<number, { block: Block; value: T }>();
   const covered = new Uint8Array(count);
   let missing = count;
@@ -37,8 +38,10 @@ export function createMergeTree<T>(count: number, merge: (left: T, right: T) => 
       const sibling = nodes.get(siblingStart);
       const parent = { start: Math.min(block.start, siblingStart), size: block.size * 2 };
       if (sibling?.block.size === block.size) {
+        const merged = isRight ? merge(sibling.value, value) : merge(value, sibling.value);
+        if (merged === undefined) break;
         nodes.delete(siblingStart);
-        value = isRight ? merge(sibling.value, value) : merge(value, sibling.value);
+        value = merged;
       } else if (!isWhole || isRight || siblingStart < count || (block.start === 0 && block.size >= count)) break;
       block = parent;
     }
@@ -52,7 +55,11 @@ export function createMergeTree<T>(count: number, merge: (left: T, right: T) => 
       lift(block, value);
     },
     hasRoomFor: ({ start, size }) => start >= 0 && start < count && !covered.subarray(start, start + size).includes(1),
-    blocks: () => [...nodes.values()].sort((a, b) => a.block.start - b.block.start),
+    take() {
+      const taken = [...nodes.values()].sort((a, b) => a.block.start - b.block.start);
+      nodes.clear();
+      return taken;
+    },
     root: () => (missing === 0 ? nodes.get(0)?.value : undefined),
   };
 }

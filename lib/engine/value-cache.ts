@@ -1,5 +1,7 @@
 /** What was made once and may be asked for again: values by key, bounded by the bytes of their arrays. */
 
+import { bytesOfArrays } from "./array-bytes.js";
+
 /** Values by key, least recently used first out, bounded in bytes. They are never changed in place, so they are shared. */
 export interface ValueCache<T> {
   find(key: string): T | undefined;
@@ -32,7 +34,7 @@ export function createValueCache<T>(limitBytes: number): ValueCache<T> {
     },
     keep(key, value, moreBytes = 0) {
       drop(key);
-      const bytes = entryBytes + moreBytes + arrayBytes(value, new Set());
+      const bytes = entryBytes + moreBytes + bytesOfArrays(value);
       if (bytes > limitBytes * largestShare) return false;
       entries.set(key, { value, bytes });
       usedBytes += bytes;
@@ -47,15 +49,4 @@ export function createValueCache<T>(limitBytes: number): ValueCache<T> {
       usedBytes = 0;
     },
   };
-}
-
-/** Bytes of all arrays that a value is made of; one that several views share counts once. */
-function arrayBytes(value: unknown, counted: Set<ArrayBufferLike>): number {
-  if (ArrayBuffer.isView(value)) {
-    if (counted.has(value.buffer)) return 0;
-    counted.add(value.buffer);
-    return value.buffer.byteLength;
-  }
-  if (typeof value !== "object" || value === null) return 0;
-  return Object.values(value).reduce((sum: number, part: unknown) => sum + arrayBytes(part, counted), 0);
 }

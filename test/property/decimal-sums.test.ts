@@ -105,7 +105,7 @@ describe("sums of decimals", function () {
       const shards = names.map((name, ordinal) => ({ ordinal, name, generation: generations[ordinal]! }));
       const query = parseQuery({ keys: ["k"], measures: [["v", "sum", "s"], ["v", "mean", "m"]] });
       const dealt = (tasks: number): string => {
-        const merger = createMerger(query, shardCount);
+        const merger = createMerger(query, shardCount, { bytesMax: Infinity });
         const owners = shards.map(() => whole(random, 0, tasks - 1));
         for (let task = 0; task < tasks; task++) {
           const own = shards.filter((_, ordinal) => owners[ordinal] === task);

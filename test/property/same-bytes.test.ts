@@ -57,7 +57,7 @@ function askOnce(random: Random, engines: readonly Engine[], shards: readonly St
       runner.run({ query: encodeQuery(query), shards: task, shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
     }
   }
-  const merger = createMerger(query, shards.length);
+  const merger = createMerger(query, shards.length, { bytesMax: Infinity });
   const taken = new Map<number, Buffer>();
   for (const { block, bytes } of someOf(random, arrived, arrived.length)) {
     const before = taken.get(block.start);

@@ -26,7 +26,7 @@ export async function askEngine(engine: Engine, shards: readonly StoredShard[], 
 }
 
 function ask(engine: Engine, shards: readonly StoredShard[], query: Query): LocalAnswer & Asked {
-  const merger = createMerger(query, shards.length);
+  const merger = createMerger(query, shards.length, { bytesMax: Infinity });
   const bytes: Uint8Array[] = [];
   const cost = engine.run({
     query: encodeQuery(query), shards, shouldStop: () => false,

@@ -89,7 +89,7 @@ describe("the merging of an answer", () => {
 
   it("takes runs of shards that are no block, and refuses what came before, is past the end or does not add up", async () => {
     const merge = (count: number, ...parts: Part[]): unknown[] => {
-      const merger = createMerger(asked, count);
+      const merger = createMerger(asked, count, { bytesMax: Infinity });
       for (const [start, size, partial] of parts) merger.add({ start, size }, encodePartial(partial));
       return [merger.partial().groups, Buffer.from(encodePartial(merger.partial())).toString("latin1")];
     };
@@ -98,7 +98,7 @@ describe("the merging of an answer", () => {
       merge(5, ...parts);
     });
     const [thirds, halves, whole] = [partialOf(300, 3), partialOf(300, 2), partialOf(300, 1)];
-    const [left, right] = [createMerger(asked, 2), createMerger(asked, 3)];
+    const [left, right] = [createMerger(asked, 2, { bytesMax: Infinity }), createMerger(asked, 3, { bytesMax: Infinity })];
     left.add({ start: 0, size: 1 }, encodePartial(thirds));
     left.add({ start: 1, size: 1 }, encodePartial(halves));
     right.add({ start: 0, size: 2 }, encodePartial(whole));
@@ -148,6 +148,26 @@ describe("the merging of an answer", () => {
     expect(await failureOf(() => ask([partialOf(90_000, 1), partialOf(90_000, 1, "string")], thread))).to.include({ code: "SCHEMA_MISMATCH" });
   });
 
+  it("holds no more than it may, counting what partials take and not the bytes they come in, here and in the thread", async () => {
+    const askWithin = (mergeBytes: number, partials: readonly Partial[]): Promise<Table> => groupby(answering(partials).session, query, { timeoutMs: 10_000, mergeBytes, mergeThread: open() });
+    // Numbers below 256 come in a byte each and take eight.
+    const narrow = (below: number): Partial => ({ ...partialOf(below, 1), states: [{ kind: "count", counts: null }, { kind: "sum", dtype: "int64", sums: Float64Array.from({ length: below }, (_, k) => k % 200) }] });
+    for (const [below, threads] of [[10_000, 0], [200_000, 1]] as const) {
+      const bytes = encodePartial(narrow(below)).length;
+      const failure = await failureOf(() => askWithin(1.5 * bytes, [narrow(below)]));
+      expect(failure).to.include({ code: "MEMORY_LIMIT" });
+      expect(failure.message).to.match(/grouping by 'k'.*merge_memory/);
+      expect(opened).to.equal(threads);
+      expect((await askWithin(4 * bytes, [narrow(below)])).numRows).to.equal(below);
+    }
+  });
+
+  it("of many partials of the same groups takes no more than a few of them do", async () => {
+    const same = Array.from({ length: 32 }, () => partialOf(20_000, 1));
+    const taken = 32 * encodePartial(same[0]!).length;
+    expect((await groupby(answering(same).session, query, { timeoutMs: 10_000, mergeBytes: taken, mergeThread: open() })).numRows).to.equal(20_000);
+  });
+
   it("fails with what the thread dies of, and the next one has another thread", async () => {
     const thread = open(stub);
     const large = partialOf(150_000, 1);
@@ -180,7 +200,7 @@ describe("the merging of an answer", () => {
       import { encodeQuery } from ${JSON.stringify(new URL("../../lib/engine/query/bytes.js", import.meta.url).href)};
       import { parseQuery } from ${JSON.stringify(new URL("../../lib/engine/query/query.js", import.meta.url).href)};
       const query = parseQuery({ keys: [], measures: [["*", "count", "rows"]] });
-      const { result } = await createMergeThread().open(encodeQuery(query), 0, () => undefined).finish(5_000);
+      const { result } = await createMergeThread().open(encodeQuery(query), { shardCount: 0, bytesMax: 1 }, () => undefined).finish(5_000);
       console.log(result.numRows);
     `;
     const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);

@@ -127,6 +127,15 @@ describe("partials", () => {
     }
   });
 
+  it("hold histograms in as few bytes as their counts take", () => {
+    const histograms = (count: number): Partial => ({ groups: 1, keys: [], rows: Float64Array.of(1), states: [{ kind: "histogram", inputs: ["float64"], cells: 10_000, counts: new Float64Array(10_000).fill(count, 1) }] });
+    for (const [count, width] of [[200, 1], [60_000, 2], [2 ** 40, 8]] as const) {
+      const bytes = encodePartial(histograms(count));
+      expect(bytes.length, `${count}`).to.be.within(width * 10_000, width * 10_000 + 400);
+      expect(decodePartial(bytes)).to.deep.equal(histograms(count));
+    }
+  });
+
   it("survive their bytes, at any alignment of the frame", () => {
     const whole = mergePartials(partial(["a", "c"], [1n, -2n]), partial(["b"], [10n, 20n], true));
     const bytes = encodePartial(whole);

@@ -27,7 +27,7 @@ describe("the merge tree", () => {
       for (const owner of [2, 0, 1]) {
         const batch = createMergeTree<Node>(count, join, false);
         for (let ordinal = 0; ordinal < count; ordinal++) if (owners[ordinal] === owner) batch.add({ start: ordinal, size: 1 }, String(ordinal));
-        for (const { block, value } of batch.blocks()) client.add(block, value);
+        for (const { block, value } of batch.take()) client.add(block, value);
       }
       expect(client.root()).to.equal(whole.root());
     }));

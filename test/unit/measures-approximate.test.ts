@@ -3,6 +3,7 @@ import { after, before, describe, it } from "mocha";
 import { seededRandom, type Random } from "../../lib/base/clock.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
+import { createRegistersWriter, denseWords } from "../../lib/engine/states/registers.js";
 import { cutRows, openMeasuring, type Measuring } from "../support/measuring.js";
 import type { PlainColumn } from "../support/write-table.js";
 
@@ -80,6 +81,16 @@ describe("approximate measures", () => {
     expect(await ask([{ name: "v", dtype: "string", values: texts.slice(0, 250) }, { name: "v", dtype: "string", values: texts.toReversed() }])).to.equal(byDictionary);
   });
 
+  it("take room for the registers that groups have, not for all that they could have", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const writer = createRegistersWriter(2_001, 2_001 * denseWords);
+    for (let group = 0; group < 2_000; group++) writer.addCodes(Uint32Array.of((group << 6) | 1));
+    expect(process.memoryUsage().arrayBuffers - before).to.be.below(2 ** 20);
+    writer.addRanks(new Uint8Array(4 * denseWords).fill(1));
+    const { offsets, words } = writer.finish();
+    expect([words.length, offsets[2_000], offsets[2_001]]).to.deep.equal([2_000 + denseWords, 2_000, 2_000 + denseWords]);
+  });
+
   it("of many groups, hashed or dense, count and order as of each alone", async () => {
     const random = seededRandom(9);
     const rows = Array.from({ length: 60_000 }, () => ({ key: BigInt(Math.floor(random() * 3_000)), value: Math.floor(random() ** 2 * 500) }));
@@ -102,7 +113,7 @@ describe("approximate measures", () => {
     const random = seededRandom(4);
     const table: PlainColumn[] = [{ name: "k", dtype: "int64", values: distributions[1]!.map(() => BigInt(Math.floor(random() * 5))) }, ...columns.slice(0, 4)];
     const measures = columns.slice(0, 4).flatMap(({ name }) => [[name, "approx_count_distinct", `n ${name}`], [name, "approx_quantile", `q ${name}`, { p: 0.5 }]]);
-    const partials = (await measuring.partialBytes(cutRows(random, table, 6), { keys: ["k"], measures })).map(decodePartial);
+    const partials = (await measuring.partialBytes(cutRows(random, table, 6), { keys: ["k"], measures })).map((bytes) => decodePartial(bytes));
     const merged = (order: readonly number[]): Buffer => Buffer.from(encodePartial(order.map((place) => partials[place]!).reduce(mergePartials)));
     const [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map((place) => partials[place]!);
     const inOrder = merged([0, 1, 2, 3, 4, 5]);

@@ -14,7 +14,7 @@ describe("worker compute thread", () => {
   async function start(dataDir = "/data"): Promise<ComputeThread> {
     events = [];
     thread = await startComputeThread({
-      dataDir, cacheBytes: 1, queryBytes: 1, partialCacheBytes: 0, program,
+      dataDir, cacheBytes: 1, queryBytes: 1, partialCacheBytes: 0, messageBytes: 1, program,
       onEvent: (event) => {
         events.push(event);
         arrivals.emit("event");

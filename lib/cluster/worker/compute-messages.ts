@@ -9,6 +9,8 @@ export interface ComputeSetup {
   readonly cacheBytes: number;
   readonly queryBytes: number;
   readonly partialCacheBytes: number;
+  /** That a partial may have to fit a message. */
+  readonly messageBytes: number;
   /** One Int32: the number of the newest run that is to stop. */
   readonly stopFlag: SharedArrayBuffer;
 }

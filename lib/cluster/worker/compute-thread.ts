@@ -14,6 +14,8 @@ export interface ComputeThreadOptions {
   readonly cacheBytes: number;
   readonly queryBytes: number;
   readonly partialCacheBytes: number;
+  /** That a partial may have to fit a message. */
+  readonly messageBytes: number;
   readonly onEvent: (event: ComputeEvent) => void;
   /** The program of the thread; the one beside this file when absent. */
   readonly program?: URL;
@@ -21,6 +23,11 @@ export interface ComputeThreadOptions {
 
 const defaultProgram = new URL("./compute.js", import.meta.url);
 const closeMs = 2_000;
+/**
+ * What is young is collected after a third of this. Arrays outside the heap live as long as the small objects that hold
+ * them: with the default of 48 MB those of many tasks wait for each other.
+ */
+const youngMegabytes = 12;
 const restartMinMs = 100;
 const restartMaxMs = 10_000;
 
@@ -60,10 +67,10 @@ export class ComputeThread {
   #isClosed = false;
   #settleStart: (error?: BquerydError) => void = () => undefined;
 
-  constructor({ dataDir, cacheBytes, queryBytes, partialCacheBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
+  constructor({ dataDir, cacheBytes, queryBytes, partialCacheBytes, messageBytes, onEvent, program = defaultProgram }: ComputeThreadOptions) {
     const stopFlag = new SharedArrayBuffer(4);
     this.#program = program;
-    this.#setup = { dataDir, cacheBytes, queryBytes, partialCacheBytes, stopFlag };
+    this.#setup = { dataDir, cacheBytes, queryBytes, partialCacheBytes, messageBytes, stopFlag };
     this.#stopFlag = new Int32Array(stopFlag);
     this.#onEvent = onEvent;
     this.started = new Promise((resolve, reject) => {
@@ -104,7 +111,7 @@ export class ComputeThread {
   }
 
   #launch(): void {
-    const thread = new Worker(this.#program, { workerData: this.#setup, name: "compute" });
+    const thread = new Worker(this.#program, { workerData: this.#setup, name: "compute", resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes } });
     this.#thread = thread;
     let lastError: unknown;
     thread.on("message", (reply: ComputeReply) => {

@@ -6,6 +6,7 @@
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { monotonicMs } from "../../base/clock.js";
 import { BquerydError, unreachable } from "../../base/errors.js";
+import { createCollector, taskGarbageBytesMax } from "../../base/garbage.js";
 import { createEngine, type Engine } from "../../engine/engine.js";
 import type { ComputeReply, ComputeRequest, ComputeSetup } from "./compute-messages.js";
 import type { ComputeTask } from "./core.js";
@@ -22,9 +23,13 @@ function serve(port: MessagePort, setup: ComputeSetup): void {
     post(port, { kind: "unusable", failure: failureOf(cause, []) });
     return;
   }
+  const collect = createCollector(taskGarbageBytesMax);
   port.on("message", (request: ComputeRequest) => {
     switch (request.kind) {
-      case "run": runTask(port, engine, request.task, () => Atomics.load(stopFlag, 0) === request.run); break;
+      case "run":
+        runTask(port, engine, request.task, () => Atomics.load(stopFlag, 0) === request.run);
+        collect();
+        break;
       case "forget": engine.forget(request.names); break;
       case "close":
         engine.close();

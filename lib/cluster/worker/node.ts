@@ -2,6 +2,7 @@
 import { monotonicMs, randomId } from "../../base/clock.js";
 import type { Config } from "../../base/config.js";
 import { unreachable, type ErrorCode } from "../../base/errors.js";
+import { createCollector, taskGarbageBytesMax } from "../../base/garbage.js";
 import type { Log } from "../../base/log.js";
 import { version } from "../../base/version.js";
 import type { Registry } from "../../registry/registry.js";
@@ -31,6 +32,9 @@ export interface RunningWorker {
 /** How long a worker that is stopping lets its task go on before it hands it back. */
 const finishMsMax = 10_000;
 
+/** More than the frames before a partial or a slice ever have. */
+const headerBytes = 4_096;
+
 /** Failures that mean the files changed under us: controllers are told what is there now before they ask again. */
 const staleCodes: readonly ErrorCode[] = ["GENERATION_GONE", "SHARD_UNAVAILABLE", "CORRUPT_FOOTER"];
 
@@ -56,6 +60,7 @@ class WorkerNode {
   readonly #config: Config;
   readonly #log: Log;
   readonly #state: WorkerState;
+  readonly #collect = createCollector(taskGarbageBytesMax);
   #settleStopped: (reason: string) => void = () => undefined;
   #compute: ComputeThread | undefined;
   #holdings: HoldingsWatch | undefined;
@@ -78,6 +83,7 @@ class WorkerNode {
     const log = this.#log;
     this.#compute = await startComputeThread({
       dataDir, cacheBytes: cacheMemoryBytes, queryBytes: queryMemoryBytes, partialCacheBytes: partialCacheMemoryBytes,
+      messageBytes: messageBytesMax - headerBytes,
       onEvent: (event) => { this.#onCompute(event); },
     });
     this.#holdings = await watchHoldings({
@@ -93,7 +99,10 @@ class WorkerNode {
       onUnlinked: (link) => { this.#apply({ kind: "unlinked", link }); },
       onMessage: (link, header, body) => { this.#apply({ kind: "received", link, header, body }); },
     });
-    this.#ticks = setInterval(() => { this.#apply({ kind: "tick" }); }, heartbeatMs);
+    this.#ticks = setInterval(() => {
+      this.#apply({ kind: "tick" });
+      this.#collect();
+    }, heartbeatMs);
   }
 
   async close(): Promise<void> {
@@ -144,6 +153,8 @@ class WorkerNode {
     if (event.kind === "computeLost") this.#log.error({ event: "compute.lost", message: event.failure.message, error: event.error });
     if (event.kind !== "taskFailed") {
       this.#apply(event);
+      // The partials of tasks are this thread's, once they are handed over; those that zeromq still sends are left.
+      if (event.kind === "taskDone") this.#collect();
       return;
     }
     const { code, message, shard, retry } = event.failure;

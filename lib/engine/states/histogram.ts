@@ -4,10 +4,11 @@ import { chunkRows, type Dtype } from "../../columns/dtypes.js";
 import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
 import type { ScanColumn } from "../scan-column.js";
-import { requireCount, requireCounts, requireDtype } from "./bytes.js";
+import { requireCount, requireDtype } from "./bytes.js";
 import { createNullUnion } from "./comoments.js";
 import { axisEdges, isBinnedDtype, type AxisSpec } from "./histogram-axis.js";
 import type { MergePlan } from "./merge-plan.js";
+import { readCounts, writeWholes } from "./numbers.js";
 import { createFloatReader } from "./run-floats.js";
 import { createSlab, slotsOr, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 import type { StateDefinition, StateParam, StateParams } from "./state.js";
@@ -37,13 +38,12 @@ export const histogramState: StateDefinition<Histogram> = {
     return { ...state, inputs };
   },
   write({ inputs, cells, counts }, writer) {
-    writer.array(counts);
-    return { inputs, cells };
+    return { inputs, cells, ...writeWholes(counts, writer) };
   },
-  read({ inputs, cells }, groups, reader) {
+  read({ inputs, cells, ...numbers }, groups, reader) {
     if (!Array.isArray(inputs) || inputs.length > 2) throw new TypeError("no inputs");
     const count = requireCount(cells, cellsMax);
-    return { kind: "histogram", inputs: inputs.map(requireDtype), cells: count, counts: requireCounts(reader.float64(groups * count)) };
+    return { kind: "histogram", inputs: inputs.map(requireDtype), cells: count, counts: readCounts(numbers, groups * count, reader) };
   },
 };
 

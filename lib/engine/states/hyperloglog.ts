@@ -94,7 +94,7 @@ function moveRegisters(registers: number, groups: number, pairs: PairSet, codes:
 
 function takeRegisters(bytes: Uint8Array, registers: number, order: Uint32Array): Registers {
   const writer = createRegistersWriter(order.length, order.length * denseWords);
-  for (const slot of order) writer.addRanks(bytes.slice(registers + slot * registerCount, registers + (slot + 1) * registerCount));
+  for (const slot of order) writer.addRanks(bytes.subarray(registers + slot * registerCount, registers + (slot + 1) * registerCount));
   return writer.finish();
 }
 

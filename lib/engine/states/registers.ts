@@ -25,27 +25,40 @@ export interface Registers {
 export interface RegistersWriter {
   /** Adds a group from register codes that ascend; of equal registers the last counts. */
   addCodes(codes: Uint32Array): void;
-  /** Adds a group from all its registers. */
+  /** Adds a group from all its registers, which begin at a multiple of 4 bytes. */
   addRanks(ranks: Uint8Array): void;
   finish(): Registers;
 }
 
-/** A writer for so many groups, with room for at most `wordsMax` words. */
+/** Words that a writer has room for at first: most groups have few. */
+const firstWords = 16_384;
+
+/** A writer for so many groups, of at most `wordsMax` words. */
 export function createRegistersWriter(groups: number, wordsMax: number): RegistersWriter {
   requireRoom(wordsMax, "approx_count_distinct");
   const offsets = new Uint32Array(groups + 1);
-  const words = new Uint32Array(wordsMax);
+  let words = new Uint32Array(Math.min(wordsMax, firstWords));
   const ranksAside = new Uint8Array(registerCount);
+  const codesAside = new Uint32Array(denseWords);
   let group = 0;
   let next = 0;
 
+  function reserve(count: number): void {
+    if (next + count <= words.length) return;
+    const larger = new Uint32Array(Math.min(wordsMax, Math.max(next + count, 2 * words.length)));
+    larger.set(words);
+    words = larger;
+  }
+
   function addDense(ranks: Uint8Array): void {
+    reserve(denseWords);
     words.set(new Uint32Array(ranks.buffer, ranks.byteOffset, denseWords), next);
     next += denseWords;
     offsets[++group] = next;
   }
 
   function addSparse(codes: Uint32Array): void {
+    reserve(codes.length);
     for (let k = 0; k < codes.length; k++) if (isLast(codes, k)) words[next++] = codes[k]!;
     offsets[++group] = next;
   }
@@ -58,7 +71,7 @@ export function createRegistersWriter(groups: number, wordsMax: number): Registe
       else addDense(raise(ranksAside.fill(0), codes));
     },
     addRanks(ranks) {
-      const codes = listRanks(ranks);
+      const codes = listRanks(ranks, codesAside);
       if (codes === undefined) addDense(ranks);
       else addSparse(codes);
     },
@@ -77,9 +90,8 @@ function raise(ranks: Uint8Array, codes: Uint32Array): Uint8Array {
   return ranks;
 }
 
-/** The registers above 0 as codes; undefined where they are too many to be listed. */
-function listRanks(ranks: Uint8Array): Uint32Array | undefined {
-  const codes = new Uint32Array(denseWords);
+/** The registers above 0 as codes, which `codes` holds; undefined where they are too many to be listed. */
+function listRanks(ranks: Uint8Array, codes: Uint32Array): Uint32Array | undefined {
   let found = 0;
   for (let register = 0; register < registerCount; register++) {
     if (ranks[register] === 0) continue;

@@ -54,7 +54,7 @@ function mergedOf(random: Random, engine: Engine, shards: readonly StoredShard[]
   for (const task of drawTasks(random, shards)) {
     engine.run({ query: encodeQuery(query), shards: task, shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
   }
-  const merger = createMerger(query, shards.length);
+  const merger = createMerger(query, shards.length, { bytesMax: Infinity });
   for (const { block, bytes } of someOf(random, arrived, arrived.length)) merger.add(block, bytes);
   return merger.partial();
 }
