@@ -12,6 +12,10 @@ import type { ComputeReply, ComputeRequest, ComputeSetup } from "./compute-messa
 import type { ComputeTask } from "./core.js";
 import { failureOf, type Failure } from "./failure.js";
 
+/** While tasks follow each other, bytes of arrays that they may leave uncollected: collecting takes as long as a small task. */
+const busyGarbageBytesMax = 64 * 2 ** 20;
+const idleMs = 50;
+
 if (parentPort !== null) serve(parentPort, workerData as ComputeSetup);
 
 function serve(port: MessagePort, setup: ComputeSetup): void {
@@ -23,12 +27,15 @@ function serve(port: MessagePort, setup: ComputeSetup): void {
     post(port, { kind: "unusable", failure: failureOf(cause, []) });
     return;
   }
-  const collect = createCollector(taskGarbageBytesMax);
+  const [collectMuch, collectRest] = [createCollector(busyGarbageBytesMax), createCollector(taskGarbageBytesMax)];
+  let idle: NodeJS.Timeout | undefined;
   port.on("message", (request: ComputeRequest) => {
     switch (request.kind) {
       case "run":
+        clearTimeout(idle);
         runTask(port, engine, request.task, () => Atomics.load(stopFlag, 0) === request.run);
-        collect();
+        collectMuch();
+        idle = setTimeout(collectRest, idleMs).unref();
         break;
       case "forget": engine.forget(request.names); break;
       case "close":

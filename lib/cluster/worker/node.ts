@@ -101,6 +101,7 @@ class WorkerNode {
     });
     this.#ticks = setInterval(() => {
       this.#apply({ kind: "tick" });
+      // The partials of tasks are this thread's, once they are handed over.
       this.#collect();
     }, heartbeatMs);
   }
@@ -153,8 +154,6 @@ class WorkerNode {
     if (event.kind === "computeLost") this.#log.error({ event: "compute.lost", message: event.failure.message, error: event.error });
     if (event.kind !== "taskFailed") {
       this.#apply(event);
-      // The partials of tasks are this thread's, once they are handed over; those that zeromq still sends are left.
-      if (event.kind === "taskDone") this.#collect();
       return;
     }
     const { code, message, shard, retry } = event.failure;
