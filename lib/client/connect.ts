@@ -76,14 +76,14 @@ export async function connectWith(config: Config): Promise<Rpc> {
   const session = new Session({ findControllers: () => findControllers(config, registry), messageBytesMax: config.messageBytesMax, expiryMs: config.expiryMs });
   const mergeThread = createMergeThread();
   const answers = createKeptAnswers(config.answerMemoryBytes);
-  return createRpc(session, { mergeThread, answers }, config, async () => {
+  return createRpc(session, { mergeThread, answers, differing: { keys: new Set() } }, config, async () => {
     await session.close();
     await mergeThread.close();
     await registry?.close();
   });
 }
 
-function createRpc(session: Session, helpers: Pick<CallLimits, "mergeThread" | "answers">, config: Config, close: () => Promise<void>): Rpc {
+function createRpc(session: Session, helpers: Pick<CallLimits, "mergeThread" | "answers" | "differing">, config: Config, close: () => Promise<void>): Rpc {
   let durationMs = 0;
   async function timed<T>(work: () => Promise<T>): Promise<T> {
     const startMs = monotonicMs();

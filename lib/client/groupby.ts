@@ -8,7 +8,7 @@ import { addCosts } from "../wire/costs.js";
 import type { Cost, LeftOut } from "../wire/messages.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
-import { askRuns } from "./aligned.js";
+import { askRuns, type Differing } from "./aligned.js";
 import type { KeptAnswer, KeptAnswers } from "./kept-answers.js";
 import type { MergeThread } from "./merge-thread.js";
 import { createAnswering, createMerging, type Accepted, type Taking } from "./merging.js";
@@ -23,6 +23,7 @@ export interface CallLimits {
   readonly timeoutMs: number;
   readonly mergeBytes: number;
   readonly mergeThread: MergeThread;
+  readonly differing: Differing;
   /** Answers of earlier calls; none are kept without it. */
   readonly answers?: KeptAnswers;
 }
@@ -69,9 +70,9 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
 }
 
 /** Asks a query of which the partial itself is wanted, which is small. */
-export async function askPartial(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Part & Asked> {
+export async function askPartial(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes, differing }: CallLimits): Promise<Part & Asked> {
   const endMs = monotonicMs() + timeoutMs;
-  return askRuns(asked, async (query) => {
+  return askRuns(question.tables, asked, differing, async (query) => {
     const merging = createMerging(query, mergeBytes);
     const costs = costsOf(await session.ask(callOf(question, query, Math.max(1, endMs - monotonicMs()), merging)));
     return { ...merging.result(), costs };
@@ -80,10 +81,10 @@ export async function askPartial(session: Asker, question: Question, asked: Quer
 
 /** Asks for groups, unless an answer has been kept and nothing has changed since; keeps what comes. */
 async function askKept(session: Asker, question: Question, asked: Query, limitsNow: () => CallLimits): Promise<Answered> {
-  const { answers } = limitsNow();
+  const { answers, differing } = limitsNow();
   const key = answers?.keyOf(question, asked) ?? null;
   const kept = key === null ? undefined : answers?.find(key);
-  const answered = await askRuns(asked, (query) => askGroups(session, question, query, limitsNow(), kept));
+  const answered = await askRuns(question.tables, asked, differing, (query) => askGroups(session, question, query, limitsNow(), kept));
   if (key === null || answers === undefined || !answered.isNew || answered.costs.leftOut.length > 0) return answered;
   return { ...answered, isKept: answers.keep(key, answered) };
 }

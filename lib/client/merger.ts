@@ -107,14 +107,13 @@ export function createMerger(query: Query, shardCount: number, { bytesMax, stopI
 
 /** Throws where a partial and those before cannot be one answer: beside a run all have to be of one shape. What does not add up in any order is not in the run, where it is nothing. */
 function createFitting(): (block: Block, partial: Partial) => void {
-  let shape: string | undefined;
+  let first: Partial | undefined;
   let [hasRun, isMixed] = [false, false];
   return (block, partial) => {
     const addsUp = isAssociative(partial);
     if (!isAligned(block) && !addsUp) throw new BquerydError("BAD_MESSAGE", "a partial of shards that are no block does not add up in any order; a worker is broken");
-    const own = shapeOf(partial);
-    shape ??= own;
-    isMixed ||= own !== shape;
+    isMixed ||= first !== undefined && shapeOf(partial) !== shapeOf(first);
+    first ??= partial;
     hasRun ||= !isAligned(block);
     if (hasRun && isMixed) throw askApart();
   };

@@ -45,7 +45,7 @@ export async function benchGroupby(request: GroupbyBench): Promise<void> {
     report(result);
   };
   try {
-    await withCluster({ dataDir, workers }, async ({ rpc }) => {
+    await withCluster({ dataDir, workers, keepsAnswers: true }, async ({ rpc }) => {
       const bench: Bench = { rows, workers, rpc, peer, signal, runs: { warmUps, timed: request.runs } };
       for (const item of chosen) await requireRight(bench, item);
       note(`every answer is DuckDB's; ${workers} workers, DuckDB ${peer.version} with ${peerThreads} threads`);

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { connect, type Rpc } from "../../lib/index.js";
+import { loadConfig } from "../../lib/base/config.js";
+import { connectWith } from "../../lib/client/connect.js";
+import type { Rpc } from "../../lib/index.js";
 import { openRegistry } from "../../lib/registry/open.js";
 import { until } from "../../test/support/until.js";
 import { startBqueryd, type BquerydProcess } from "./process.js";
@@ -14,6 +16,8 @@ export interface ClusterOptions {
   readonly workers: number;
   /** The folder of the registry; without it a temporary one, removed at the end. */
   readonly registryDir?: string;
+  /** Whether the client keeps answers; without it every question is computed, or taken from the caches of workers. */
+  readonly keepsAnswers?: boolean;
   /** Further flags of every process: `["--heartbeat=0.1"]`. */
   readonly flags?: readonly string[];
 }
@@ -79,7 +83,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
   try {
     await startController();
-    rpc = await connect({ registry_dir: registryDir, cluster: clusterName });
+    const kept = options.keepsAnswers === true ? {} : { answer_memory: "0" };
+    rpc = await connectWith(loadConfig({ flags: { registry_dir: registryDir, cluster: clusterName, ...kept } }));
     await Promise.all(Array.from({ length: options.workers }, startWorker));
     return { registryDir, rpc, controllers, workers, startController, startWorker, stop };
   } catch (error) {

@@ -16,7 +16,7 @@ describe("a question that is asked again", function askedAgain() {
     const write = (value: number): Promise<string> => writeTable(join(dataDir, "t.bcolz"), [{ name: "v", dtype: "float64", values: [value, value] }], { replace: true });
     try {
       const generations = [await write(1)];
-      await withCluster({ dataDir, workers: 2 }, async ({ rpc }) => {
+      await withCluster({ dataDir, workers: 2, keepsAnswers: true }, async ({ rpc }) => {
         const ask = (): Promise<Table> => rpc.groupby("t", [], [["v", "sum", "s"]]);
         /** The sum is that of the generation that was read. */
         const check = (table: Table): Table => {

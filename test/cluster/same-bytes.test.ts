@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { freshSeed, seededRandom } from "../../lib/base/clock.js";
-import type { Rpc, Table } from "../../lib/index.js";
+import { connect, type Rpc, type Table } from "../../lib/index.js";
 import { withCluster } from "../../misc/support/cluster.js";
 import { everyMeasure } from "../support/every-measure.js";
 import { until } from "../support/until.js";
@@ -58,15 +58,22 @@ describe("the same query", function sameBytes() {
     const seed = freshSeed();
     try {
       await writeFloats(dataDir, seed);
-      await withCluster({ dataDir, workers: 1, flags: ["--cache-memory=32MB", "--query-memory=96MB"] }, async ({ rpc, workers, startWorker }) => {
+      await withCluster({ dataDir, workers: 1, flags: ["--cache-memory=32MB", "--query-memory=96MB"] }, async ({ registryDir, rpc, workers, startWorker }) => {
         await until("the set is whole", async () => (await rpc.files()).length === 1);
         const expected = await askAll(rpc);
-        const compare = async (what: string): Promise<void> => {
-          (await askAll(rpc)).forEach((answer, k) => { expect(answer === expected[k], `query ${k} with ${what}, seed ${seed}`).to.equal(true); });
+        const compare = async (what: string, asking = rpc): Promise<void> => {
+          (await askAll(asking)).forEach((answer, k) => { expect(answer === expected[k], `query ${k} with ${what}, seed ${seed}`).to.equal(true); });
         };
         for (const count of [2, 3, 8]) {
           while (workers.length < count) await startWorker();
           await compare(`${count} workers`);
+        }
+        const keeping = await connect({ registry_dir: registryDir });
+        try {
+          for (const what of ["a client that keeps answers", "answers that were kept"]) await compare(what, keeping);
+          expect((await keeping.groupby("floats", ["key"], everyMeasure("value", "part"))).summary.unchanged).to.equal(true);
+        } finally {
+          await keeping.close();
         }
         // What they were doing is done again by others.
         const asked = compare("workers killed");

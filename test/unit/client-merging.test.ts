@@ -80,7 +80,7 @@ describe("the merging of an answer", () => {
   }
   function ask(partials: readonly Partial[], mergeThread: MergeThread, more: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Table> {
     const { timeoutMs = 10_000, ...rest } = more;
-    return groupby(answering(partials).session, { ...query, ...rest }, { timeoutMs, mergeBytes: 2 ** 24, mergeThread });
+    return groupby(answering(partials).session, { ...query, ...rest }, { timeoutMs, mergeBytes: 2 ** 24, mergeThread, differing: { keys: new Set() } });
   }
 
   afterEach(async () => {
@@ -121,8 +121,11 @@ describe("the merging of an answer", () => {
       await nextTurn();
       return { type: "result", id, value: null, cost: noCost, queuedMs: 0, workers: 1, retries: 0 };
     };
-    const table = await groupby({ ask }, query, { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: open() });
+    const limits = { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: open(), differing: { keys: new Set<string>() } };
+    const table = await groupby({ ask }, query, limits);
     expect(asks).to.deep.equal(["any", "aligned"]);
+    await groupby({ ask }, query, limits);
+    expect(asks, "once it is known").to.deep.equal(["any", "aligned", "aligned"]);
     expect(table.column("v").values).to.deep.equal(Float64Array.from([5.5, 4.5, 3.5, 2.5, 1.5, 0.5]));
   });
 
@@ -142,7 +145,7 @@ describe("the merging of an answer", () => {
   it("that fails in the thread fails the call at once, and cancels it", async () => {
     const thread = open();
     const { session, isCancelled } = answering([new Uint8Array(2 ** 21)], false);
-    const error = await failureOf(() => groupby(session, query, { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: thread }));
+    const error = await failureOf(() => groupby(session, query, { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: thread, differing: { keys: new Set() } }));
     expect(error).to.include({ code: "BAD_MESSAGE" });
     expect(isCancelled()).to.equal(true);
     expect(await failureOf(() => ask([partialOf(90_000, 1), partialOf(90_000, 1, "string")], thread))).to.include({ code: "SCHEMA_MISMATCH" });

@@ -11,7 +11,7 @@ import { noCost } from "../../lib/wire/costs.js";
 import { failureOf } from "../support/failure.js";
 
 const id = "0".repeat(32);
-const limits = { timeoutMs: 1_000, mergeBytes: 1_000_000, mergeThread: createMergeThread() };
+const limits = { timeoutMs: 1_000, mergeBytes: 1_000_000, mergeThread: createMergeThread(), differing: { keys: new Set<string>() } };
 const query: GroupbyQuery = { tables: "t", keys: ["v"], aggregate: false };
 
 /** What a made-up controller says of the one call there is, and the credit it was given. */

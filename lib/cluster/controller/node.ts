@@ -156,7 +156,10 @@ class ControllerNode {
     if (this.#isDispatching) return;
     this.#isDispatching = true;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      for (const action of on(this.#state, next, monotonicMs())) this.#execute(action);
+      const actions = on(this.#state, next, monotonicMs());
+      // Workers first: they are waited for, and what clients are told can wait for a moment.
+      for (const action of actions) if (action.kind === "assign") this.#execute(action);
+      for (const action of actions) if (action.kind !== "assign") this.#execute(action);
     }
     this.#isDispatching = false;
     if (this.#state.calls.size === 0) this.#onDrained();
