@@ -96,7 +96,7 @@ const manyGroups = 1_024;
 
 /** An engine over the tables of a directory. */
 export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0, blockGroupsMin = manyGroups }: EngineOptions): Engine {
-  const space = createSpace(cacheBytes + queryBytes);
+  const space = createSpace(cacheBytes + queryBytes, queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
   const partials = createPartialCache(partialCacheBytes);
   const shards = createShardReader(dataDir, { space, cache, queryBytes });
@@ -119,7 +119,8 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
       scanBlock(block) {
         if (!canSpan) return "never";
         const scanned = shards.readBlock(block, work, (tables, context) => scanBlock(tables, query, context, blockGroupsMin));
-        if (typeof scanned === "object") keep(block.slice(0, scanned.shards), scanned.partial);
+        // A first shard alone was read as one of all: its partial may be of another form than if it had been asked for alone.
+        if (typeof scanned === "object" && scanned.shards === block.length) keep(block, scanned.partial);
         return scanned;
       },
     };

@@ -11,8 +11,9 @@ const factor = 8;
 const partsMax = 4_096;
 
 /**
- * What `scan` gives of the whole, or of all parts together: groups are in one part each, so that not a bit of theirs depends on it.
- * `rows` are those of the shard. Throws the MEMORY_LIMIT of the smallest parts that were tried.
+ * What `scan` gives of the whole, or of all parts together: groups are in one part each, so that nothing but the last bits of
+ * sums of floats, whose rows are added up in another order, depends on it. How many parts there are follows from the query, the
+ * shard and query_memory. `rows` are those of the shard. Throws the MEMORY_LIMIT of the smallest parts that were tried.
  */
 export function scanInParts(rows: number, cost: ScanCost, scan: (part: Part | null) => Partial): Partial {
   const before = { ...cost };

@@ -58,7 +58,7 @@ export interface Scan {
 
 /** Calls `work` with a scan of a table, and gives the memory that it took back in every case. */
 export function withScan<T>(table: ScanTable, query: Query, context: ScanContext, work: (scan: Scan) => T, lease = context.cache.lease(table, query.cache === false, context.cost)): T {
-  const arena = createArena(context.space, context.queryBytes, purposeOf(query));
+  const arena = createArena(context.space.query, context.queryBytes, purposeOf(query));
   try {
     const strings = createShardStrings(arena);
     const known = table.lacks === undefined ? query : withoutUnknown(query, table.lacks);
