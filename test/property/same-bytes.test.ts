@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { freshSeed, seededRandom, type Random } from "../../lib/base/clock.js";
+import { BquerydError } from "../../lib/base/errors.js";
 import { createEngine, type Engine } from "../../lib/engine/engine.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
@@ -25,6 +26,17 @@ const ends = new Map([["histogram", { bins: 7, low: -50, high: 5_000 }], ["histo
 function queryOf(keys: readonly string[], x: string, y: string, cache: Query["cache"]): Query {
   const measures = (everyMeasure(x, y) as unknown[][]).map((measure) => (ends.has(String(measure[1])) ? [...measure.slice(0, 3), ends.get(String(measure[1]))] : measure));
   return parseQuery({ keys, measures: [...measures, ["string_a", "mode", "text"], ["bytes_a", "topk", "largest", { k: 3 }], ["timestamp_a", "median", "middle"]], where: [["bool_a", "is not null"]], cache });
+}
+
+/** Tells whether one engine has the memory for a question: every measure of a table of 131,072 rows with as many keys is too much. */
+function hasRoom(engine: Engine, shards: readonly StoredShard[], query: Query): boolean {
+  try {
+    engine.run({ query: encodeQuery(query), shards, shouldStop: () => false, onBlock: () => undefined });
+    return true;
+  } catch (cause) {
+    if (cause instanceof BquerydError && cause.code === "MEMORY_LIMIT") return false;
+    throw cause;
+  }
 }
 
 /** The partial of a query whose shards are dealt to the engines in random tasks, some of them twice, arriving in any order. */
@@ -61,16 +73,18 @@ describe("the partial of every measure", function () {
     const engines: Engine[] = [];
     try {
       for (let k = 0; k < Math.max(...engineCounts); k++) engines.push(createEngine({ dataDir, cacheBytes: 8 * 2 ** 20, queryBytes: 96 * 2 ** 20, partialCacheBytes: 4 * 2 ** 20 }));
-      for (let number = 0; number < 6; number++) {
-        const table = drawTable(random, `t${number}`, 9);
+      for (let number = 0, drawn = 0; number < 6; drawn++) {
+        const table = drawTable(random, `t${drawn}`, 9);
         const shards = await storeTable(random, dataDir, table);
         const [keys, x, y] = [oneOf(random, [[], ["int8_a"], ["string_a", "bool_a"], ["date_a"]]), oneOf(random, ["float64_a", "float32_a", "int32_a"]), oneOf(random, ["float64_a", "uint16_a"])];
+        if (!hasRoom(engines[0]!, shards, queryOf(keys, x, y, false))) continue;
+        number += 1;
         let expected: Buffer | undefined;
         for (const count of engineCounts) {
           for (const cache of [false, true, true, "columns"] as const) {
             const bytes = askEngines(random, engines.slice(0, count), shards, queryOf(keys, x, y, cache));
             expected ??= bytes;
-            expect(bytes.equals(expected), `${count} engines, cache ${cache}, table ${number} of ${table.rows} rows, seed ${seed}`).to.equal(true);
+            expect(bytes.equals(expected), `${count} engines, cache ${cache}, table ${drawn} of ${table.rows} rows, seed ${seed}`).to.equal(true);
           }
         }
       }
