@@ -68,6 +68,8 @@ export interface SelectionKernels {
   maskCount(mask: Pointer, n: number): number;
   /** Writes the uint16 index of selected rows; gives how many. */
   maskIndex(mask: Pointer, n: number, index: Pointer): number;
+  /** mask[index[i]] = source[i], of a uint16 index. */
+  placeMask(source: Pointer, index: Pointer, n: number, mask: Pointer): void;
 
   // Gathers: target[i] = values[index[i]].
   gather1(values: Pointer, index: Pointer, n: number, target: Pointer): void;

@@ -1,7 +1,7 @@
 /** Trees made into nodes: columns are found, dtypes settled, constants folded. */
 import { isFloatDtype, isTextDtype } from "../../../columns/dtypes.js";
 import type { ChunkInput } from "../../input.js";
-import { chunksOf, type ScanColumn } from "../../scan-column.js";
+import { chunksOf, mayFail, type ScanColumn } from "../../scan-column.js";
 import { createFilter } from "../../where/filter.js";
 import { columnsOfCondition } from "../columns.js";
 import type { Expression } from "../tree.js";
@@ -61,7 +61,7 @@ function columnNode(expr: Expression, column: ScanColumn, binding: Binding): Nod
 function factsOf(column: ScanColumn, chunk: number): Facts {
   const { minimum, maximum, nullCount } = column.statistics(chunk);
   const isRange = minimum !== null && maximum !== null && typeof minimum !== "object" && typeof maximum !== "object";
-  return { range: isRange ? { least: minimum, greatest: maximum } : null, mayBeNull: nullCount > 0 };
+  return { range: isRange ? { least: minimum, greatest: maximum } : null, mayBeNull: nullCount > 0, mayFail: mayFail(column, chunk) };
 }
 
 /** Operands that read one column each where all together read several: what is few is computed once a code. */
