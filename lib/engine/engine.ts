@@ -14,6 +14,7 @@ import { encodePartial } from "./partial-bytes.js";
 import { decodeQuery } from "./query/bytes.js";
 import { givesRows, type Query } from "./query/query.js";
 import { withAbsent } from "./absent.js";
+import { withWidened } from "./widened.js";
 import { scanRows, type RowBudget, type Slice } from "./rows/scan-rows.js";
 import { stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
 import { canScanBlocks, scanBlock, type BlockRefusal, type ScannedBlock } from "./scan-block.js";
@@ -50,6 +51,8 @@ export interface EngineTask {
   readonly rows?: RowsTask;
   /** The dtypes of columns that a shard may lack, for queries that take what is missing for empty. */
   readonly absent?: readonly { readonly name: string; readonly dtype: string }[];
+  /** The dtypes that hold those of columns which are not of one dtype in all shards of the call, null where none does. */
+  readonly widened?: readonly { readonly name: string; readonly dtype: string | null }[];
 }
 
 /** What a task for rows is asked for. */
@@ -105,9 +108,10 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
   /** Scans shards of a task, or takes what is known of them. */
   function scannerOf(work: Work): BlockScanner<TaskShard> {
     const { query, task } = work;
-    // What a shard lacks may be of another dtype when the others are others.
-    const isKept = query.cache === true && task.absent === undefined;
-    const canSpan = task.absent === undefined && canScanBlocks(query);
+    // What a shard lacks, or is widened to, may be of another dtype when the others are others.
+    const isUniform = task.absent === undefined && task.widened === undefined;
+    const isKept = query.cache === true && isUniform;
+    const canSpan = isUniform && canScanBlocks(query);
     const keep = (scanned: readonly TaskShard[], partial: Partial): void => { if (isKept) partials.keep(blockKey(query, scanned), partial); };
     return {
       find: (asked) => (isKept ? partials.find(blockKey(query, asked)) : undefined),
@@ -251,7 +255,7 @@ function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | 
       const { task, cost } = work;
       try {
         const table = tables.open(shard);
-        return doing(task.absent === undefined ? table : withAbsent(table, task.absent), contextOf(work, cost, shard));
+        return doing(asAsked(table, task), contextOf(work, cost, shard));
       } catch (cause) {
         // Files may be put right under the same generation: the next task is to open them anew.
         if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
@@ -272,6 +276,11 @@ function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | 
     forget: tables.forget,
     close: tables.close,
   };
+}
+
+function asAsked(table: Table, { absent, widened }: EngineTask): ScanTable {
+  const whole: ScanTable = absent === undefined ? table : withAbsent(table, absent);
+  return widened === undefined ? whole : withWidened(whole, widened);
 }
 
 const nothingScanned: ScanCost = { shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, cacheHits: 0, bytesDecoded: 0 };

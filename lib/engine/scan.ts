@@ -1,5 +1,6 @@
 /** What every scan of a table is made from: memory, columns, the rows selected. */
 import { BquerydError } from "../base/errors.js";
+import type { Dtype } from "../columns/dtypes.js";
 import type { Table, TableColumn } from "../columns/read/table.js";
 import { bindExpression } from "./expressions/bind.js";
 import type { Expression } from "./expressions/tree.js";
@@ -43,6 +44,8 @@ export type ScanTable = Pick<Table, "name" | "generation" | "rows" | "column"> &
   readonly chunks?: ChunkCut;
   /** Whether neither this table nor another one of the call has a column; absent where such a column is an error. */
   readonly lacks?: (column: string) => boolean;
+  /** See ColumnSource. */
+  readonly widened?: (column: string) => Dtype | null | undefined;
 };
 
 /** A scan at work. */

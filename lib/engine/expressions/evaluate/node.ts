@@ -24,6 +24,11 @@ export interface ColumnSource {
   readonly chunks?: ChunkCut;
   /** Throws UNKNOWN_COLUMN. */
   column(name: string): ScanColumn;
+  /**
+   * The dtype that expressions take a column for, where not all tables of the call have it in one: what it is there must not
+   * change what they give here. Null where no dtype holds them all; undefined where they are of one.
+   */
+  readonly widened?: (name: string) => Dtype | null | undefined;
 }
 
 /**
