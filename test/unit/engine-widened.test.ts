@@ -82,6 +82,12 @@ describe("expressions over shards that have a column in other dtypes", () => {
     expect(ask(shards, widened, { measures: [["v", "count", "n"], ["w", "sum", "s"]], where: [["v", "is not null"]] })).to.deep.equal([[2n, 6n]]);
   });
 
+  it("are what histograms of days and instants are made of", async () => {
+    const shards = await store([{ dtype: "date", values: [1n, 3n, null] }, { dtype: "timestamp", values: [dayNs + 5n, 2n * dayNs] }]);
+    const measures = [["v", "histogram", "h", { bins: 2, low: "1970-01-02T00:00:00Z", high: "1970-01-04T00:00:00Z" }], ["v", "max", "m"]];
+    expect(ask(shards, [{ name: "v", dtype: "timestamp" }], { measures })).to.deep.equal([[[2n, 2n], 3n * dayNs]]);
+  });
+
   it("are not taken from what the same shard gave beside others", async () => {
     const shards = await store([{ dtype: "int32", values: [7n] }, { dtype: "float64", values: [0.5] }]);
     const query = { measures: [[{ expr: "coalesce(v, 1)" }, "max", "m"]] };
