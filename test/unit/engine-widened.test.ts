@@ -19,6 +19,8 @@ import type { StoredShard } from "../support/random/store.js";
 import type { StoredValue } from "../support/read-table.js";
 import { writeTable } from "../support/write-table.js";
 
+const dayNs = 86_400_000_000_000n;
+
 describe("expressions over shards that have a column in other dtypes", () => {
   let dataDir = "";
   let engine: Engine;
@@ -39,7 +41,7 @@ describe("expressions over shards that have a column in other dtypes", () => {
     const shards: StoredShard[] = [];
     for (const [ordinal, { dtype, values }] of parts.entries()) {
       const name = `t${written++}.bcolz`;
-      const columns = [{ name: "v", dtype, values }, { name: "w", dtype: "int64" as const, values: values.map(() => 3n) }];
+      const columns = [{ name: "v", dtype, values }, { name: "w", dtype: "int64" as const, values: values.map(() => 3n) }, { name: "t", dtype: "timestamp" as const, values: values.map(() => dayNs) }];
       shards.push({ ordinal, name, generation: await writeTable(join(dataDir, name), columns) });
     }
     return shards;
@@ -53,7 +55,6 @@ describe("expressions over shards that have a column in other dtypes", () => {
     return valueRows(tableOf(finishQuery(parsed, tree.root()!)));
   }
 
-  const dayNs = 86_400_000_000_000n;
   const pairs: readonly { readonly dtypes: readonly [Dtype, Dtype]; readonly values: readonly [readonly StoredValue[], readonly StoredValue[]]; readonly whole: (value: StoredValue) => StoredValue; readonly expressions: readonly string[] }[] = [
     { dtypes: ["date", "timestamp"], values: [[16_801n, null, 20n], [16_801n * dayNs, 5n]], whole: (value) => (typeof value === "bigint" && value >= 20n && value < 10n ** 9n ? value * dayNs : value), expressions: ["v + 1", "v - w", "epoch(v)", "date_trunc('hour', v)", "coalesce(v, timestamp('2020-01-01'))", "case when v + 1 > '2016-01-01' then v end"] },
     { dtypes: ["int32", "float64"], values: [[7n, null, -2n], [7.5, 0]], whole: (value) => (typeof value === "bigint" ? Number(value) : value), expressions: ["v * w", "v + 9223372036854775807", "v % 4", "-v", "bin(v, 5)", "case when v * 4611686018427387904 > 0 then 1 else 0 end", "greatest(v, w)"] },
@@ -86,6 +87,12 @@ describe("expressions over shards that have a column in other dtypes", () => {
     const shards = await store([{ dtype: "date", values: [1n, 3n, null] }, { dtype: "timestamp", values: [dayNs + 5n, 2n * dayNs] }]);
     const measures = [["v", "histogram", "h", { bins: 2, low: "1970-01-02T00:00:00Z", high: "1970-01-04T00:00:00Z" }], ["v", "max", "m"]];
     expect(ask(shards, [{ name: "v", dtype: "timestamp" }], { measures })).to.deep.equal([[[2n, 2n], 3n * dayNs]]);
+  });
+
+  it("are not asked for by histograms of two, of which one is alike and the other of numbers", async () => {
+    const shards = await store([{ dtype: "int8", values: [1n, 3n, null] }, { dtype: "uint32", values: [70_000n] }]);
+    const measures = [[["t", "v"], "histogram2d", "h", { bins: [1, 2], low: ["1970-01-01T00:00:00Z", 0], high: ["1970-01-04T00:00:00Z", 70_000] }]];
+    expect(ask(shards, [{ name: "v", dtype: "int64" }], { measures })).to.deep.equal([[[2n, 1n]]]);
   });
 
   it("are not taken from what the same shard gave beside others", async () => {

@@ -9,6 +9,7 @@ import { encodeQuery } from "../../../lib/engine/query/bytes.js";
 import type { Query } from "../../../lib/engine/query/query.js";
 import { createMergeTree, type Block } from "../../../lib/engine/tree.js";
 import { countOf, isLists } from "../../../lib/engine/values.js";
+import { widestDtype } from "../../../lib/engine/widening.js";
 import { finishResult } from "../../../lib/engine/result/finish-result.js";
 import { askWithBaskets, type Asked } from "../../../lib/client/baskets.js";
 import { askForRanges } from "../../../lib/client/ranges.js";
@@ -43,11 +44,20 @@ export async function answerAsClient(random: Random, engine: Engine, shards: rea
 export function partialOf(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): Partial {
   const arrived: { block: Block; bytes: Uint8Array }[] = [];
   for (const task of drawTasks(random, shards)) {
-    engine.run({ query: encodeQuery(query), shards: task, shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
+    engine.run({ query: encodeQuery(query), shards: task, ...widenedOf(shards), shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
   }
   const tree = createMergeTree<Partial>(shards.length, mergePartials);
   for (const { block, bytes } of someOf(random, arrived, arrived.length)) tree.add(block, decodePartial(bytes));
   return tree.root()!;
+}
+
+/** What a controller says of columns that are not of one dtype in all shards. */
+function widenedOf(shards: readonly StoredShard[]): { readonly widened?: readonly { readonly name: string; readonly dtype: string | null }[] } {
+  const widened = (shards[0]?.columns ?? []).flatMap(({ name }) => {
+    const dtypes = new Set(shards.flatMap(({ columns = [] }) => columns.filter((column) => column.name === name).map(({ dtype }) => dtype)));
+    return dtypes.size < 2 ? [] : [{ name, dtype: widestDtype(dtypes) }];
+  });
+  return widened.length === 0 ? {} : { widened };
 }
 
 /** Rows of finished columns as the oracle gives them. */
