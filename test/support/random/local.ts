@@ -1,6 +1,6 @@
 /** A query in this process: tasks of random shape on one engine, merged along the tree as a client does. */
 import type { Random } from "../../../lib/base/clock.js";
-import { type Engine } from "../../../lib/engine/engine.js";
+import type { Engine, EngineTask } from "../../../lib/engine/engine.js";
 import { finishQuery, type ResultColumn } from "../../../lib/engine/finish.js";
 import { mergePartials } from "../../../lib/engine/merge.js";
 import type { Partial } from "../../../lib/engine/partial.js";
@@ -44,20 +44,20 @@ export async function answerAsClient(random: Random, engine: Engine, shards: rea
 export function partialOf(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): Partial {
   const arrived: { block: Block; bytes: Uint8Array }[] = [];
   for (const task of drawTasks(random, shards)) {
-    engine.run({ query: encodeQuery(query), shards: task, ...widenedOf(shards), shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
+    engine.run({ query: encodeQuery(query), shards: task, ...schemaOf(shards, query), shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
   }
   const tree = createMergeTree<Partial>(shards.length, mergePartials);
   for (const { block, bytes } of someOf(random, arrived, arrived.length)) tree.add(block, decodePartial(bytes));
   return tree.root()!;
 }
 
-/** What a controller says of columns that are not of one dtype in all shards. */
-function widenedOf(shards: readonly StoredShard[]): { readonly widened?: readonly { readonly name: string; readonly dtype: string | null }[] } {
-  const widened = (shards[0]?.columns ?? []).flatMap(({ name }) => {
-    const dtypes = new Set(shards.flatMap(({ columns = [] }) => columns.filter((column) => column.name === name).map(({ dtype }) => dtype)));
-    return dtypes.size < 2 ? [] : [{ name, dtype: widestDtype(dtypes) }];
-  });
-  return widened.length === 0 ? {} : { widened };
+/** What a controller says of columns that are not of one dtype in all shards, or that some may lack. */
+function schemaOf(shards: readonly StoredShard[], { missing }: Query): Pick<EngineTask, "widened" | "absent"> {
+  const columns = shards.flatMap((shard) => shard.columns ?? []);
+  const dtypesOf = new Map(columns.map(({ name }) => [name, columns.filter((column) => column.name === name).map(({ dtype }) => dtype)]));
+  const widened = [...dtypesOf].flatMap(([name, dtypes]) => (new Set(dtypes).size < 2 ? [] : [{ name, dtype: widestDtype(dtypes) }]));
+  const absent = [...dtypesOf].map(([name, [dtype]]) => ({ name, dtype: dtype! }));
+  return { ...(widened.length === 0 ? {} : { widened }), ...(missing === "empty" ? { absent } : {}) };
 }
 
 /** Rows of finished columns as the oracle gives them. */

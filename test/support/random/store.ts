@@ -27,7 +27,8 @@ export interface StoredShard {
 
 /**
  * Writes a table below a directory, cut into shards or, one time in three, into segments; some keep texts plain. With
- * `mixed` some are shards put there one by one, with columns as narrow as their values are.
+ * `mixed` some are shards put there one by one, with columns as narrow as their values are, and some without those that are
+ * null all the way.
  */
 export async function storeTable(random: Random, dataDir: string, table: FilledTable, { mixed = false } = {}): Promise<StoredShard[]> {
   const spec = { columns: table.columns.map(({ name, dtype }) => ({ name, dtype })), sort: null, files: unsyncedFiles, ...(chance(random, 0.3) ? { dictionaryValuesMax: 8 } : {}) };
@@ -50,12 +51,15 @@ async function storeMixed(random: Random, dataDir: string, table: FilledTable, b
   const stored: StoredShard[] = [];
   // What holds all shards is what the table has them in.
   const whole = oneOf(random, borders.slice(1).map((_, shard) => shard));
+  const leavesOut = chance(random, 0.5);
   for (let shard = 0; shard < borders.length - 1; shard++) {
-    const parts = table.columns.map(({ dtype }, place) => {
+    const parts = table.columns.flatMap(({ name, dtype }, place) => {
       const own = table.values[place]!.slice(borders[shard], borders[shard + 1]);
-      return shard === whole ? { dtype, values: own } : narrow(random, dtype, own);
+      if (shard === whole) return [{ name, dtype, values: own }];
+      // A table has some column.
+      return leavesOut && place > 0 && own.every((value) => value === null) ? [] : [{ name, ...narrow(random, dtype, own) }];
     });
-    const columns = parts.map(({ dtype }, place) => ({ name: table.columns[place]!.name, dtype }));
+    const columns = parts.map(({ name, dtype }) => ({ name, dtype }));
     const writer = await createTables({ ...spec, columns, paths: [join(dataDir, `${table.name}-${shard}.bcolzs`)], set: false, replace: false, codec: drawCodec(random) });
     await writer.append(0, parts.map(({ dtype, values }) => batchOf(dtype, values)));
     const [committed] = await writer.commit();
