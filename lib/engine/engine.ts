@@ -135,7 +135,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
     if ((task.rows !== undefined) !== givesRows(query)) throw new BquerydError("BAD_MESSAGE", "a query for rows is asked for partials, or another one for rows; the client is broken");
     const arena = createArena(space, queryBytes, "the condition");
     const cost: TaskCost = { ...nothingScanned, shards: 0, partialCacheHits: 0, scanMs: 0, mergeMs: 0 };
-    const work: Work = { task, query, cost, kept: createKeptTests(arena) };
+    const work: Work = { task, query, cost, kept: createKeptTests(arena, () => { stopIfAsked(task.shouldStop); }) };
     try {
       if (task.rows !== undefined) sendRows(task.rows, work, shards);
       else runShards(work, scannerOf(work));
