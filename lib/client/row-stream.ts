@@ -19,7 +19,8 @@ import { Table } from "./table.js";
 
 /**
  * Rows as tables of at most 65,536 rows and a few MB, in order; each in the dtypes of its shard. They come no faster than
- * they are taken, and breaking off cancels the call. A stream is iterated once.
+ * they are taken, and breaking off cancels the call. In an order that was asked for they are one table, as the first row may
+ * be the last that is read. A stream is iterated once.
  */
 export interface RowStream extends AsyncIterable<Table> {
   /** What answering took; null until the last table was taken. */

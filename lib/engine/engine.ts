@@ -19,6 +19,7 @@ import { decodeQuery } from "./query/bytes.js";
 import { givesRows, type Query } from "./query/query.js";
 import { withAbsent } from "./absent.js";
 import { joinRuns } from "./runs.js";
+import { withWidened } from "./widened.js";
 import { scanRows, type RowBudget, type Slice } from "./rows/scan-rows.js";
 import { stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./scan.js";
 import { canScanBlocks, scanBlock, type BlockRefusal, type ScannedBlock } from "./scan-block.js";
@@ -55,6 +56,8 @@ export interface EngineTask {
   readonly rows?: RowsTask;
   /** The dtypes of columns that a shard may lack, for queries that take what is missing for empty. */
   readonly absent?: readonly { readonly name: string; readonly dtype: string }[];
+  /** The dtypes that hold those of columns which are not of one dtype in all shards of the call, null where none does. */
+  readonly widened?: readonly { readonly name: string; readonly dtype: string | null }[];
 }
 
 /** What a task for rows is asked for. */
@@ -103,7 +106,7 @@ const manyGroups = 1_024;
 
 /** An engine over the tables of a directory. */
 export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0, messageBytes = limits.frameBytesMax, blockGroupsMin = manyGroups }: EngineOptions): Engine {
-  const space = createSpace(cacheBytes + queryBytes);
+  const space = createSpace(cacheBytes + queryBytes, queryBytes);
   const cache = new ColumnCache(space, cacheBytes);
   const partials = createPartialCache(partialCacheBytes);
   const shards = createShardReader(dataDir, { space, cache, queryBytes, messageBytes });
@@ -112,9 +115,10 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
   /** Scans shards of a task, or takes what is known of them. */
   function scannerOf(work: Work): BlockScanner<TaskShard> {
     const { query, task } = work;
-    // What a shard lacks may be of another dtype when the others are others.
-    const isKept = query.cache === true && task.absent === undefined;
-    const canSpan = task.absent === undefined && canScanBlocks(query);
+    // What a shard lacks, or is widened to, may be of another dtype when the others are others.
+    const isUniform = task.absent === undefined && task.widened === undefined;
+    const isKept = query.cache === true && isUniform;
+    const canSpan = isUniform && canScanBlocks(query);
     const keep = (scanned: readonly TaskShard[], partial: Partial): void => { if (isKept) partials.keep(blockKey(query, scanned), partial); };
     return {
       find: (asked) => (isKept ? partials.find(blockKey(query, asked)) : undefined),
@@ -126,14 +130,15 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
       scanBlock(block) {
         if (!canSpan) return "never";
         const scanned = shards.readBlock(block, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned: true }));
-        if (typeof scanned === "object") keep(block.slice(0, scanned.shards), scanned.partial);
+        // A first shard alone was read as one of all: its partial may be of another form than if it had been asked for alone.
+        if (typeof scanned === "object" && scanned.shards === block.length) keep(block, scanned.partial);
         return scanned;
       },
       scanRun(run) {
         if (!canSpan || query.blocks === "aligned") return undefined;
         const scanned = shards.readBlock(run, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned: false }));
         if (typeof scanned !== "object" || !isAssociative(scanned.partial)) return undefined;
-        keep(run.slice(0, scanned.shards), scanned.partial);
+        if (scanned.shards === run.length) keep(run, scanned.partial);
         return scanned;
       },
     };
@@ -144,7 +149,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
     if ((task.rows !== undefined) !== givesRows(query)) throw new BquerydError("BAD_MESSAGE", "a query for rows is asked for partials, or another one for rows; the client is broken");
     const arena = createArena(space, queryBytes, "the condition");
     const cost: TaskCost = { ...nothingScanned, shards: 0, partialCacheHits: 0, scanMs: 0, mergeMs: 0 };
-    const work: Work = { task, query, cost, kept: createKeptTests(arena) };
+    const work: Work = { task, query, cost, kept: createKeptTests(arena, () => { stopIfAsked(task.shouldStop); }) };
     try {
       if (task.rows !== undefined) sendRows(task.rows, work, shards);
       else runShards(work, scannerOf(work), messageBytes);
@@ -268,7 +273,7 @@ function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | 
       const { task, cost } = work;
       try {
         const table = tables.open(shard);
-        return doing(task.absent === undefined ? table : withAbsent(table, task.absent), contextOf(work, cost, shard));
+        return doing(asAsked(table, task), contextOf(work, cost, shard));
       } catch (cause) {
         // Files may be put right under the same generation: the next task is to open them anew.
         if (cause instanceof BquerydError && mayBeRepaired.has(cause.code)) tables.drop(shard);
@@ -289,6 +294,11 @@ function createShardReader(dataDir: string, memory: Pick<ScanContext, "space" | 
     forget: tables.forget,
     close: tables.close,
   };
+}
+
+function asAsked(table: Table, { absent, widened }: EngineTask): ScanTable {
+  const whole: ScanTable = absent === undefined ? table : withAbsent(table, absent);
+  return widened === undefined ? whole : withWidened(whole, widened);
 }
 
 const nothingScanned: ScanCost = { shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, cacheHits: 0, bytesDecoded: 0 };

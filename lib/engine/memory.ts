@@ -1,30 +1,65 @@
-/** Kernel memory of one compute thread: the decoded-column cache gives way to what a running query needs. */
+/** Kernel memory of one compute thread: a part for what queries compute with, and one for decoded columns, which give way. */
 import { BquerydError } from "../base/errors.js";
 import { createHeap, type Heap } from "../kernels/heap.js";
 import { loadKernels, type Kernels } from "../kernels/kernels.js";
 
-/** The memory of a compute thread. `reclaim` is asked for room when the heap is full; it says whether it freed any. */
-export interface Space {
+/** Memory that blocks are taken from. */
+export interface Region {
   readonly kernels: Kernels;
   readonly heap: Heap;
   /** A block; asks the cache to give way first. Throws MEMORY_LIMIT when nothing more can be freed. */
   allocate(bytes: number): number;
+}
+
+/** The memory of a compute thread; as a region it is that of decoded columns, and of what tasks keep beside them. */
+export interface Space extends Region {
+  /**
+   * What the query at hand computes in: empty before and after, so that how far its memory goes, and with it whether a
+   * shard is scanned part by part, does not depend on what was asked or cached before.
+   */
+  readonly query: Region;
+  /** `reclaim` is asked for room when there is none; it says whether it freed any. */
   onFull(reclaim: () => boolean): void;
 }
 
-/** Reserves the memory of a compute thread: caches and queries share it, so both budgets add up to its size. */
-export function createSpace(capacityBytes: number): Space {
+/** Reserves the memory of a compute thread, `queryBytes` of it for the query at hand; without, all that there is serves both. */
+export function createSpace(capacityBytes: number, queryBytes = capacityBytes): Space {
   const kernels = loadKernels(capacityBytes);
-  const heap = createHeap(kernels, capacityBytes - kernels.heapStart);
+  const queries = createHeap(kernels, Math.min(queryBytes, capacityBytes - kernels.heapStart));
+  const restBytes = capacityBytes - kernels.heapStart - queries.capacityBytes;
+  const rest = restBytes <= 0 ? queries : createHeap(kernels, restBytes, kernels.heapStart + queries.capacityBytes);
+  const strays = new Set<number>();
   let reclaim = (): boolean => false;
-  function allocate(bytes: number): number {
-    for (;;) {
-      const pointer = heap.find(bytes);
-      if (pointer !== undefined) return pointer;
-      if (!reclaim()) throw new BquerydError("MEMORY_LIMIT", `no room for ${bytes} bytes in a memory of ${heap.capacityBytes}; raise query_memory or ask for fewer groups`, { details: { bytes, capacityBytes: heap.capacityBytes } });
-    }
+
+  /** Where all that could give way is in use, what is decoded has to be among what queries compute with. */
+  function findStray(bytes: number): number | undefined {
+    const pointer = rest === queries ? undefined : queries.find(bytes);
+    if (pointer !== undefined) strays.add(pointer);
+    return pointer;
   }
-  return { kernels, heap, allocate, onFull: (callback) => void (reclaim = callback) };
+  const heap: Heap = {
+    ...rest,
+    get usedBytes() { return rest.usedBytes; },
+    find: (bytes) => rest.find(bytes) ?? findStray(bytes),
+    release: (pointer) => { (strays.delete(pointer) ? queries : rest).release(pointer); },
+  };
+  return {
+    kernels, heap,
+    allocate: (bytes) => takeFrom(rest, bytes, () => reclaim()) ?? findStray(bytes) ?? refuse(rest, bytes),
+    query: { kernels, heap: queries, allocate: (bytes) => takeFrom(queries, bytes, () => (rest === queries || strays.size > 0) && reclaim()) ?? refuse(queries, bytes) },
+    onFull: (callback) => void (reclaim = callback),
+  };
+}
+
+function takeFrom(heap: Heap, bytes: number, reclaim: () => boolean): number | undefined {
+  for (;;) {
+    const pointer = heap.find(bytes);
+    if (pointer !== undefined || !reclaim()) return pointer;
+  }
+}
+
+function refuse({ capacityBytes }: Heap, bytes: number): never {
+  throw new BquerydError("MEMORY_LIMIT", `no room for ${bytes} bytes in a memory of ${capacityBytes}; raise query_memory or ask for fewer groups`, { details: { bytes, capacityBytes } });
 }
 
 /** The allocations of one query, given back all at once. */
@@ -41,17 +76,17 @@ export interface Arena {
   release(): void;
 }
 
-/** An arena over a space, bounded by the memory one query may take; `purpose` names what was large in the error. */
-export function createArena(space: Space, limitBytes: number, purpose: string): Arena {
+/** An arena over a region, bounded by the memory one query may take; `purpose` names what was large in the error. */
+export function createArena(region: Region, limitBytes: number, purpose: string): Arena {
   const blocks = new Map<number, number>();
-  const { kernels, heap } = space;
+  const { kernels, heap } = region;
   let usedBytes = 0;
   function allocate(bytes: number): number {
     const size = heap.blockBytes(bytes);
     if (usedBytes + size > limitBytes) {
       throw new BquerydError("MEMORY_LIMIT", `${purpose} needs more than the ${limitBytes} bytes of query_memory; raise it or group by fewer distinct values`, { details: { limitBytes, purpose } });
     }
-    const pointer = space.allocate(bytes);
+    const pointer = region.allocate(bytes);
     blocks.set(pointer, size);
     usedBytes += size;
     return pointer;

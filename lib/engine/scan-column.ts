@@ -10,6 +10,8 @@ export type ColumnFacts = Pick<TableColumn, "name" | "dtype" | "nullable" | "row
 export interface ComputedColumn extends ColumnFacts {
   /** The values of the selected rows of a chunk; good until the next chunk. */
   compute(input: ChunkInput): Run;
+  /** Whether computing some row of a chunk may throw OVERFLOW. */
+  mayFail(chunk: number): boolean;
 }
 
 export type ScanColumn = TableColumn | ComputedColumn;
@@ -17,6 +19,11 @@ export type ScanColumn = TableColumn | ComputedColumn;
 /** Tells whether a column is computed. */
 export function isComputed(column: ScanColumn): column is ComputedColumn {
   return "compute" in column;
+}
+
+/** Tells whether the values of some row of a chunk may be an error. */
+export function mayFail(column: ScanColumn, chunk: number): boolean {
+  return isComputed(column) && column.mayFail(chunk);
 }
 
 /** Chunks of a column: start inclusive, end exclusive. */

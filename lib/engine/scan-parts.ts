@@ -25,8 +25,9 @@ export interface PartedScan {
 }
 
 /**
- * What a scan gives of the whole, or of all parts together: groups are in one part each, so that not a bit of theirs depends on
- * it. Throws the MEMORY_LIMIT of the smallest parts that were tried.
+ * What a scan gives of the whole, or of all parts together: groups are in one part each, so that nothing but the last bits of
+ * sums of floats, whose rows are added up in another order, depends on it. How many parts there are follows from the query, the
+ * shard and query_memory. Throws the MEMORY_LIMIT of the smallest parts that were tried.
  */
 export function scanInParts(scan: PartedScan): Partial {
   return joinParts(scanParts(scan), scan);

@@ -1,6 +1,7 @@
 /** What a scan groups and accumulates: chunk after chunk is ruled out or selected, and the groups end as a partial. */
 import { chunkRows } from "../columns/dtypes.js";
 import { createAnswers, type Answers } from "./answers.js";
+import type { Expression } from "./expressions/tree.js";
 import { createGrouper } from "./groups/choose.js";
 import type { Grouper } from "./groups/grouper.js";
 import { keyColumnOf, type KeyColumn } from "./groups/keys.js";
@@ -42,9 +43,15 @@ export interface ScanPlan {
 export function bindQuery(scan: Scan): BoundQuery {
   const { query } = scan;
   const measures = planMeasures(query.measures);
-  const inputs = measures.inputs.map((input) => bind(input, scan));
+  const binned = new Set(measures.states.filter(({ kind }) => kind === "histogram").flatMap((state) => state.inputs));
+  const inputs = measures.inputs.map((input, place) => bind(binned.has(place) ? asInstants(input, scan) : input, scan));
   checkMeasures(measures, inputs.map(({ dtype }) => dtype));
   return { inputs, states: measures.states, keys: query.keys.map(({ expr }) => keyColumnOf(bind(expr, scan))) };
+}
+
+/** Of a column that is of timestamps in another shard the instants: bins of days are no bins of those. */
+function asInstants(input: Expression, { table }: Scan): Expression {
+  return input.kind === "column" && table.widened?.(input.name) === "timestamp" ? { kind: "call", name: "timestamp", args: [input] } : input;
 }
 
 /** What of the rows is grouped: those of one shard or of several, of all groups or of a part of them. */

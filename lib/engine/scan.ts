@@ -1,5 +1,6 @@
 /** What every scan of a table is made from: memory, columns, the rows selected. */
 import { BquerydError } from "../base/errors.js";
+import type { Dtype } from "../columns/dtypes.js";
 import type { Table, TableColumn } from "../columns/read/table.js";
 import { bindExpression } from "./expressions/bind.js";
 import type { Expression } from "./expressions/tree.js";
@@ -46,6 +47,8 @@ export type ScanTable = Pick<Table, "name" | "generation" | "rows" | "column"> &
   readonly chunks?: ChunkCut;
   /** Whether neither this table nor another one of the call has a column; absent where such a column is an error. */
   readonly lacks?: (column: string) => boolean;
+  /** See ColumnSource. */
+  readonly widened?: (column: string) => Dtype | null | undefined;
 };
 
 /** A scan at work. */
@@ -61,7 +64,7 @@ export interface Scan {
 
 /** Calls `work` with a scan of a table, and gives the memory that it took back in every case. */
 export function withScan<T>(table: ScanTable, query: Query, context: ScanContext, work: (scan: Scan) => T, lease = context.cache.lease(table, query.cache === false, context.cost)): T {
-  const arena = createArena(context.space, context.queryBytes, purposeOf(query));
+  const arena = createArena(context.space.query, context.queryBytes, purposeOf(query));
   try {
     const strings = createShardStrings(arena);
     const known = table.lacks === undefined ? query : withoutUnknown(query, table.lacks);

@@ -5,7 +5,7 @@
  * has nothing in common. The order in which dtypes are joined does not matter to what comes out.
  */
 import { BquerydError } from "../base/errors.js";
-import { biasOf, isFloatDtype, isTextDtype, wholeRange, type Dtype, type FloatDtype, type WholeDtype } from "../columns/dtypes.js";
+import { biasOf, dtypes, isFloatDtype, isTextDtype, wholeRange, type Dtype, type FloatDtype, type WholeDtype } from "../columns/dtypes.js";
 import { isFloats, isWholes, type Int64Dtype, type Values, type Wholes } from "./values.js";
 
 /** Unsigned before signed of the same width: what holds only unsigned ones stays so. */
@@ -21,6 +21,17 @@ export function widerDtype(a: Dtype, b: Dtype): Dtype | undefined {
   if ((a === "date" && b === "timestamp") || (a === "timestamp" && b === "date")) return "timestamp";
   if (!isInteger(a) || !isInteger(b)) return undefined;
   return integers.find((dtype) => holds(dtype, a) && holds(dtype, b)) ?? "float64";
+}
+
+/** The narrowest dtype that holds the values of all, given by name; null where there is none, or one is none that is known. */
+export function widestDtype(names: Iterable<string>): Dtype | null {
+  let widest: Dtype | undefined;
+  for (const name of names) {
+    const dtype = dtypes.find((candidate) => candidate === name);
+    widest = dtype === undefined || widest === undefined ? dtype : widerDtype(widest, dtype);
+    if (widest === undefined) return null;
+  }
+  return widest ?? null;
 }
 
 /** The values in a wider dtype, as widerDtype gives it; throws SCHEMA_MISMATCH on one that the dtype does not hold exactly. */

@@ -25,11 +25,11 @@ const smallestBytes = 64;
 const orderCount = 33;
 
 /**
- * A heap over the kernels' memory from `heapStart` on, of `capacityBytes` or what the memory holds, whichever is less.
- * One heap may use a memory.
+ * A heap over the kernels' memory from `from` on, of `capacityBytes` or what the memory holds, whichever is less. Several
+ * heaps may use a memory, each a stretch of its own.
  */
-export function createHeap(kernels: Kernels, capacityBytes: number): Heap {
-  const start = roundUp(kernels.heapStart);
+export function createHeap(kernels: Kernels, capacityBytes: number, from = kernels.heapStart): Heap {
+  const start = roundUp(from);
   const capacity = roundDown(Math.min(capacityBytes, kernels.bytes.length - start));
   const free = Array.from({ length: orderCount }, createFreeList);
   const orderInUse = new Map<number, number>();

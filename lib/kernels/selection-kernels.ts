@@ -33,9 +33,10 @@ export interface SelectionKernels {
    * tokens (uint16: a byte, or 256 for any code point) from ends[p] up to ends[p + 1] (uint32). A text begins with the
    * first, ends with the last and has the others, of which none is empty, between; one part alone is the whole text.
    * `borders` has a uint32 a token: in a part of bytes that is searched for by them how many of its first tokens end there
-   * once more; else 2^32 - 1.
+   * once more; else 2^32 - 1. `tables` has a pointer a part: 0, or to the words that say which tokens each byte may be of,
+   * and then as many as are had for a byte, to write in.
    */
-  maskLike(offsets: Pointer, bytes: Pointer, n: number, tokens: Pointer, borders: Pointer, ends: Pointer, parts: number, negate: number, mask: Pointer): void;
+  maskLike(offsets: Pointer, bytes: Pointer, n: number, tokens: Pointer, borders: Pointer, ends: Pointer, parts: number, tables: Pointer, negate: number, mask: Pointer): void;
   /** Columns of 8 byte values row by row; `accept`: bit 0 for left below right, bit 1 for equal, bit 2 for left above. */
   maskRelateI64(left: Pointer, right: Pointer, n: number, accept: number, mask: Pointer): void;
   maskRelateF64(left: Pointer, right: Pointer, n: number, accept: number, mask: Pointer): void;
@@ -68,6 +69,8 @@ export interface SelectionKernels {
   maskCount(mask: Pointer, n: number): number;
   /** Writes the uint16 index of selected rows; gives how many. */
   maskIndex(mask: Pointer, n: number, index: Pointer): number;
+  /** mask[index[i]] = source[i], of a uint16 index. */
+  placeMask(source: Pointer, index: Pointer, n: number, mask: Pointer): void;
 
   // Gathers: target[i] = values[index[i]].
   gather1(values: Pointer, index: Pointer, n: number, target: Pointer): void;

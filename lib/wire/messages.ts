@@ -67,6 +67,10 @@ export type LeftOut = Static<typeof LeftOut>;
 export const AbsentColumn = Type.Object({ name: Type.String({ maxLength: 1_024 }), dtype: Type.String({ maxLength: 32 }) }, { additionalProperties: false });
 export type AbsentColumn = Static<typeof AbsentColumn>;
 
+/** The dtype that holds those that a column has in the shards of a call; null where there is none. */
+export const WidenedColumn = Type.Object({ name: Type.String({ maxLength: 1_024 }), dtype: Type.Union([Type.String({ maxLength: 32 }), Type.Null()]) }, { additionalProperties: false });
+export type WidenedColumn = Static<typeof WidenedColumn>;
+
 /** Slices of rows that a client has room for; one is at most a few MB. */
 const Slices = Type.Integer({ minimum: 1, maximum: limits.sliceCreditMax });
 const Attempt = Type.Integer({ minimum: 1 });
@@ -156,6 +160,8 @@ export const workerReplies = {
     rows: Type.Optional(Type.Object({ slices: Slices, rowsMax: Type.Union([Count, Type.Null()]), from: list(Count, limits.shardsMax) }, { additionalProperties: false })),
     /** For columns that a shard lacks; absent where that is an error. */
     absent: Type.Optional(list(AbsentColumn, limits.columnsMax)),
+    /** For columns that are not of one dtype in all shards of the call. */
+    widened: Type.Optional(list(WidenedColumn, limits.columnsMax)),
   }),
   cancelTask: message("cancelTask", { taskId: Id }),
   shutdown: message("shutdown", { reason: Text }),

@@ -152,7 +152,7 @@ describe("the merging of an answer", () => {
   });
 
   it("holds no more than it may, counting what partials take and not the bytes they come in, here and in the thread", async () => {
-    const askWithin = (mergeBytes: number, partials: readonly Partial[]): Promise<Table> => groupby(answering(partials).session, query, { timeoutMs: 10_000, mergeBytes, mergeThread: open() });
+    const askWithin = (mergeBytes: number, partials: readonly Partial[]): Promise<Table> => groupby(answering(partials).session, query, { timeoutMs: 10_000, mergeBytes, mergeThread: open(), differing: { keys: new Set() } });
     // Numbers below 256 come in a byte each and take eight.
     const narrow = (below: number): Partial => ({ ...partialOf(below, 1), states: [{ kind: "count", counts: null }, { kind: "sum", dtype: "int64", sums: Float64Array.from({ length: below }, (_, k) => k % 200) }] });
     for (const [below, threads] of [[10_000, 0], [200_000, 1]] as const) {
@@ -168,7 +168,7 @@ describe("the merging of an answer", () => {
   it("of many partials of the same groups takes no more than a few of them do", async () => {
     const same = Array.from({ length: 32 }, () => partialOf(20_000, 1));
     const taken = 32 * encodePartial(same[0]!).length;
-    expect((await groupby(answering(same).session, query, { timeoutMs: 10_000, mergeBytes: taken, mergeThread: open() })).numRows).to.equal(20_000);
+    expect((await groupby(answering(same).session, query, { timeoutMs: 10_000, mergeBytes: taken, mergeThread: open(), differing: { keys: new Set() } })).numRows).to.equal(20_000);
   });
 
   it("fails with what the thread dies of, and the next one has another thread", async () => {

@@ -186,6 +186,24 @@ describe("tables that are missing", () => {
   });
 });
 
+describe("columns that are not of one dtype in all shards", () => {
+  const columnsOf = (v: string, w: string) => ({ columns: [{ name: "v", dtype: v }, { name: "w", dtype: w }, { name: "u", dtype: "bool" }] });
+
+  it("are named to workers with what holds them all", () => {
+    const core = new Scheduling();
+    core.join("w", [{ ...holding("x.bcolz"), ...columnsOf("int8", "date") }, { ...holding("y.bcolz"), ...columnsOf("float32", "string") }, { ...holding("z.bcolz"), ...columnsOf("int64", "string") }]);
+    const widenedOf = (tables: string[], columns: string[], call: string): unknown => {
+      const tasks = assigned(core.work(core.call(idOf(call), tables, { columns })));
+      expect(tasks.map(({ header }) => header.widened)).to.have.deep.members(tasks.map(() => tasks[0]!.header.widened));
+      return tasks[0]!.header.widened;
+    };
+    expect(widenedOf(["x", "y", "z"], ["v", "w", "u"], "one")).to.deep.equal([{ name: "v", dtype: "float64" }, { name: "w", dtype: null }]);
+    expect(widenedOf(["x", "z"], ["v", "u"], "two")).to.deep.equal([{ name: "v", dtype: "int64" }]);
+    expect(widenedOf(["y", "z"], ["w", "u"], "three")).to.equal(undefined);
+    expect(widenedOf(["x", "y", "z"], ["u"], "four")).to.equal(undefined);
+  });
+});
+
 describe("generations that a call names", () => {
   const pinned = (...names: string[]): CallAsks => ({ generations: names.map((name) => ({ name, generation: generationOf("old") })) });
 

@@ -98,6 +98,7 @@ describe("shards scanned at once", () => {
       { name: "later", dtype: "int32", values: Array.from({ length: rows }, (_, row) => BigInt(laterOf(row))) },
       { name: "few", dtype: "int32", values: Array.from({ length: rows }, (_, row) => BigInt(row % 5)) },
       { name: "v", dtype: "float64", values: Array.from({ length: rows }, (_, row) => row / 3) },
+      { name: "gaps", dtype: "int32", values: Array.from({ length: rows }, (_, row) => (row === 15_000 ? null : 1n)) },
     ]);
     shards = names.map((name, ordinal) => ({ ordinal, name, generation: generations[ordinal]! }));
   });
@@ -113,9 +114,9 @@ describe("shards scanned at once", () => {
     return engine;
   }
 
-  function run(engine: Engine, query: object, shouldStop = (): boolean => false): { readonly cost: TaskCost; readonly bytes: string[] } {
+  function run(engine: Engine, query: object, shouldStop = (): boolean => false, asked = shards): { readonly cost: TaskCost; readonly bytes: string[] } {
     const bytes: string[] = [];
-    const cost = engine.run({ query: encodeQuery(parseQuery({ keys: [], measures: [], ...query })), shards, shouldStop, onBlock: (_, encoded) => void bytes.push(Buffer.from(encoded).toString("latin1")) });
+    const cost = engine.run({ query: encodeQuery(parseQuery({ keys: [], measures: [], ...query })), shards: asked, shouldStop, onBlock: (_, encoded) => void bytes.push(Buffer.from(encoded).toString("latin1")) });
     return { cost, bytes };
   }
 
@@ -168,6 +169,13 @@ describe("shards scanned at once", () => {
     const again = run(engine, query);
     expect(again.cost).to.include({ rowsScanned: 0, partialCacheHits: 4, shards: 4 });
     expect(again.bytes).to.deep.equal(first.bytes);
+  });
+
+  it("leave nothing to the next query that a shard by itself would not have given", () => {
+    const query = { keys: ["unique"], measures: [["gaps", "count", "n"]] };
+    const [engine, only] = [open({ partialCacheBytes: 2 ** 24 }), shards.slice(0, 1)];
+    run(engine, query);
+    expect(run(engine, query, undefined, only).bytes).to.deep.equal(run(open(), query, undefined, only).bytes);
   });
 
   it("are scanned apart where they need too much memory at once", () => {

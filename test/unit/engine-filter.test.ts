@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { after, before, describe, it } from "mocha";
 import { createEngine, type Engine } from "../../lib/engine/engine.js";
+import { encodeQuery } from "../../lib/engine/query/bytes.js";
+import { parseQuery } from "../../lib/engine/query/query.js";
 import { askEngine } from "../support/ask-engine.js";
 import { failureOf } from "../support/failure.js";
 import type { StoredShard } from "../support/random/store.js";
-import { writeShards, type PlainColumn } from "../support/write-table.js";
+import { writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
 
 const rows = 200;
 const columns: readonly PlainColumn[] = [
@@ -99,4 +101,16 @@ describe("filters", () => {
     expect(await count(["x", "in", fewer.map((value) => value / 2)])).to.equal(Array.from({ length: rows }, (_, row) => row).filter(isListed).length);
     expect(await count(["s", "in", fewer.map((value) => `Text ${value}`)])).to.equal(Array.from({ length: rows }, (_, row) => row).filter((row) => isListed(row) && row % 7 !== 6).length);
   }).timeout(30_000);
+
+  it("ask while like goes through long texts whether the query is still wanted", async () => {
+    const generation = await writeTable(join(dataDir, "long.bcolz"), [{ name: "s", dtype: "string", values: Array.from({ length: 24 }, (_, row) => `${"a".repeat(2 ** 20)}${row}`) }], { dictionaryValuesMax: 1 });
+    const query = encodeQuery(parseQuery({ keys: [], measures: [["*", "count", "n"]], where: [["s", "like", "%b_b_b_b_b_b_b_b_b_%"]] }));
+    let asked = 0;
+    const run = (stopAt: number): void => void engine.run({ query, shards: [{ ordinal: 0, name: "long.bcolz", generation }], shouldStop: () => (asked += 1) >= stopAt, onBlock: () => undefined });
+    run(Infinity);
+    expect(asked).to.be.greaterThan(8);
+    asked = 0;
+    expect(await failureOf(() => { run(5); })).to.have.property("code", "CANCELLED");
+    expect(asked).to.equal(5);
+  });
 });

@@ -82,6 +82,31 @@ describe("groups that need more memory than a query may take", function () {
     expect(key).to.have.property("codes", null);
   });
 
+  it("are found in as many parts whatever was asked and cached before", async () => {
+    const random = seededRandom(5);
+    const values = (make: (row: number) => number): number[] => Array.from({ length: 131_072 }, (_, row) => make(row));
+    const others = Array.from({ length: 14 }, (_, place) => ({ name: `x${place}`, dtype: "float64" as const, values: values(() => random()) }));
+    const [name, path] = ["runs.bcolz", join(dataDir, "runs.bcolz")];
+    const shards = [{ ordinal: 0, name, generation: await writeTable(path, [
+      { name: "run", dtype: "int32", values: values((row) => Math.floor(row / 656)).map(BigInt) },
+      { name: "v", dtype: "float64", values: values(() => random() * 10 ** Math.floor(random() * 10)) },
+      { name: "n", dtype: "uint64", values: values((row) => row).map(BigInt) },
+      ...others,
+    ]) }];
+    const query = { keys: ["run"], measures: [["v", "sum", "s"], ["v", "var", "o"], ["v", "median", "m"], ["n", "median", "k"], ["n", "count_distinct", "d"], ["x0", "median", "l"]], where: [], cache: "columns" as const };
+    const answers = new Set<string>();
+    for (let history = 0; history < 5; history++) {
+      const engine = createEngine({ dataDir, cacheBytes: 2 ** 23, queryBytes: 14 * 2 ** 20 });
+      for (let asked = 0; asked < history; asked++) {
+        const measures = others.filter(() => random() < 0.3).map((other) => [other.name, random() < 0.5 ? "sum" : "median", other.name]);
+        await askEngine(engine, shards, { keys: random() < 0.5 ? ["run"] : [], measures: [["*", "count", "rows"], ...measures], where: random() < 0.3 ? [["x5", ">", 0.5]] : [] });
+      }
+      answers.add(Buffer.from((await askEngine(engine, shards, query)).bytes[0]!).toString("latin1"));
+      engine.close();
+    }
+    expect(answers.size).to.equal(1);
+  });
+
   it("are MEMORY_LIMIT where rows of other groups matter", async () => {
     expect(await failureOf(() => ask(tight, ["id"], [["n", "sorted_count_distinct", "runs"]]))).to.have.property("code", "MEMORY_LIMIT");
   });

@@ -14,7 +14,7 @@ function queryOf(...measures: unknown[]): Query {
 }
 
 /** The least and greatest value; none where they are null. */
-function rangeOf(dtype: "float64" | "uint64" | "timestamp" | "date", range: readonly [number, number] | readonly [bigint, bigint] | null): FinishedColumn[] {
+function rangeOf(dtype: "float64" | "int64" | "uint64" | "timestamp" | "date", range: readonly [number, number] | readonly [bigint, bigint] | null): FinishedColumn[] {
   return [0, 1].map((side) => {
     const value = range?.[side] ?? 0;
     const values: Values = dtype === "float64" ? { dtype, array: Float64Array.of(Number(value)) } : { dtype, array: BigInt64Array.of(BigInt(value)) };
@@ -41,6 +41,15 @@ describe("histograms with open ends", () => {
     expect(rangeQuery(closed)).to.equal(null);
   });
 
+  it("ask of expressions for what the conditions select alone, unless these select whole baskets", () => {
+    const open = ["v", { expr: "v * 4" }].map((input, place) => [input, "histogram", `h${place}`]);
+    const { where } = queryOf();
+    const [, , computed] = rangeQuery(queryOf(...open))!.measures;
+    expect(computed!.inputs).to.deep.equal([{ kind: "case", branches: [{ when: where, then: queryOf(open[1]!).measures[0]!.inputs[0] }], otherwise: null }]);
+    const baskets = parseQuery({ keys: ["k"], measures: open, where: [["v", ">", 3]], expand_filter_column: "k" });
+    expect(rangeQuery(baskets)!.measures[2]!.inputs).to.deep.equal(baskets.measures[1]!.inputs);
+  });
+
   it("end at the values, or around them where they are all one, or anywhere where there are none", () => {
     expect(endsOf({}, rangeOf("float64", [-1.5, 7]))).to.deep.equal([-1.5, 7]);
     expect(endsOf({ low: 3 }, rangeOf("float64", [-1.5, 7]))).to.deep.equal([3, 7]);
@@ -49,6 +58,11 @@ describe("histograms with open ends", () => {
     expect(endsOf({ high: -2 }, rangeOf("float64", [0, 7]))).to.deep.equal([-3, -2]);
     expect(endsOf({}, rangeOf("float64", null))).to.deep.equal([0, 1]);
     expect(endsOf({}, rangeOf("uint64", [-(2n ** 63n), 2n - 2n ** 63n]))).to.deep.equal([0, 2]);
+    for (const [dtype, least, greatest] of [["int64", 2n ** 53n + 1n, 2n ** 53n + 3n], ["int64", -(2n ** 53n) - 3n, -(2n ** 53n) - 1n], ["int64", 2n ** 60n - 1n, 2n ** 60n + 1n], ["uint64", 2n ** 64n - 3n, 2n ** 64n - 1n]] as const) {
+      const bias = dtype === "uint64" ? 2n ** 63n : 0n;
+      const [from, to] = endsOf({}, rangeOf(dtype, [least - bias, greatest - bias])) as [number, number];
+      expect(BigInt(from) <= least && BigInt(to) >= greatest && to - from <= 2 ** 13, `${least} to ${greatest}`).to.equal(true);
+    }
     const [low, high] = endsOf({}, rangeOf("float64", [1e300, 1e300])) as [number, number];
     expect(low < 1e300 && 1e300 < high).to.equal(true);
   });

@@ -16,9 +16,10 @@ function putTexts(arena: Arena, texts: readonly string[]): { offsets: number; by
 
 function likeMask(arena: Arena, pattern: string, texts: readonly string[], negate = 0): number[] {
   const { offsets, bytes } = putTexts(arena, texts);
-  const { tokens, borders, ends } = compileLike(pattern);
+  const { tokens, borders, tables, ends } = compileLike(pattern);
   const mask = arena.reserve(texts.length);
-  arena.kernels.maskLike(offsets, bytes, texts.length, arena.put(tokens), arena.put(borders), arena.put(ends), ends.length - 1, negate, mask);
+  const pointers = tables.map((table) => (table === null ? 0 : arena.put(BigUint64Array.from([...table, ...Array.from({ length: table.length / 257 }, () => 0n)]))));
+  arena.kernels.maskLike(offsets, bytes, texts.length, arena.put(tokens), arena.put(borders), arena.put(ends), ends.length - 1, arena.put(Uint32Array.from(pointers)), negate, mask);
   return [...arena.read(Uint8Array, mask, texts.length)];
 }
 
@@ -142,14 +143,14 @@ describe("kernels: conditions", function () {
     const draw = (letters: string, most: number): string => Array.from({ length: Math.floor(random() * most) }, () => [...letters][Math.floor(random() * [...letters].length)]!).join("");
     const texts = Array.from({ length: 300 }, () => draw("abé日", 30));
     const { offsets, bytes } = putTexts(arena, texts);
-    const [tokensAt, bordersAt, endsAt, mask] = [arena.reserve(256), arena.reserve(512), arena.reserve(256), arena.reserve(texts.length)];
+    const [tokensAt, bordersAt, endsAt, mask, tablesAt] = [arena.reserve(256), arena.reserve(512), arena.reserve(256), arena.reserve(texts.length), arena.reserve(256, 0)];
     for (let turn = 0; turn < 1_000; turn++) {
       const pattern = draw("abé日%%__", 12);
       const { tokens, borders, ends } = compileLike(pattern);
       new Uint32Array(kernels.memory.buffer, bordersAt, borders.length).set(borders);
       new Uint16Array(kernels.memory.buffer, tokensAt, tokens.length).set(tokens);
       new Uint32Array(kernels.memory.buffer, endsAt, ends.length).set(ends);
-      kernels.maskLike(offsets, bytes, texts.length, tokensAt, bordersAt, endsAt, ends.length - 1, 0, mask);
+      kernels.maskLike(offsets, bytes, texts.length, tokensAt, bordersAt, endsAt, ends.length - 1, tablesAt, 0, mask);
       expectSame(arena.read(Uint8Array, mask, texts.length), Uint8Array.from(texts, (text) => (isLike(text, pattern) ? 1 : 0)));
     }
   });
@@ -167,6 +168,25 @@ describe("kernels: conditions", function () {
     }
   });
 
+  it("like finds long parts in which some characters are any", () => {
+    const random = ((state) => () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647)(13);
+    const draw = (letters: string, count: number): string => Array.from({ length: count }, () => [...letters][Math.floor(random() * [...letters].length)]!).join("");
+    let found = 0;
+    for (let turn = 0; turn < 60; turn++) {
+      const arena = openArena(turn % 2 === 0 ? "low" : "top");
+      const part = draw("aé日_", 8 + (turn * 17) % 150);
+      const inside = [...part].map((letter) => (letter === "_" ? draw("aé日\u{1f600}", 1) : letter)).join("");
+      const texts = [inside, `x${inside}y`, `${draw("aé日", 300)}${inside}${draw("aé", 9)}`, inside.slice(1), `${inside.slice(0, -1)}x${inside}`, draw("aé日", 500), ""];
+      for (const pattern of [`%${part}%`, `a%${part}%`, `%${part}%a`, `%${part}%${part.slice(0, 5)}%`, `%_${part}_%`]) {
+        const expected = texts.map((text) => (isLike(text, pattern) ? 1 : 0));
+        expect(likeMask(arena, pattern, texts), pattern).to.deep.equal(expected);
+        found += expected.filter((flag) => flag === 1).length;
+      }
+      arena.check();
+    }
+    expect(found).to.be.greaterThan(200);
+  });
+
   // Trying every way to share a text out among the % signs would take longer than there is time.
   it("hostile patterns cost no more than the length of the text times that of the pattern", () => {
     const arena = openArena("low");
@@ -177,5 +197,6 @@ describe("kernels: conditions", function () {
     expect(likeMask(arena, `${"%aa_aa".repeat(50)}%b%`, [`${text}b`])).to.deep.equal([1]);
     expect(likeMask(arena, `%${"a".repeat(9_000)}b%`, [text.repeat(4)])).to.deep.equal([0]);
     expect(likeMask(arena, `%${"_".repeat(500)}b%`, [text])).to.deep.equal([0]);
+    expect(likeMask(arena, `%${"a_".repeat(4_500)}b%`, [text.repeat(10), `${text.repeat(4)}b`])).to.deep.equal([0, 1]);
   });
 });

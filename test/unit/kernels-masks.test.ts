@@ -125,6 +125,17 @@ describe("kernels: masks", function () {
       expectSame(arena.read(Uint16Array, index, rows.length), rows);
     }
   }));
+
+  it("placeMask writes bytes to the rows of an index and to no others", eachCase((arena, n, random) => {
+    const before = maskOf(n, () => random() < 0.5);
+    const index = Uint16Array.from([...before.keys()].filter(() => random() < 0.3));
+    const source = maskOf(index.length, () => random() < 0.5);
+    const after = before.slice();
+    index.forEach((row, place) => (after[row] = source[place]!));
+    const mask = arena.put(before);
+    arena.kernels.placeMask(arena.put(source), arena.put(index), index.length, mask);
+    expectSame(arena.read(Uint8Array, mask, n), after);
+  }));
 });
 
 describe("kernels: gathers", function () {

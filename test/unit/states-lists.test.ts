@@ -63,7 +63,7 @@ describe("states of lists", () => {
     const arena = openArena();
     const { kernels } = arena;
     const rows = 2_000;
-    const column: ScanColumn = { name: "v", dtype: "int64", nullable: false, rows, chunkCount: 0, statistics: () => { throw new Error("not asked"); }, dictionary: () => null, compute: () => { throw new Error("not asked"); } };
+    const column: ScanColumn = { name: "v", dtype: "int64", nullable: false, rows, chunkCount: 0, statistics: () => { throw new Error("not asked"); }, dictionary: () => null, compute: () => { throw new Error("not asked"); }, mayFail: () => false };
     const context: AccumulatorContext = { arena, strings: createShardStrings(arena), isGrouped: true, zeroSlots: () => 0, rows: createRowCounter(arena, true), slotCount: null, isSpanning: false };
     const spec = { kind: "hyperloglog" as const, inputs: [0], params: {} };
     const [once, twice] = [hyperloglogState.accumulate(spec, [column], context), hyperloglogState.accumulate(spec, [column], context)];

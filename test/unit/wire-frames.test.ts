@@ -48,7 +48,7 @@ const workerMessages: WorkerMessage[] = [
 const workerReplies: WorkerReply[] = [
   { type: "welcome", ...greeting }, { type: "heartbeat", known: false },
   { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1 },
-  { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1, rows: { slices: 8, rowsMax: 5, from: [0] }, absent: [{ name: "a", dtype: "int64" }] },
+  { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1, rows: { slices: 8, rowsMax: 5, from: [0] }, absent: [{ name: "a", dtype: "int64" }], widened: [{ name: "b", dtype: "float64" }, { name: "c", dtype: null }] },
   { type: "cancelTask", taskId: id }, { type: "shutdown", reason: "killall" },
 ];
 
@@ -141,7 +141,7 @@ describe("frames", () => {
       { ...whole, remainingMs: Infinity }, { ...whole, remainingMs: NaN }, { ...whole, remainingMs: -1 }, { ...whole, shards: {} },
       { ...whole, shards: [{ ordinal: 0, name: "", generation }] }, { ...whole, attempt: 1n },
       { ...whole, rows: { slices: 0, rowsMax: null, from: [0] } }, { ...whole, rows: { slices: 1, rowsMax: -1, from: [0] } }, { ...whole, rows: { slices: 1, rowsMax: null, from: [-1] } },
-      { ...whole, absent: [{ name: "a" }] },
+      { ...whole, absent: [{ name: "a" }] }, { ...whole, widened: [{ name: "a" }] }, { ...whole, widened: [{ name: "a", dtype: 1 }] },
     ]) expect(refusalOf("worker", "reply", wrong).code).to.equal("BAD_MESSAGE");
     const call = { type: "call", id, verb: "groupby", tables: ["taxi"], columns: [], remainingMs: 1 };
     for (const wrong of [

@@ -5,7 +5,7 @@ import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
 import { digestOf } from "../../wire/digest.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
-import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
+import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, widenedColumns, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
 import type { GoneGeneration } from "./generations.js";
@@ -216,13 +216,14 @@ function createCall({ state, nowMs }: Step, { clientId, asked, scope, body, body
   };
 }
 
-type Progress = Pick<Call, "shards" | "lacking" | "absent" | "ordinals" | "tries" | "waitingCount" | "answeredCount" | "firstWaiting" | "stream" | "leftOut">;
+type Progress = Pick<Call, "shards" | "lacking" | "absent" | "widened" | "ordinals" | "tries" | "waitingCount" | "answeredCount" | "firstWaiting" | "stream" | "leftOut">;
 
 function freshProgress({ catalog, options }: ControllerState, scope: Scope, { shards, lacking }: ResolvedShards, streamAsked: Call["streamAsked"]): Progress {
   const { code, message } = failures.shardsLacking(lacking, options.origin);
   const leftOut = lacking.map((name): LeftOut => ({ name, code, message, rows: null }));
   return {
     shards, lacking: lacking.length, leftOut, absent: scope.missingIsEmpty ? columnDtypes(catalog, shards, scope.columns) : undefined,
+    widened: widenedColumns(catalog, shards, scope.columns),
     ordinals: new Uint8Array(shards.length).fill(ordinalStates.waiting), tries: new Uint8Array(shards.length),
     waitingCount: shards.length, answeredCount: 0, firstWaiting: 0,
     stream: streamAsked === null ? null : createStream(shards.length, streamAsked),

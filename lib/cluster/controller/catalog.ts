@@ -1,7 +1,8 @@
 /** Who holds what: the shards that live workers have, by name and generation. */
 import { BquerydError } from "../../base/errors.js";
 import { resolveSome, resolveTables, type AvailableTable, type Leniency, type ResolvedTables } from "../../columns/names.js";
-import type { AbsentColumn, Holding, ShardRef } from "../../wire/messages.js";
+import type { AbsentColumn, Holding, ShardRef, WidenedColumn } from "../../wire/messages.js";
+import { widestDtype } from "../../engine/widening.js";
 import { chooseHoldings, type GoneGeneration, type HeldShard } from "./generations.js";
 import { choosePreferred } from "./rendezvous.js";
 
@@ -18,6 +19,8 @@ export interface Catalog {
   readonly shards: Map<string, Shard>;
   chosen: ReadonlyMap<string, Holding> | undefined;
   readonly resolved: Map<string, readonly ShardRef[]>;
+  /** Of lists of shards, by columns. */
+  widened: WeakMap<readonly ShardRef[], Map<string, readonly WidenedColumn[]>>;
 }
 
 /** A set of worker ids. */
@@ -32,7 +35,7 @@ const resolvedMax = 256;
 
 /** A catalog of nothing. */
 export function createCatalog(): Catalog {
-  return { shards: new Map(), chosen: undefined, resolved: new Map() };
+  return { shards: new Map(), chosen: undefined, resolved: new Map(), widened: new WeakMap() };
 }
 
 /** Records that a worker holds a shard, in place of what it held under that name. */
@@ -134,6 +137,24 @@ export function columnDtypes(catalog: Catalog, shards: readonly ShardRef[], colu
   return found;
 }
 
+/**
+ * The columns that are not of one dtype in all shards that have them, with the dtype that holds all of these, null where none
+ * does. The same list of shards is looked through once for the same columns.
+ */
+export function widenedColumns(catalog: Catalog, shards: readonly ShardRef[], columns: readonly string[]): readonly WidenedColumn[] {
+  const ofShards = catalog.widened.get(shards) ?? new Map<string, readonly WidenedColumn[]>();
+  catalog.widened.set(shards, ofShards);
+  const key = JSON.stringify(columns);
+  const known = ofShards.get(key);
+  if (known !== undefined) return known;
+  const dtypesOf = new Map(columns.map((name) => [name, new Set<string>()]));
+  for (const { name: shard } of shards) for (const { name, dtype } of holdingOf(catalog, shard)?.columns ?? []) dtypesOf.get(name)?.add(dtype);
+  const found = [...dtypesOf].flatMap(([name, dtypes]) => (dtypes.size < 2 ? [] : [{ name, dtype: widestDtype(dtypes) }]));
+  if (ofShards.size >= resolvedMax) ofShards.clear();
+  ofShards.set(key, found);
+  return found;
+}
+
 /** The rows of a shard as one of its holders says; null when there is none. */
 export function rowsOf(catalog: Catalog, name: string): number | null {
   return holdingOf(catalog, name)?.rows ?? null;
@@ -189,4 +210,5 @@ function forgetAnswers(catalog: Catalog, shard: Shard): void {
   shard.preferred.clear();
   catalog.chosen = undefined;
   catalog.resolved.clear();
+  catalog.widened = new WeakMap();
 }

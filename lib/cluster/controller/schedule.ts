@@ -166,6 +166,7 @@ function assign(step: Step, call: Call, worker: Worker, ordinals: readonly numbe
       shards: ordinals.map((ordinal) => call.shards[ordinal]!), remainingMs: Math.max(0, call.deadlineMs - nowMs),
       ...(budget === null || call.stream === null ? {} : { rows: rowsAsked(call.stream, budget, ordinals) }),
       ...(call.absent === undefined ? {} : { absent: [...call.absent] }),
+      ...(call.widened.length === 0 ? {} : { widened: [...call.widened] }),
     },
   });
 }

@@ -1,6 +1,6 @@
 /** The state of the scheduling core: plain data, updated in place by one event at a time. */
 import type { ErrorCode, ErrorDetails } from "../../base/errors.js";
-import type { AbsentColumn, Cost, LeftOut, ShardRef } from "../../wire/messages.js";
+import type { AbsentColumn, Cost, LeftOut, ShardRef, WidenedColumn } from "../../wire/messages.js";
 import { createCatalog, type Catalog } from "./catalog.js";
 import type { Action, Body } from "./events.js";
 import type { GoneGeneration } from "./generations.js";
@@ -96,6 +96,8 @@ export interface Call {
   readonly scope: Scope;
   /** Dtypes of columns that a shard may lack; undefined where that is an error. */
   absent: readonly AbsentColumn[] | undefined;
+  /** Columns that are not of one dtype in all shards. */
+  widened: readonly WidenedColumn[];
   readonly affinity: string;
   readonly body: Body;
   readonly bodyBytes: number;

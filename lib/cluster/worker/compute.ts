@@ -49,7 +49,7 @@ function serve(port: MessagePort, setup: ComputeSetup): void {
 }
 
 function runTask(port: MessagePort, engine: Engine, task: ComputeTask, isCancelled: () => boolean): void {
-  const { taskId, query, shards, remainingMs, rows, absent } = task;
+  const { taskId, query, shards, remainingMs, rows, absent, widened } = task;
   const deadlineMs = monotonicMs() + remainingMs;
   const isLate = () => monotonicMs() >= deadlineMs;
   try {
@@ -59,6 +59,7 @@ function runTask(port: MessagePort, engine: Engine, task: ComputeTask, isCancell
       onBlock: (block, partial) => { post(port, { kind: "block", taskId, block, partial }); },
       ...(rows === undefined ? {} : { rows: { ...rows, onSlice: (slice) => { post(port, { kind: "slice", taskId, slice }); } } }),
       ...(absent === undefined ? {} : { absent }),
+      ...(widened === undefined ? {} : { widened }),
     });
     post(port, { kind: "done", taskId, cost, cacheChanges: engine.takeCacheChanges() });
   } catch (cause) {

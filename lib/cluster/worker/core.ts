@@ -4,7 +4,7 @@
  * first task that names it wins, every other is declined.
  */
 import { unreachable } from "../../base/errors.js";
-import type { AbsentColumn, Block, Cost, Holding, ShardRef, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import type { AbsentColumn, Block, Cost, Holding, ShardRef, WidenedColumn, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 import type { Failure } from "./failure.js";
 
 /** The columns of a shard that the compute thread now holds decoded; an empty list means none any more. */
@@ -24,6 +24,8 @@ export interface ComputeTask {
   readonly rows?: RowsAsked;
   /** The dtypes of columns that a shard may lack; absent where that is an error. */
   readonly absent?: readonly AbsentColumn[];
+  /** What holds the dtypes of columns that are not of one in all shards of the call. */
+  readonly widened?: readonly WidenedColumn[];
 }
 
 /** How many slices and rows a task may send, and where each of its shards goes on. */
@@ -185,7 +187,7 @@ function onReceived(state: WorkerState, { link, header, body }: WorkerEvent & { 
 }
 
 function onTask(state: WorkerState, link: string, task: WorkerReply & { type: "task" }, body: readonly Uint8Array[]): Instruction[] {
-  const { taskId, shards, remainingMs, nonce, rows, absent } = task;
+  const { taskId, shards, remainingMs, nonce, rows, absent, widened } = task;
   if (state.running?.taskId === taskId) return []; // A repeated message.
   if (nonce !== state.nonce) {
     const reason = state.phase === "serving" ? "the offer was taken or withdrawn" : "the worker is stopping";
@@ -195,7 +197,7 @@ function onTask(state: WorkerState, link: string, task: WorkerReply & { type: "t
   state.running = { taskId, link, abandoned: false };
   const refusal = findRefusal(state, task, body);
   if (refusal !== undefined) return finishTask(state, failedMessage(taskId, refusal));
-  const more = { ...(rows === undefined ? {} : { rows }), ...(absent === undefined ? {} : { absent }) };
+  const more = { ...(rows === undefined ? {} : { rows }), ...(absent === undefined ? {} : { absent }), ...(widened === undefined ? {} : { widened }) };
   return [{ kind: "run", task: { taskId, query: body[0]!, shards, remainingMs, ...more } }];
 }
 

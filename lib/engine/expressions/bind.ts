@@ -25,6 +25,7 @@ export function bindExpression(expr: Expression, table: ColumnSource, binding: B
   const column: ComputedColumn = {
     name: printExpression(expr), dtype: node.dtype, nullable: true, rows: table.rows, chunkCount: chunks.count,
     statistics: (chunk) => statisticsOf(node, chunks.rowsOf(chunk), chunk),
+    mayFail: (chunk) => node.facts(chunk).mayFail,
     dictionary: () => null,
     compute: finish,
   };

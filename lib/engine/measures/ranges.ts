@@ -2,6 +2,7 @@
 import { BquerydError } from "../../base/errors.js";
 import { formatDate, formatTimestamp } from "../../columns/moments.js";
 import { biasOf, wholeRange } from "../../columns/dtypes.js";
+import type { Expression } from "../expressions/tree.js";
 import type { Literal } from "../query/literal.js";
 import type { Query } from "../query/query.js";
 import { isBinnedDtype } from "../states/histogram-axis.js";
@@ -9,17 +10,24 @@ import { isFloats, isLists, isWholes, type Values } from "../values.js";
 import type { FinishedColumn, MeasureSpec } from "./measure.js";
 
 /**
- * The query for the least and greatest value of every input of a histogram that has an open end, over all rows of the
- * tables; null where there is none.
+ * The query for the least and greatest value of every input of a histogram that has an open end; null where there is none.
+ * Of a column they are over all rows of the tables, which statistics know; of an expression over those that the conditions
+ * select, as others may have no value that fits, unless whole baskets are selected.
  */
 export function rangeQuery(query: Query): Query | null {
-  const inputs = query.measures.flatMap((measure) => (hasOpenEnd(measure) ? measure.inputs : []));
+  const inputs = query.measures.flatMap((measure) => (hasOpenEnd(measure) ? measure.inputs.map((input) => selected(input, query)) : []));
   if (inputs.length === 0) return null;
   const measures = inputs.flatMap((input, place): MeasureSpec[] => [
     { name: `least ${place}`, op: "min", inputs: [input], params: {} },
     { name: `greatest ${place}`, op: "max", inputs: [input], params: {} },
   ]);
   return { ...query, keys: [], measures, computed: [], where: null, expand: null, having: null, order: [], limit: null, offset: 0 };
+}
+
+/** The expression where the conditions hold, null elsewhere. */
+function selected(input: Expression, { where, expand }: Query): Expression {
+  if (input.kind === "column" || where === null || expand !== null) return input;
+  return { kind: "case", branches: [{ when: where, then: input }], otherwise: null };
 }
 
 /** The query with every open end closed by the columns that answer its rangeQuery. Throws BAD_QUERY where a value is infinite. */
@@ -51,7 +59,7 @@ function closeAxis({ name, params }: MeasureSpec, axis: number, least: FinishedC
   if (isWholes(values) && (values.dtype === "timestamp" || values.dtype === "date")) {
     return closeTimes(values.dtype, low, high, isEmpty ? [0n, 0n] : [values.array[0]!, wholeOf(greatest.values)], params.bins?.[axis] ?? 1);
   }
-  const range: [number, number] = isEmpty ? [0, 1] : [numberOf(values), numberOf(greatest.values)];
+  const range: [number, number] = isEmpty ? [0, 1] : [numberOf(values, -1), numberOf(greatest.values, 1)];
   if (!range.every(Number.isFinite)) throw new BquerydError("BAD_QUERY", `the histogram '${name}' has an open end, and its input has an infinite value; give both low and high`, { details: { measure: name } });
   return closeNumbers(low, high, range);
 }
@@ -76,10 +84,21 @@ function closeNumbers(low: Literal | null, high: Literal | null, [least, greates
   return low === null ? [to - 2 * step, to] : [from, from + 2 * step];
 }
 
-function numberOf(values: FinishedColumn["values"]): number {
+/** The extreme as a float64, of integers that it does not hold the next one in a direction, so that the value lies within. */
+function numberOf(values: FinishedColumn["values"], direction: -1 | 1): number {
   if (isLists(values)) throw new Error("an extreme is no list");
   if (isFloats(values)) return values.array[0]!;
-  return Number(unbiased(values));
+  const value = unbiased(values);
+  const near = Number(value);
+  return direction * Number(BigInt(near) - value) >= 0 ? near : nextFloat(near, direction);
+}
+
+/** The float64 beside one that is not 0. */
+function nextFloat(value: number, direction: -1 | 1): number {
+  const float = Float64Array.of(value);
+  const bits = new BigInt64Array(float.buffer);
+  bits[0] = bits[0]! + BigInt(value > 0 ? direction : -direction);
+  return float[0]!;
 }
 
 function wholeOf(values: FinishedColumn["values"]): bigint {

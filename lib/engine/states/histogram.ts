@@ -34,7 +34,7 @@ export const histogramState: StateDefinition<Histogram> = {
   dtypes: (state) => state.inputs,
   widen(state, inputs) {
     // Numbers are binned by one set of edges, whatever their dtype; days and nanoseconds are not.
-    if (inputs.includes("timestamp")) throw new BquerydError("SCHEMA_MISMATCH", "a column of a histogram is date in one shard and timestamp in another; import them again with one schema");
+    if (inputs.some((dtype, place) => dtype === "timestamp" && state.inputs[place] !== dtype)) throw new BquerydError("SCHEMA_MISMATCH", "a column of a histogram is date in one shard and timestamp in another; import them again with one schema");
     return { ...state, inputs };
   },
   write({ inputs, cells, counts }, writer) {

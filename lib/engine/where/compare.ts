@@ -8,7 +8,7 @@ import { widthNames } from "../states/slab.js";
 import { compileLike } from "./like.js";
 import { subjectOf, testOf, type ValueTest } from "./literals.js";
 import type { KeptTests } from "./kept-tests.js";
-import type { Predicate, PredicateContext, Values } from "./predicate.js";
+import { predicateOver, type Predicate, type PredicateContext, type Values } from "./predicate.js";
 import { createPoolTable, matchDictionary, type TextTest } from "./text-tests.js";
 import { judge, judgeNulls } from "./verdict.js";
 
@@ -39,34 +39,29 @@ export function createLike(condition: Extract<Condition, { kind: "like" }>, cont
 export function createNullTest({ operand, negate }: Extract<Condition, { kind: "null" }>, context: PredicateContext): Predicate {
   const column = context.bind(operand);
   const areBounds = isComputed(column);
-  return {
-    cost: costOf(column, 1),
+  return predicateOver([column], {
+    cost: 1,
     judge: (chunk) => judgeNulls(negate, column.statistics(chunk), areBounds),
     mask(rows, mask) {
       const { nulls } = rows.values(column);
       context.arena.kernels.maskFromBits(nulls, rows.rows, flag(negate), mask);
     },
-  };
-}
-
-/** Computed columns cost more than what is asked of them. */
-function costOf(column: ScanColumn, own: number): number {
-  return isComputed(column) ? own + 16 : own;
+  });
 }
 
 function valuePredicate(test: Exclude<ValueTest, TextTest>, column: ScanColumn, context: PredicateContext): Predicate {
   const { arena } = context;
   const areBounds = isComputed(column);
   const masker = createMasker(test, context);
-  return {
-    cost: costOf(column, test.kind.endsWith("range") ? 1 : 4),
+  return predicateOver([column], {
+    cost: test.kind.endsWith("range") ? 1 : 4,
     judge: (chunk) => judge(test, column.statistics(chunk), areBounds),
     mask(rows, mask) {
       const values = rows.values(column);
       masker(values, mask);
       if (values.nulls !== 0) arena.kernels.maskNulls(values.nulls, rows.rows, mask);
     },
-  };
+  });
 }
 
 function createMasker(test: Exclude<ValueTest, TextTest>, { arena, kept }: PredicateContext): Masker {
@@ -129,8 +124,8 @@ function textPredicate(test: TextTest, column: ScanColumn, context: PredicateCon
   };
   if (dictionary === null) {
     const table = once(() => createPoolTable(masker, arena));
-    return {
-      cost: costOf(column, 8),
+    return predicateOver([column], {
+      cost: 8,
       judge: (chunk) => judge(test, column.statistics(chunk), areBounds),
       mask(rows, mask) {
         const values = rows.values(column);
@@ -138,7 +133,7 @@ function textPredicate(test: TextTest, column: ScanColumn, context: PredicateCon
         else lookUp(values, table()(context.strings.pool(column)), mask, arena);
         clearNulls(values, mask);
       },
-    };
+    });
   }
   const matches = matchDictionary(test, dictionary, masker, arena);
   const lut = once(() => {
@@ -146,8 +141,8 @@ function textPredicate(test: TextTest, column: ScanColumn, context: PredicateCon
     arena.kernels.bytes.set(matches.codes, pointer);
     return pointer;
   });
-  return {
-    cost: costOf(column, 2),
+  return predicateOver([column], {
+    cost: 2,
     judge(chunk) {
       const statistics = column.statistics(chunk);
       if (matches.count === 0) return "none";
@@ -159,7 +154,7 @@ function textPredicate(test: TextTest, column: ScanColumn, context: PredicateCon
       lookUp(values, lut(), mask, arena);
       clearNulls(values, mask);
     },
-  };
+  });
 }
 
 function lookUp(values: Values, lut: number, mask: number, { kernels }: Arena): void {

@@ -16,8 +16,8 @@ export interface KeptTests {
   masker(test: TextTest): TextMasker;
 }
 
-/** Tests kept as long as an arena. */
-export function createKeptTests(arena: Arena): KeptTests {
+/** Tests kept as long as an arena; those that may take long call `stop`, which may throw, now and then. */
+export function createKeptTests(arena: Arena, stop: () => void = () => undefined): KeptTests {
   const sets = new Map<ValueTest, IntSet>();
   const maskers = new Map<TextTest, TextMasker>();
   return {
@@ -27,7 +27,7 @@ export function createKeptTests(arena: Arena): KeptTests {
       return set;
     },
     masker(test) {
-      const masker = maskers.get(test) ?? createTextMasker(test, arena);
+      const masker = maskers.get(test) ?? createTextMasker(test, arena, stop);
       maskers.set(test, masker);
       return masker;
     },

@@ -6,7 +6,7 @@ import type { Condition, Expression, RelationOp } from "../expressions/tree.js";
 import { isComputed, type ScanColumn } from "../scan-column.js";
 import { widthNames } from "../states/slab.js";
 import { subjectOf } from "./literals.js";
-import type { Predicate, PredicateContext, Rows, Values } from "./predicate.js";
+import { predicateOver, type Predicate, type PredicateContext, type Rows, type Values } from "./predicate.js";
 import { judgeOrders } from "./verdict.js";
 
 const accepts: Readonly<Record<RelationOp, number>> = { "<": 1, "==": 2, "<=": 3, ">": 4, "!=": 5, ">=": 6 };
@@ -33,11 +33,11 @@ export function createRelation({ left, op, right }: Extract<Condition, { kind: "
   const accept = accepts[op];
   const sides = inOrder({ column: a, form: formOf(a.dtype, hasDays) }, { column: b, form: formOf(b.dtype, hasDays) });
   const kernel = sides.isTurned ? mirror(accept) : accept;
-  return {
-    cost: 6 + (isTextDtype(a.dtype) ? 8 : 0) + (isComputed(a) ? 16 : 0) + (isComputed(b) ? 16 : 0),
+  return predicateOver([a, b], {
+    cost: 6 + (isTextDtype(a.dtype) ? 8 : 0),
     judge: (chunk) => judgeRelation(accept, a, b, chunk),
     mask: (rows, mask) => maskRelation(sides.first, sides.second, kernel, rows, mask, context),
-  };
+  });
 }
 
 function isNull(expr: Expression): boolean {
@@ -45,7 +45,7 @@ function isNull(expr: Expression): boolean {
 }
 
 function never({ arena }: PredicateContext): Predicate {
-  return { cost: 0, judge: () => "none", mask: (rows, mask) => void arena.kernels.bytes.fill(0, mask, mask + rows.rows) };
+  return predicateOver([], { cost: 0, judge: () => "none", mask: (rows, mask) => void arena.kernels.bytes.fill(0, mask, mask + rows.rows) });
 }
 
 function domainOf(dtype: Dtype): Domain {

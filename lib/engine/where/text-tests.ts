@@ -14,20 +14,20 @@ export type TextTest =
 /** Writes the mask of `n` texts in kernel memory: `offsets` points at n + 1 uint32 offsets into `bytes`. */
 export type TextMasker = (offsets: number, bytes: number, n: number, mask: number) => void;
 
-/** A masker of plain texts; what it needs of memory it takes when it is first used. */
-export function createTextMasker(test: TextTest, arena: Arena): TextMasker {
+/** A masker of plain texts; what it needs of memory it takes when it is first used. Now and then `stop` is called, which may throw. */
+export function createTextMasker(test: TextTest, arena: Arena, stop: () => void): TextMasker {
   let made: TextMasker | undefined;
   return (offsets, bytes, n, mask) => {
-    made ??= makeMasker(test, arena);
+    made ??= makeMasker(test, arena, stop);
     made(offsets, bytes, n, mask);
   };
 }
 
-function makeMasker(test: TextTest, arena: Arena): TextMasker {
+function makeMasker(test: TextTest, arena: Arena, stop: () => void): TextMasker {
   switch (test.kind) {
     case "text-compare": return createCompareMasker(test, arena);
     case "text-set": return createSetMasker(test, arena);
-    case "like": return createLikeMasker(test, arena);
+    case "like": return inSlices(createLikeMasker(test, arena), arena, stop);
   }
 }
 
@@ -53,12 +53,37 @@ function createSetMasker({ values, negate }: Extract<TextTest, { kind: "text-set
 
 function createLikeMasker({ pattern, negate }: Extract<TextTest, { kind: "like" }>, arena: Arena): TextMasker {
   const { kernels } = arena;
-  const { tokens, borders, ends } = pattern;
+  const { tokens, borders, tables, ends } = pattern;
   const [tokensAt, bordersAt, endsAt] = [arena.allocate(Math.max(2, tokens.byteLength)), arena.allocate(Math.max(4, borders.byteLength)), arena.allocate(ends.byteLength)];
   new Uint32Array(kernels.memory.buffer, bordersAt, borders.length).set(borders);
   new Uint16Array(kernels.memory.buffer, tokensAt, tokens.length).set(tokens);
   new Uint32Array(kernels.memory.buffer, endsAt, ends.length).set(ends);
-  return (offsets, bytes, n, mask) => kernels.maskLike(offsets, bytes, n, tokensAt, bordersAt, endsAt, ends.length - 1, negate ? 1 : 0, mask);
+  const tablesAt = arena.allocateZeroed(tables.length * 4);
+  tables.forEach((table, part) => { if (table !== null) new Uint32Array(kernels.memory.buffer, tablesAt, tables.length)[part] = placeTable(table, arena); });
+  return (offsets, bytes, n, mask) => kernels.maskLike(offsets, bytes, n, tokensAt, bordersAt, endsAt, ends.length - 1, tablesAt, negate ? 1 : 0, mask);
+}
+
+/** Bytes of texts between two calls of `stop`: a pattern may take a hundred steps a byte. */
+const stopBytes = 1 << 22;
+
+function inSlices(masker: TextMasker, { kernels }: Arena, stop: () => void): TextMasker {
+  return (offsets, bytes, n, mask) => {
+    const ends = new Uint32Array(kernels.memory.buffer, offsets, n + 1);
+    for (let row = 0; row < n;) {
+      let next = ends[n]! - ends[row]! <= stopBytes ? n : row + 1;
+      while (next < n && ends[next + 1]! - ends[row]! <= stopBytes) next += 1;
+      masker(offsets + 4 * row, bytes, next - row, mask + row);
+      row = next;
+      stop();
+    }
+  };
+}
+
+/** A table of a part of a pattern, and room for as many words as it has for a byte. */
+function placeTable(table: BigUint64Array, arena: Arena): number {
+  const pointer = arena.allocate(table.byteLength + table.byteLength / 257);
+  new BigUint64Array(arena.kernels.memory.buffer, pointer, table.length).set(table);
+  return pointer;
 }
 
 /** What a test says of every entry of a dictionary. */

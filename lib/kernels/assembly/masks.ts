@@ -171,3 +171,7 @@ export function maskIndex(mask: usize, n: u32, index: usize): u32 {
   }
   return <u32>(to - index) >> 1;
 }
+
+export function placeMask(source: usize, index: usize, n: u32, mask: usize): void {
+  for (let i: u32 = 0; i < n; i++) store<u8>(mask + load<u16>(index + (i << 1)), load<u8>(source + i));
+}

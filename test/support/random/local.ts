@@ -1,12 +1,13 @@
 /** A query in this process: tasks of random shape on one engine, merged along the tree as a client does. */
 import type { Random } from "../../../lib/base/clock.js";
-import { type Engine } from "../../../lib/engine/engine.js";
+import type { Engine, EngineTask } from "../../../lib/engine/engine.js";
 import { finishQuery, type ResultColumn } from "../../../lib/engine/finish.js";
 import type { Partial } from "../../../lib/engine/partial.js";
 import { encodeQuery } from "../../../lib/engine/query/bytes.js";
 import type { Query } from "../../../lib/engine/query/query.js";
 import type { Block } from "../../../lib/engine/tree.js";
 import { countOf, isLists } from "../../../lib/engine/values.js";
+import { widestDtype } from "../../../lib/engine/widening.js";
 import { finishResult } from "../../../lib/engine/result/finish-result.js";
 import { isAskApart } from "../../../lib/client/aligned.js";
 import { createMerger } from "../../../lib/client/merger.js";
@@ -52,11 +53,20 @@ export function partialOf(random: Random, engine: Engine, shards: readonly Store
 function mergedOf(random: Random, engine: Engine, shards: readonly StoredShard[], query: Query): Partial {
   const arrived: { block: Block; bytes: Uint8Array }[] = [];
   for (const task of drawTasks(random, shards)) {
-    engine.run({ query: encodeQuery(query), shards: task, shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
+    engine.run({ query: encodeQuery(query), shards: task, ...schemaOf(shards, query), shouldStop: () => false, onBlock: (block, bytes) => void arrived.push({ block, bytes }) });
   }
   const merger = createMerger(query, shards.length, { bytesMax: Infinity });
   for (const { block, bytes } of someOf(random, arrived, arrived.length)) merger.add(block, bytes);
   return merger.partial();
+}
+
+/** What a controller says of columns that are not of one dtype in all shards, or that some may lack. */
+function schemaOf(shards: readonly StoredShard[], { missing }: Query): Pick<EngineTask, "widened" | "absent"> {
+  const columns = shards.flatMap((shard) => shard.columns ?? []);
+  const dtypesOf = new Map(columns.map(({ name }) => [name, columns.filter((column) => column.name === name).map(({ dtype }) => dtype)]));
+  const widened = [...dtypesOf].flatMap(([name, dtypes]) => (new Set(dtypes).size < 2 ? [] : [{ name, dtype: widestDtype(dtypes) }]));
+  const absent = [...dtypesOf].map(([name, [dtype]]) => ({ name, dtype: dtype! }));
+  return { ...(widened.length === 0 ? {} : { widened }), ...(missing === "empty" ? { absent } : {}) };
 }
 
 /** Rows of finished columns as the oracle gives them. */

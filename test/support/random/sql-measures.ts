@@ -174,13 +174,23 @@ function topkSql(x: string, k: number, isByCount: boolean): MeasureSql {
 
 /** One filtered count a bin; bins are closed left, the last closed right. */
 function histogramSql(inputs: readonly TypedSql[], { bins = [], low = [], high = [] }: MeasureSpec["params"], ends: Ends): MeasureSql {
-  const endOf = (written: Literal | null | undefined, axis: number, side: 0 | 1): Literal => written ?? (isRange(...ends[axis]!) ? ends[axis]![side] as Literal : side);
+  const endOf = (written: Literal | null | undefined, axis: number, side: 0 | 1): Literal => written ?? (isRange(...ends[axis]!) ? around(inputs[axis]!, ends[axis]![side] as Literal, side) : side);
   const axes = inputs.map((input, axis) => axisSql(input, bins[axis]!, endOf(low[axis], axis, 0), endOf(high[axis], axis, 1)));
   const cells = axes.length === 1 ? axes[0]! : axes[0]!.flatMap((first) => axes[1]!.map((second) => `${first} and ${second}`));
   return {
     groups: [`[${cells.map((cell) => `(count(*) filter (where ${cell}))::hugeint`).join(", ")}]`], results: ["$0"],
     finish: ([value]) => ({ value: value!, bound: hasOpenEnd(low, high) && ends.some(([least, greatest]) => !isRange(least, greatest)) ? NaN : 0 }),
   };
+}
+
+/** An end of numbers as a double, of whole numbers the nearest that is not within the range. */
+function around({ dtype }: TypedSql, end: Literal, side: 0 | 1): Literal {
+  if (typeof end !== "bigint" || dtype === "timestamp" || dtype === "date") return end;
+  const near = Number(end);
+  const step = 2 ** Math.max(-1, Math.floor(Math.log2(Math.abs(near) || 1)) - 52);
+  const [below, above] = [near - step, near + step].map((double) => (Number.isInteger(double) ? double : near));
+  if (side === 0) return BigInt(near) <= end ? near : below!;
+  return BigInt(near) >= end ? near : above!;
 }
 
 function hasOpenEnd(low: readonly (Literal | null)[], high: readonly (Literal | null)[]): boolean {

@@ -1,24 +1,39 @@
 /** Random tables on disk, the way imports leave them: the shards of a set, or one table that was appended to. */
 import { join } from "node:path";
 import type { Random } from "../../../lib/base/clock.js";
+import type { Dtype } from "../../../lib/columns/dtypes.js";
 import { appendToTable } from "../../../lib/columns/write/append.js";
 import type { TablesWriter } from "../../../lib/columns/write/session.js";
 import { createTables } from "../../../lib/columns/write/writer.js";
 import { chance, oneOf, whole } from "./draw.js";
 import { batchOf, unsyncedFiles } from "../write-table.js";
+import { narrow } from "./narrow.js";
 import type { FilledTable } from "./tables.js";
+
+/** A column of a shard. */
+export interface PlainSchema {
+  readonly name: string;
+  readonly dtype: Dtype;
+}
 
 /** A shard as tasks name it. */
 export interface StoredShard {
   readonly ordinal: number;
   readonly name: string;
   readonly generation: string;
+  /** What its columns are, where the shards differ in that. */
+  readonly columns?: readonly PlainSchema[];
 }
 
-/** Writes a table below a directory, cut into shards or, one time in three, into segments; some keep texts plain. */
-export async function storeTable(random: Random, dataDir: string, table: FilledTable): Promise<StoredShard[]> {
+/**
+ * Writes a table below a directory, cut into shards or, one time in three, into segments; some keep texts plain. With
+ * `mixed` some are shards put there one by one, with columns as narrow as their values are, and some without those that are
+ * null all the way.
+ */
+export async function storeTable(random: Random, dataDir: string, table: FilledTable, { mixed = false } = {}): Promise<StoredShard[]> {
   const spec = { columns: table.columns.map(({ name, dtype }) => ({ name, dtype })), sort: null, files: unsyncedFiles, ...(chance(random, 0.3) ? { dictionaryValuesMax: 8 } : {}) };
   const borders = [0, ...table.cuts, table.rows];
+  if (mixed && table.cuts.length > 0 && chance(random, 0.3)) return storeMixed(random, dataDir, table, borders, spec);
   return chance(random, 0.33) ? storeSegments(random, dataDir, table, borders, spec) : storeShards(random, dataDir, table, borders, spec);
 }
 
@@ -30,6 +45,27 @@ async function storeShards(random: Random, dataDir: string, table: FilledTable, 
   for (let shard = 0; shard < paths.length; shard++) await addRows(random, writer, shard, table, borders[shard]!, borders[shard + 1]!);
   const committed = await writer.commit();
   return committed.map(({ name, generation }, ordinal) => ({ ordinal, name, generation }));
+}
+
+async function storeMixed(random: Random, dataDir: string, table: FilledTable, borders: readonly number[], spec: Spec): Promise<StoredShard[]> {
+  const stored: StoredShard[] = [];
+  // What holds all shards is what the table has them in.
+  const whole = oneOf(random, borders.slice(1).map((_, shard) => shard));
+  const leavesOut = chance(random, 0.5);
+  for (let shard = 0; shard < borders.length - 1; shard++) {
+    const parts = table.columns.flatMap(({ name, dtype }, place) => {
+      const own = table.values[place]!.slice(borders[shard], borders[shard + 1]);
+      if (shard === whole) return [{ name, dtype, values: own }];
+      // A table has some column.
+      return leavesOut && place > 0 && own.every((value) => value === null) ? [] : [{ name, ...narrow(random, dtype, own) }];
+    });
+    const columns = parts.map(({ name, dtype }) => ({ name, dtype }));
+    const writer = await createTables({ ...spec, columns, paths: [join(dataDir, `${table.name}-${shard}.bcolzs`)], set: false, replace: false, codec: drawCodec(random) });
+    await writer.append(0, parts.map(({ dtype, values }) => batchOf(dtype, values)));
+    const [committed] = await writer.commit();
+    stored.push({ ordinal: shard, name: committed!.name, generation: committed!.generation, columns });
+  }
+  return stored;
 }
 
 async function storeSegments(random: Random, dataDir: string, table: FilledTable, borders: readonly number[], spec: Spec): Promise<StoredShard[]> {

@@ -4,7 +4,7 @@ import type { ChunkInput, Run } from "../../input.js";
 import type { ScanColumn } from "../../scan-column.js";
 import type { ArithmeticOp, Expression } from "../tree.js";
 import { arithmeticDtype, isTime, isTimeText } from "../types.js";
-import { clamp, coerce } from "./coerce.js";
+import { coerce, fitRange } from "./coerce.js";
 import { bitmapBytes, copyNulls, joinNulls, keptRange, operandOf, pageOf, requireFits, typedOf, wideRun, type Binding, type Facts, type Node } from "./node.js";
 
 const opNumbers: Readonly<Record<ArithmeticOp, number>> = { "+": 0, "-": 1, "*": 2, "%": 3, "/": 4 };
@@ -78,7 +78,7 @@ function floatNode(expr: Expression, op: number, left: Node, right: Node, bindin
   const [target, nullPage] = [pageOf(binding), pageOf(binding, bitmapBytes)];
   return {
     expr, dtype: "float64", sources: union(left, right),
-    facts: () => ({ range: { least: -Infinity, greatest: Infinity }, mayBeNull: true }),
+    facts: (chunk) => ({ range: { least: -Infinity, greatest: Infinity }, mayBeNull: true, mayFail: left.facts(chunk).mayFail || right.facts(chunk).mayFail }),
     evaluate(input) {
       const { rows } = input;
       const [x, y] = [a(input), b(input)];
@@ -102,13 +102,13 @@ function union(left: Node, right: Node): Set<ScanColumn> {
 
 /** Interval arithmetic over the values themselves; a result that leaves the dtype is an error, so ends may be cut to it. */
 function wholeFacts(op: ArithmeticOp, dtype: Dtype, a: Facts, b: Facts): Facts {
-  const mayBeNull = a.mayBeNull || b.mayBeNull || op === "%";
-  if (a.range === null || b.range === null) return { range: null, mayBeNull };
+  const [mayBeNull, mayFail] = [a.mayBeNull || b.mayBeNull || op === "%", a.mayFail || b.mayFail];
+  if (a.range === null || b.range === null) return { range: null, mayBeNull, mayFail };
   const bias = biasOf(dtype);
   const [x, y] = [ends(a.range, bias), ends(b.range, bias)];
   const { least, greatest } = dtype === "timestamp" || dtype === "date" || dtype === "uint64" ? keptRange(dtype) : keptRange("int64");
   const [low, high] = wholeEnds(op, x, y);
-  return { range: { least: clamp(low - bias, least, greatest), greatest: clamp(high - bias, least, greatest) }, mayBeNull };
+  return fitRange({ range: { least: low - bias, greatest: high - bias }, mayBeNull, mayFail }, least, greatest);
 }
 
 function ends(range: NonNullable<Facts["range"]>, bias: bigint): [bigint, bigint] {

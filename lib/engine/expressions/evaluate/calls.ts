@@ -101,7 +101,7 @@ function epochNode(call: Call, arg: Node, binding: Binding): Node {
   const [operand, target, factor, nulls] = [fullOperandOf(seconds, binding), pageOf(binding), pageOf(binding, 8), pageOf(binding, bitmapBytes)];
   return {
     ...seconds, expr: call,
-    facts: (chunk) => ({ range: { least: -Infinity, greatest: Infinity }, mayBeNull: seconds.facts(chunk).mayBeNull }),
+    facts: (chunk) => ({ ...seconds.facts(chunk), range: { least: -Infinity, greatest: Infinity } }),
     evaluate(input) {
       const { pointer, nulls: own } = operand(input);
       new Float64Array(kernels.memory.buffer, factor(), 1)[0] = isDate ? 86_400 : 1e9;

@@ -32,7 +32,7 @@ type Reader = (input: ChunkInput) => Chosen;
 export function choiceNode(expr: Expression, dtype: Dtype, choices: readonly Choice[], read: Iterable<ScanColumn>, binding: Binding): Node {
   const nodes = choices.map(({ node }) => coerce(node, dtype, binding));
   const sources = new Set([...read, ...nodes.flatMap((node) => [...node.sources])]);
-  if (isTextDtype(dtype)) return { ...textChoices(expr, dtype, choices, nodes, binding), sources };
+  if (isTextDtype(dtype)) return { ...textChoices(expr, dtype, choices, nodes, binding), sources, facts: (chunk) => ({ range: null, mayBeNull: true, mayFail: choiceFacts(choices, nodes, chunk).mayFail }) };
   const choose = createChooser(choices, nodes.map((node) => operandOf(node, binding)), 8, binding);
   return {
     expr, dtype, sources,
@@ -69,16 +69,17 @@ function pairNode(expr: Expression, dtype: Dtype, left: Node, right: Node, isGre
 }
 
 function extremeFacts(left: Facts, right: Facts): Facts {
-  return { range: joinFacts(left, right).range, mayBeNull: left.mayBeNull && right.mayBeNull };
+  return { ...joinFacts(left, right), mayBeNull: left.mayBeNull && right.mayBeNull };
 }
 
 function choiceFacts(choices: readonly Choice[], nodes: readonly Node[], chunk: number): Facts {
   const facts = nodes.map((node) => node.facts(chunk));
-  const { range } = facts.reduce(joinFacts, { range: null, mayBeNull: false });
+  const { range, mayFail } = facts.reduce(joinFacts, { range: null, mayBeNull: false, mayFail: false });
   const last = choices.at(-1);
   const isCoalesce = choices.every(({ when }) => when === "non-null");
   const mayBeNull = isCoalesce ? facts.every((fact) => fact.mayBeNull) : last?.when !== "any" || facts.some((fact) => fact.mayBeNull);
-  return { range, mayBeNull };
+  const mayTestFail = choices.some(({ when }) => typeof when === "object" && when.mayFail(chunk));
+  return { range, mayBeNull, mayFail: mayFail || mayTestFail };
 }
 
 function textChoices(expr: Expression, dtype: TextDtype, choices: readonly Choice[], nodes: readonly Node[], binding: Binding): Node {

@@ -60,7 +60,7 @@ function toSigned(node: Node, binding: Binding): Node {
   const { greatest } = keptRange("int64");
   return {
     expr: node.expr, dtype: "int64", sources: node.sources,
-    facts: (chunk) => mapRange(node.facts(chunk), (value) => clamp(BigInt(value) + biasOf("uint64"), 0n, greatest)),
+    facts: (chunk) => fitRange(mapRange(node.facts(chunk), (value) => BigInt(value) + biasOf("uint64")), 0n, greatest),
     evaluate(input) {
       const { pointer, nulls } = operand(input);
       requireFits(kernels.exprToSigned(pointer, nulls, input.rows, target()), input.rows, node.expr, "int64");
@@ -91,7 +91,7 @@ function daysToInstants(node: Node, binding: Binding): Node {
   const { least, greatest } = keptRange("timestamp");
   return {
     expr: node.expr, dtype: "timestamp", sources: node.sources,
-    facts: (chunk) => mapRange(node.facts(chunk), (value) => clamp(BigInt(value) * dayNs, least, greatest)),
+    facts: (chunk) => fitRange(mapRange(node.facts(chunk), (value) => BigInt(value) * dayNs), least, greatest),
     evaluate(input) {
       const { pointer, nulls } = operand(input);
       new BigInt64Array(kernels.memory.buffer, factor(), 1)[0] = dayNs;
@@ -116,8 +116,15 @@ function instantsToDays(node: Node, binding: Binding): Node {
 }
 
 /** Facts with both ends of the range put through a function that keeps order. */
-export function mapRange({ range, mayBeNull }: Facts, map: (value: bigint | number) => bigint | number): Facts {
-  return { range: range === null ? null : { least: map(range.least), greatest: map(range.greatest) }, mayBeNull };
+export function mapRange({ range, ...others }: Facts, map: (value: bigint | number) => bigint | number): Facts {
+  return { range: range === null ? null : { least: map(range.least), greatest: map(range.greatest) }, ...others };
+}
+
+/** Facts with the range cut to what a dtype holds, beyond which values are errors. */
+export function fitRange({ range, mayBeNull, mayFail }: Facts, least: bigint, greatest: bigint): Facts {
+  if (range === null) return { range, mayBeNull, mayFail };
+  const [low, high] = [BigInt(range.least), BigInt(range.greatest)];
+  return { range: { least: clamp(low, least, greatest), greatest: clamp(high, least, greatest) }, mayBeNull, mayFail: mayFail || low < least || high > greatest };
 }
 
 /** The nearest value within a range. */

@@ -1,14 +1,17 @@
 /** Trees made into nodes: columns are found, dtypes settled, constants folded. */
+import { BquerydError } from "../../../base/errors.js";
 import { isFloatDtype, isTextDtype } from "../../../columns/dtypes.js";
 import type { ChunkInput } from "../../input.js";
-import { chunksOf, type ScanColumn } from "../../scan-column.js";
+import { chunksOf, mayFail, type ScanColumn } from "../../scan-column.js";
 import { createFilter } from "../../where/filter.js";
+import { widerDtype } from "../../widening.js";
 import { columnsOfCondition } from "../columns.js";
 import type { Expression } from "../tree.js";
 import { commonDtype, literalDtype, resultsOf } from "../types.js";
 import { arithmeticNode } from "./arithmetic.js";
 import { callNode } from "./calls.js";
 import { choiceNode, type Choice } from "./choices.js";
+import { coerce } from "./coerce.js";
 import { constantNode, keptValue, nullNode } from "./constants.js";
 import { narrowed } from "./narrow.js";
 import { negateNode } from "./numbers.js";
@@ -26,7 +29,7 @@ export function compile(expr: Expression, table: ColumnSource, binding: Binding,
       if (dtype === null) return nullNode(expr, binding);
       return constantNode(expr, dtype, keptValue(expr.value, dtype), binding);
     }
-    case "column": return columnNode(expr, table.column(expr.name), binding);
+    case "column": return widenedNode(columnNode(expr, table.column(expr.name), binding), expr.name, table, binding);
     case "negate": return fold(negateNode(expr, inner(expr.operand), binding), binding);
     case "arithmetic": {
       const [left, right] = narrowEach([inner(expr.left), inner(expr.right)], binding);
@@ -58,10 +61,20 @@ function columnNode(expr: Expression, column: ScanColumn, binding: Binding): Nod
   return { ...node, texts: dictionary === null ? poolSpace(() => binding.strings.pool(column), binding) : { count: () => dictionary.count, texts: () => dictionary } };
 }
 
+/** Throws SCHEMA_MISMATCH where the tables of the call have nothing in common. */
+function widenedNode(node: Node, name: string, { widened }: ColumnSource, binding: Binding): Node {
+  const dtype = widened?.(name);
+  if (dtype === undefined) return node;
+  if (dtype === null || widerDtype(node.dtype, dtype) !== dtype) {
+    throw new BquerydError("SCHEMA_MISMATCH", `column '${name}' is ${node.dtype} in one shard and ${dtype ?? "of another kind"} in others, which expressions cannot take for one; import the shards again with one schema`, { details: { column: name, dtype: node.dtype } });
+  }
+  return coerce(node, dtype, binding);
+}
+
 function factsOf(column: ScanColumn, chunk: number): Facts {
   const { minimum, maximum, nullCount } = column.statistics(chunk);
   const isRange = minimum !== null && maximum !== null && typeof minimum !== "object" && typeof maximum !== "object";
-  return { range: isRange ? { least: minimum, greatest: maximum } : null, mayBeNull: nullCount > 0 };
+  return { range: isRange ? { least: minimum, greatest: maximum } : null, mayBeNull: nullCount > 0, mayFail: mayFail(column, chunk) };
 }
 
 /** Operands that read one column each where all together read several: what is few is computed once a code. */

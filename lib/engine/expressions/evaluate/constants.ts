@@ -12,7 +12,7 @@ import { createTextConstant } from "./texts.js";
 export function constantNode(expr: Expression, dtype: Dtype, constant: bigint | number | Uint8Array | null, binding: Binding): Node {
   if (isTextDtype(dtype)) return createTextConstant(expr, dtype, constant instanceof Uint8Array ? constant : null, binding);
   const run = createConstantRun({ constant, dtype }, binding);
-  const facts: Facts = typeof constant === "bigint" || typeof constant === "number" ? { range: { least: constant, greatest: constant }, mayBeNull: false } : { range: null, mayBeNull: true };
+  const facts: Facts = typeof constant === "bigint" || typeof constant === "number" ? { range: { least: constant, greatest: constant }, mayBeNull: false, mayFail: false } : { range: null, mayBeNull: true, mayFail: false };
   return { expr, dtype, constant, sources: new Set(), facts: () => facts, evaluate: (input) => run(input.rows) };
 }
 

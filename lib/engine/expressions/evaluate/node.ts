@@ -24,12 +24,21 @@ export interface ColumnSource {
   readonly chunks?: ChunkCut;
   /** Throws UNKNOWN_COLUMN. */
   column(name: string): ScanColumn;
+  /**
+   * The dtype that expressions take a column for, where not all tables of the call have it in one: what it is there must not
+   * change what they give here. Null where no dtype holds them all; undefined where they are of one.
+   */
+  readonly widened?: (name: string) => Dtype | null | undefined;
 }
 
-/** What is known of a node's values in a chunk: numbers as tables keep them. `range` is null where no value but null is possible. */
+/**
+ * What is known of a node's values in a chunk: numbers as tables keep them. `range` is null where no value but null is possible.
+ * `mayFail`: some row of the chunk may have no value that fits the dtype, which is an error.
+ */
 export interface Facts {
   readonly range: { readonly least: bigint | number; readonly greatest: bigint | number } | null;
   readonly mayBeNull: boolean;
+  readonly mayFail: boolean;
 }
 
 /** The distinct texts that a node's codes stand for; more may come with every chunk. */
@@ -148,17 +157,17 @@ export function copyNulls({ kernels }: Pick<Arena, "kernels">, nulls: number, ro
 
 /** The facts of a node over all chunks of a shard. */
 export function factsOver(node: Pick<Node, "facts">, chunkCount: number): Facts {
-  let all: Facts = { range: null, mayBeNull: false };
+  let all: Facts = { range: null, mayBeNull: false, mayFail: false };
   for (let chunk = 0; chunk < chunkCount; chunk++) all = joinFacts(all, node.facts(chunk));
   return all;
 }
 
 /** The facts of values that are of one node or the other. */
 export function joinFacts(a: Facts, b: Facts): Facts {
-  const mayBeNull = a.mayBeNull || b.mayBeNull;
-  if (a.range === null || b.range === null) return { range: a.range ?? b.range, mayBeNull };
+  const [mayBeNull, mayFail] = [a.mayBeNull || b.mayBeNull, a.mayFail || b.mayFail];
+  if (a.range === null || b.range === null) return { range: a.range ?? b.range, mayBeNull, mayFail };
   const least = a.range.least < b.range.least ? a.range.least : b.range.least;
-  return { range: { least, greatest: a.range.greatest > b.range.greatest ? a.range.greatest : b.range.greatest }, mayBeNull };
+  return { range: { least, greatest: a.range.greatest > b.range.greatest ? a.range.greatest : b.range.greatest }, mayBeNull, mayFail };
 }
 
 /** The range of a dtype as tables keep it, where nothing is known; that of floats has both infinities. */

@@ -4,7 +4,7 @@ import type { Bin } from "../buckets.js";
 import type { Expression } from "../tree.js";
 import { negatedDtype } from "../types.js";
 import { cleanRun } from "./arithmetic.js";
-import { clamp, coerce } from "./coerce.js";
+import { coerce, fitRange, mapRange } from "./coerce.js";
 import { bitmapBytes, copyNulls, fullOperandOf, fullRange, keptRange, pageOf, requireFits, typedOf, wideRun, type Binding, type Facts, type Node } from "./node.js";
 
 /** The node of a value with its sign turned. Throws DTYPE_MISMATCH. */
@@ -37,7 +37,7 @@ function wholeSignNode(expr: Expression, arg: Node, binding: Binding): Node {
   const kept = (value: bigint): bigint => value - biasOf("uint64");
   return {
     expr, dtype: arg.dtype, sources: arg.sources,
-    facts: (chunk) => ({ range: { least: kept(0n), greatest: kept(1n) }, mayBeNull: arg.facts(chunk).mayBeNull }),
+    facts: (chunk) => ({ ...arg.facts(chunk), range: { least: kept(0n), greatest: kept(1n) } }),
     evaluate({ rows, ...input }) {
       const { pointer, nulls: own } = operand({ rows, ...input });
       new BigInt64Array(kernels.memory.buffer, one(), 1)[0] = kept(1n);
@@ -54,7 +54,7 @@ export function floatMapNode(expr: Expression, op: number, arg: Node, binding: B
   const [operand, target, nullPage] = [fullOperandOf(arg, binding), pageOf(binding), pageOf(binding, bitmapBytes)];
   return {
     expr, dtype: "float64", sources: arg.sources,
-    facts: (chunk) => ({ range: fullRange("float64"), mayBeNull: op >= 6 || arg.facts(chunk).mayBeNull }),
+    facts: (chunk) => ({ ...arg.facts(chunk), range: fullRange("float64"), ...(op >= 6 ? { mayBeNull: true } : {}) }),
     evaluate(input) {
       const { pointer, nulls } = operand(input);
       kernels.exprMapF64(op, pointer, input.rows, target());
@@ -71,7 +71,7 @@ export function roundNode(expr: Expression, operand: Node, digits: number, bindi
   const [read, target, nullPage, factor] = [fullOperandOf(arg, binding), pageOf(binding), pageOf(binding, bitmapBytes), pageOf(binding, 8)];
   return {
     expr, dtype: "float64", sources: arg.sources,
-    facts: (chunk) => ({ range: fullRange("float64"), mayBeNull: arg.facts(chunk).mayBeNull }),
+    facts: (chunk) => ({ ...arg.facts(chunk), range: fullRange("float64") }),
     evaluate({ rows, ...input }) {
       const { pointer, nulls } = read({ rows, ...input });
       new Float64Array(kernels.memory.buffer, factor(), 1)[0] = 10 ** digits;
@@ -94,7 +94,7 @@ export function binNode(expr: Expression, dtype: Dtype, { width, origin, isWhole
   if (isWhole && !isFloatDtype(dtype)) return wholeBinNode(expr, BigInt(width), BigInt(origin), arg, binding);
   return {
     expr, dtype, sources: arg.sources,
-    facts: () => ({ range: fullRange(dtype), mayBeNull: true }),
+    facts: (chunk) => ({ ...arg.facts(chunk), range: fullRange(dtype), mayBeNull: true }),
     evaluate(input) {
       const { pointer, nulls } = read(input);
       kernels.exprFloorF64(pointer, input.rows, Number(width), Number(origin), target());
@@ -113,10 +113,7 @@ function wholeBinNode(expr: Expression, width: bigint, origin: bigint, arg: Node
   const floor = (value: bigint): bigint => value - ((((value - edge) % width) + width) % width);
   return {
     expr, dtype, sources: arg.sources,
-    facts: (chunk) => {
-      const { range, mayBeNull } = arg.facts(chunk);
-      return { mayBeNull, range: range === null ? null : { least: clamp(floor(BigInt(range.least)), least, greatest), greatest: clamp(floor(BigInt(range.greatest)), least, greatest) } };
-    },
+    facts: (chunk) => fitRange(mapRange(arg.facts(chunk), (value) => floor(BigInt(value))), least, greatest),
     evaluate(input) {
       const { pointer, nulls } = read(input);
       requireFits(kernels.exprFloorI64(pointer, nulls, input.rows, width, edge, target()), input.rows, expr, dtype);
@@ -129,11 +126,11 @@ function keepWhereInfinite(target: Float64Array, source: Float64Array): void {
   for (let row = 0; row < target.length; row++) if (!Number.isFinite(target[row])) target[row] = source[row]!;
 }
 
-function mapFacts(op: number, { range, mayBeNull }: Facts): Facts {
-  if (range === null) return { range, mayBeNull };
+function mapFacts(op: number, { range, ...others }: Facts): Facts {
+  if (range === null) return { range, ...others };
   const [a, b] = [BigInt(range.least), BigInt(range.greatest)];
   const { least, greatest } = keptRange("int64");
-  const fit = (low: bigint, high: bigint): Facts => ({ range: { least: clamp(low, least, greatest), greatest: clamp(high, least, greatest) }, mayBeNull });
+  const fit = (low: bigint, high: bigint): Facts => fitRange({ range: { least: low, greatest: high }, ...others }, least, greatest);
   if (op === 0) return fit(-b, -a);
   const [x, y] = [a < 0n ? -a : a, b < 0n ? -b : b];
   if (op === 1) return fit(a <= 0n && b >= 0n ? 0n : x < y ? x : y, x > y ? x : y);

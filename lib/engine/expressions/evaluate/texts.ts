@@ -4,7 +4,7 @@ import type { ChunkInput, Run } from "../../input.js";
 import { createPool, limitOf, type TextPool } from "../../strings.js";
 import { widthNames } from "../../states/slab.js";
 import type { Expression } from "../tree.js";
-import { bitmapBytes, joinNulls, pageOf, poolSpace, type Binding, type Node, type TextSpace } from "./node.js";
+import { bitmapBytes, joinNulls, pageOf, poolSpace, type Binding, type Facts, type Node, type TextSpace } from "./node.js";
 
 /** Text to text, both as bytes. */
 type Transform = (text: Uint8Array) => Uint8Array;
@@ -15,7 +15,7 @@ export interface CodeRows {
   readonly nulls: number;
 }
 
-const noFacts = { range: null, mayBeNull: true };
+const noFacts: Facts = { range: null, mayBeNull: true, mayFail: false };
 const encoder = new TextEncoder();
 /** A byte order mark is a character of a text as any other. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -55,7 +55,7 @@ export function measureTexts(expr: Expression, arg: Node, measure: (text: Uint8A
   });
   return {
     expr, dtype: "int64", sources: arg.sources,
-    facts: (chunk) => ({ range: { least: 0n, greatest: 0xffff_ffffn }, mayBeNull: arg.facts(chunk).mayBeNull }),
+    facts: (chunk) => ({ ...arg.facts(chunk), range: { least: 0n, greatest: 0xffff_ffffn } }),
     evaluate(input) {
       const run = arg.evaluate(input);
       translate(binding, run, table(spaceOf(arg).count()), target());
@@ -77,7 +77,7 @@ export function pooledNode(expr: Expression, dtype: TextDtype, args: readonly No
   const codes = start(pool);
   return {
     expr, dtype, sources: new Set(args.flatMap((arg) => [...arg.sources])), texts: poolSpace(pool, binding),
-    facts: () => noFacts,
+    facts: (chunk) => ({ ...noFacts, mayFail: args.some((arg) => arg.facts(chunk).mayFail) }),
     evaluate(input) {
       const { pointer, nulls } = codes(input);
       return { kind: "code", rows: input.rows, width: 4, values: pointer, base: 0n, step: 1n, nulls, nullValue: 0n };

@@ -48,8 +48,11 @@ export function bucketNode(expr: Expression, dtype: "timestamp" | "date", bucket
     expr, dtype, sources: arg.sources,
     // A bucket begins at most its width before what lies in it.
     facts: (chunk: number): Facts => {
-      const { range, mayBeNull } = arg.facts(chunk);
-      return { mayBeNull, range: range === null ? null : { least: clamp(BigInt(range.least) - spread, floorLeast, floorGreatest), greatest: range.greatest } };
+      const { range, mayBeNull, mayFail } = arg.facts(chunk);
+      if (range === null) return { range, mayBeNull, mayFail };
+      const least = BigInt(range.least) - spread;
+      const leaves = least < floorLeast || (isZoned && BigInt(range.greatest) + zoneNs > floorGreatest);
+      return { range: { least: clamp(least, floorLeast, floorGreatest), greatest: range.greatest }, mayBeNull, mayFail: mayFail || leaves };
     },
   };
   if (!isZoned) {
@@ -78,13 +81,16 @@ export function partNode(expr: Expression, part: Part, time: Node, zone: string 
   const steps = arg.dtype === "date" ? 1n : dayNs;
   const target = pageOf(binding);
   const [number, least, greatest] = parts[part];
-  const read = zone === undefined || arg.dtype === "date" ? fullOperandOf(arg, binding) : createLocal(arg, zone, zoneNs, chunkCount, binding);
+  const isZoned = zone !== undefined && arg.dtype !== "date";
+  const instants = keptRange("timestamp");
+  const read = isZoned ? createLocal(arg, zone, zoneNs, chunkCount, binding) : fullOperandOf(arg, binding);
   return {
     expr, dtype: "int64", sources: arg.sources,
     facts: (chunk) => {
-      const { range, mayBeNull } = arg.facts(chunk);
-      if (range === null) return { range, mayBeNull };
-      return { mayBeNull, range: part === "year" ? { least: yearBefore(range.least, steps), greatest: yearBefore(range.greatest, steps) + 3n } : { least, greatest } };
+      const { range, mayBeNull, mayFail: mayArgFail } = arg.facts(chunk);
+      if (range === null) return { range, mayBeNull, mayFail: mayArgFail };
+      const leaves = isZoned && (BigInt(range.least) - zoneNs < instants.least || BigInt(range.greatest) + zoneNs > instants.greatest);
+      return { mayBeNull, mayFail: mayArgFail || leaves, range: part === "year" ? { least: yearBefore(range.least, steps), greatest: yearBefore(range.greatest, steps) + 3n } : { least, greatest } };
     },
     evaluate(input) {
       const { pointer, nulls } = read(input);
