@@ -11,6 +11,9 @@ export const limits = {
   columnsMax: 10_000,
   /** Bytes of a footer: ten thousand columns of a hundred segments each. */
   footerBytesMax: 256 * 1024 * 1024,
+  /** Characters of the name of a table or a pattern of such names, and of an affinity. */
+  tableNameMax: 255,
+  affinityMax: 255,
   /** Characters of a column name. */
   columnNameMax: 1_024,
   /** Values of one `in` list. */
