@@ -2,6 +2,8 @@
 export const limits = {
   /** Shards of one call, and tables of one worker. */
   shardsMax: 100_000,
+  /** Tables that one worker cannot open and tells of. */
+  brokenTablesMax: 1_000,
   /** Patterns among the tables of one call, and stars in one. */
   globsMax: 20,
   globStarsMax: 10,

@@ -38,6 +38,10 @@ export const Holding = Type.Object({
 }, { additionalProperties: false });
 export type Holding = Static<typeof Holding>;
 
+/** A table that a process has and cannot open, and why. */
+export const BrokenTable = Type.Object({ name: Name, code: Text, message: Text }, { additionalProperties: false });
+export type BrokenTable = Static<typeof BrokenTable>;
+
 /** A shard of a call: its place in the ordered shard list, and the generation this call reads. */
 export const ShardRef = Type.Object({ ordinal: Count, name: Name, generation: Generation }, { additionalProperties: false });
 export type ShardRef = Static<typeof ShardRef>;
@@ -125,6 +129,8 @@ export const clientReplies = {
 export const workerMessages = {
   register: message("register", { workerId: Id, role: Type.Literal("worker"), node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax) }),
   holdings: message("holdings", { added: list(Holding, limits.shardsMax), removed: list(Name, limits.shardsMax) }),
+  /** All the tables that cannot be opened now, in place of those told of before. */
+  broken: message("broken", { tables: list(BrokenTable, limits.brokenTablesMax) }),
   /** "I am idle": answered by at most one task that names this nonce. `cached`: columns now held decoded, by shard; an empty list means no longer. */
   ready: message("ready", { nonce: Id, cached: list(Type.Object({ shard: Name, columns: list(ColumnName, limits.columnsMax) }, { additionalProperties: false }), limits.shardsMax) }),
   heartbeat: Heartbeat,

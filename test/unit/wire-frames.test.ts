@@ -37,6 +37,7 @@ const workerMessages: WorkerMessage[] = [
     { name: "taxi-0.bcolzs", generation, rows: 10, bytes: 2 ** 40, set: { id: "s", index: 0, count: 1 }, columns: [{ name: "a", dtype: "int64" }], changedMs: 1.5 },
   ] },
   { type: "holdings", added: [], removed: ["taxi.bcolz"] },
+  { type: "broken", tables: [{ name: "taxi.bcolz", code: "CORRUPT_FOOTER", message: "the footer is cut short" }] },
   { type: "ready", nonce: id, cached: [{ shard: "taxi-0.bcolzs", columns: ["a"] }] },
   { type: "heartbeat" },
   { type: "partial", taskId: id, block: { start: 4, size: 4 } },

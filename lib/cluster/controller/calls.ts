@@ -4,6 +4,7 @@ import { limits } from "../../base/limits.js";
 import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
+import { describeUnreadable, listUnreadable, resolveBeside } from "./broken.js";
 import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
@@ -168,8 +169,10 @@ function resolveOrRefuse(state: ControllerState, scope: Scope, bodyBytes: number
   return lacking.length > 0 && shards.length === 0 ? failures.shardsLacking(lacking, origin) : resolved;
 }
 
-function resolveScope({ catalog }: ControllerState, scope: Scope, gone: readonly GoneGeneration[]): ResolvedShards {
-  return scope.pinned === null ? resolveSomeShards(catalog, scope.tables, scope, gone) : resolvePinned(catalog, scope.tables, scope.pinned, scope);
+function resolveScope(state: ControllerState, scope: Scope, gone: readonly GoneGeneration[]): ResolvedShards {
+  const { catalog } = state;
+  if (scope.pinned !== null) return resolvePinned(catalog, scope.tables, scope.pinned, scope);
+  return resolveBeside(state, scope, () => resolveSomeShards(catalog, scope.tables, scope, gone));
 }
 
 function resolveAgain(state: ControllerState, call: Call): ResolvedShards | undefined {
@@ -207,15 +210,25 @@ function createCall({ state, nowMs }: Step, { clientId, asked, scope, body, body
 
 type Progress = Pick<Call, "shards" | "lacking" | "absent" | "ordinals" | "tries" | "waitingCount" | "answeredCount" | "firstWaiting" | "stream" | "leftOut">;
 
-function freshProgress({ catalog, options }: ControllerState, scope: Scope, { shards, lacking }: ResolvedShards, streamAsked: Call["streamAsked"]): Progress {
-  const { code, message } = failures.shardsLacking(lacking, options.origin);
-  const leftOut = lacking.map((name): LeftOut => ({ name, code, message, rows: null }));
+function freshProgress(state: ControllerState, scope: Scope, { shards, lacking }: ResolvedShards, streamAsked: Call["streamAsked"]): Progress {
+  const { catalog } = state;
+  const leftOut = describeLacking(state, lacking);
   return {
     shards, lacking: lacking.length, leftOut, absent: scope.missingIsEmpty ? columnDtypes(catalog, shards, scope.columns) : undefined,
     ordinals: new Uint8Array(shards.length).fill(ordinalStates.waiting), tries: new Uint8Array(shards.length),
     waitingCount: shards.length, answeredCount: 0, firstWaiting: 0,
     stream: streamAsked === null ? null : createStream(shards.length, streamAsked),
   };
+}
+
+function describeLacking(state: ControllerState, lacking: readonly string[]): LeftOut[] {
+  if (lacking.length === 0) return [];
+  const { code, message } = failures.shardsLacking(lacking, state.options.origin);
+  const unreadable = new Map(listUnreadable(state).map((table) => [table.name, table]));
+  return lacking.map((name): LeftOut => {
+    const table = unreadable.get(name);
+    return table === undefined ? { name, code, message, rows: null } : { name, code: table.code, message: describeUnreadable(table), rows: null };
+  });
 }
 
 function accept(step: Step, call: Call): void {
