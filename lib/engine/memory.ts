@@ -7,13 +7,18 @@ import { loadKernels, type Kernels } from "../kernels/kernels.js";
 export interface Space {
   readonly kernels: Kernels;
   readonly heap: Heap;
+  /** What sets its size: the configuration, or nobody. */
+  readonly sizedBy: "query_memory" | "fixed";
   /** A block; asks the cache to give way first. Throws MEMORY_LIMIT when nothing more can be freed. */
   allocate(bytes: number): number;
   onFull(reclaim: () => boolean): void;
 }
 
-/** Reserves the memory of a compute thread: caches and queries share it, so both budgets add up to its size. */
-export function createSpace(capacityBytes: number): Space {
+/**
+ * Reserves the memory of a compute thread: caches and queries share it, so both budgets add up to its size; or, of a fixed
+ * size, that of who evaluates expressions elsewhere, over what has come already.
+ */
+export function createSpace(capacityBytes: number, sizedBy: Space["sizedBy"] = "query_memory"): Space {
   const kernels = loadKernels(capacityBytes);
   const heap = createHeap(kernels, capacityBytes - kernels.heapStart);
   let reclaim = (): boolean => false;
@@ -21,10 +26,14 @@ export function createSpace(capacityBytes: number): Space {
     for (;;) {
       const pointer = heap.find(bytes);
       if (pointer !== undefined) return pointer;
-      if (!reclaim()) throw new BquerydError("MEMORY_LIMIT", `no room for ${bytes} bytes in a memory of ${heap.capacityBytes}; raise query_memory or ask for fewer groups`, { details: { bytes, capacityBytes: heap.capacityBytes } });
+      if (!reclaim()) throw new BquerydError("MEMORY_LIMIT", `no room for ${bytes} bytes in a memory of ${heap.capacityBytes}; ${adviceOn(sizedBy)}`, { details: { bytes, capacityBytes: heap.capacityBytes } });
     }
   }
-  return { kernels, heap, allocate, onFull: (callback) => void (reclaim = callback) };
+  return { kernels, heap, sizedBy, allocate, onFull: (callback) => void (reclaim = callback) };
+}
+
+function adviceOn(sizedBy: Space["sizedBy"]): string {
+  return sizedBy === "fixed" ? "write it with fewer and shorter texts" : "raise query_memory or group by fewer distinct values";
 }
 
 /** The allocations of one query, given back all at once. */
@@ -49,7 +58,7 @@ export function createArena(space: Space, limitBytes: number, purpose: string): 
   function allocate(bytes: number): number {
     const size = heap.blockBytes(bytes);
     if (usedBytes + size > limitBytes) {
-      throw new BquerydError("MEMORY_LIMIT", `${purpose} needs more than the ${limitBytes} bytes of query_memory; raise it or group by fewer distinct values`, { details: { limitBytes, purpose } });
+      throw new BquerydError("MEMORY_LIMIT", `${purpose} needs more than the ${limitBytes} bytes ${space.sizedBy === "fixed" ? "that are kept for it" : "of query_memory"}; ${adviceOn(space.sizedBy)}`, { details: { limitBytes, purpose } });
     }
     const pointer = space.allocate(bytes);
     blocks.set(pointer, size);
