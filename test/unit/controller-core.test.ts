@@ -67,7 +67,9 @@ describe("scheduling core: calls", () => {
   });
 
   it("does not call a table unknown while no worker is there to know it", () => {
-    expect(oneError(new Scheduling().call("c1", ["taxi"])).code).to.equal("SHARD_UNAVAILABLE");
+    const error = oneError(new Scheduling().call("c1", ["taxi"]));
+    expect(error.code).to.equal("SHARD_UNAVAILABLE");
+    expect(error.message, "what those wait for whose workers were just killed").to.include("those of `bqueryd up` come back by themselves");
   });
 
   it("refuses a call without tables", () => {
