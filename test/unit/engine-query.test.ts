@@ -61,7 +61,7 @@ describe("a query", () => {
 
   const wrong: [string, () => unknown, RegExp][] = [
     ["neither keys nor measures", () => parse([], []), /key or a measure/],
-    ["rows of no columns", () => parse([], [], [], { aggregate: false }), /no columns are named of which rows are wanted; name them as keys/],
+    ["rows of no columns", () => parse([], [], [], { aggregate: false }), /; name the columns that rows are wanted of as keys/],
     ["an order by a name that is near to none", () => parse(["a*2"], [], [], { order: ["dd"] }), /order names 'dd'.*; it has a\*2$/],
     ["two result columns of one name", () => parse(["a"], [["a", "sum"]]), /two columns named 'a'/],
     ["an unknown op, with the nearest", () => parse([], [["a", "men"]]), /did you mean 'mean'/],
