@@ -2,6 +2,8 @@
 export const limits = {
   /** Shards of one call, and tables of one worker. */
   shardsMax: 100_000,
+  /** Tables that one worker cannot open and tells of. */
+  brokenTablesMax: 1_000,
   /** Patterns among the tables of one call, and stars in one. */
   globsMax: 20,
   globStarsMax: 10,
@@ -11,6 +13,9 @@ export const limits = {
   columnsMax: 10_000,
   /** Bytes of a footer: ten thousand columns of a hundred segments each. */
   footerBytesMax: 256 * 1024 * 1024,
+  /** Characters of the name of a table or a pattern of such names, and of an affinity. */
+  tableNameMax: 255,
+  affinityMax: 255,
   /** Characters of a column name. */
   columnNameMax: 1_024,
   /** Values of one `in` list. */

@@ -1,7 +1,8 @@
-/** The log of a process: one JSON line an event on stderr, written before the call returns. */
+/** The log of a process: a line an event on stderr, JSON or for people, written before the call returns. */
 import { pino } from "pino";
 import type { LogLevel } from "./config-keys.js";
 import { BquerydError } from "./errors.js";
+import { formatLogLine } from "./log-line.js";
 
 /** What happened, as `noun.verb` (`worker.lost`), and its facts as fields. An `error` among them is spelled out. */
 export interface LogFacts {
@@ -18,8 +19,11 @@ export interface Log {
   setLevel(level: LogLevel): void;
 }
 
-/** A log on stderr whose lines carry level, time (ISO 8601), pid and the role of the process. */
-export function createLog(options: { level: LogLevel; role: string }): Log {
+/**
+ * A log on stderr whose lines carry level, time (ISO 8601), pid and the role of the process: JSON, or with `forPeople` as
+ * formatLogLine has them.
+ */
+export function createLog(options: { level: LogLevel; role: string; forPeople?: boolean }): Log {
   // Synchronous, so that the last words of a process that exits are not lost.
   const destination = pino.destination({ dest: 2, sync: true });
   // Whoever reads the log may go away before us; that is no reason to stop serving.
@@ -30,7 +34,7 @@ export function createLog(options: { level: LogLevel; role: string }): Log {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },
-  }, destination);
+  }, options.forPeople === true ? { write: (line: string) => destination.write(`${formatLogLine(line.trimEnd())}\n`) } : destination);
   return {
     debug: (facts) => { logger.debug(facts); },
     info: (facts) => { logger.info(facts); },

@@ -4,7 +4,8 @@
 export function findNearest(name: string, candidates: Iterable<string>): string | undefined {
   const folded = name.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  // Of two or three letters two are most of the name: 'sum' is no typing error for 'day'.
+  let bestDistance = (name.length <= 3 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(folded, candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) {

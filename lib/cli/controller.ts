@@ -2,11 +2,11 @@
 import type { Command } from "commander";
 import { startController } from "../cluster/controller/node.js";
 import { runDaemon } from "./daemon.js";
+import { addLogOption } from "./options.js";
 
 /** Adds `controller` to the program. */
 export function addControllerCommand(program: Command): void {
-  program
-    .command("controller")
+  addLogOption(program.command("controller"))
     .description("take calls and give their tasks to workers, until SIGTERM or Ctrl-C")
     .action(runController);
 }

@@ -6,7 +6,7 @@ import { createLog, type Log, type LogFacts } from "../base/log.js";
 import { version } from "../base/version.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
-import { readConfig } from "./options.js";
+import { readConfig, showsForPeople } from "./options.js";
 import { reportError } from "./report.js";
 
 /** A role at work. */
@@ -40,7 +40,7 @@ const startGraceMs = 5_000;
 export async function runDaemon(role: string, command: Command, start: (setup: DaemonSetup) => Promise<StartedDaemon>): Promise<void> {
   const config = readConfig(command);
   if (config === undefined) return;
-  const log = createLog({ level: config.logLevel, role });
+  const log = createLog({ level: config.logLevel, role, forPeople: showsForPeople(command) });
   const startMs = monotonicMs();
   const orders = listenForOrders(log);
   try {

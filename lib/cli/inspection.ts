@@ -151,7 +151,7 @@ function formatStorage(columns: readonly ColumnInspection[], width: number): str
     { header: "column", align: "left", cells: columns.map(({ name }) => name) },
     { header: "dtype", align: "left", cells: columns.map(formatDtype) },
     { header: "encoding", align: "left", cells: columns.map(({ encodings }) => byFrequency(encodings)) },
-    { header: "codec", align: "left", cells: columns.map(({ codecs }) => byFrequency(codecs)) },
+    { header: "codec", align: "left", cells: columns.map(({ codecs }) => byFrequency(codecs).replace("raw", "none")) },
     { header: "stored", align: "right", cells: columns.map(({ storedBytes }) => formatBytes(storedBytes)) },
     { header: "raw", align: "right", cells: sizes.map(([raw]) => raw) },
     { header: "ratio", align: "right", cells: sizes.map(([, ratio]) => ratio) },

@@ -28,6 +28,16 @@ export function readConfig(command: Command): Config | undefined {
   return undefined;
 }
 
+/** Adds --json, which `showsForPeople` reads, to a command that logs. */
+export function addLogOption(command: Command): Command {
+  return command.option("--json", "log lines of JSON on a terminal too");
+}
+
+/** Tells whether a command that logs does so on a terminal that people look at. */
+export function showsForPeople(command: Command): boolean {
+  return process.stderr.isTTY && command.opts()["json"] !== true;
+}
+
 /** The arguments with hyphens for the underscores in names of flags: `--data_dir=x` becomes `--data-dir=x`. */
 export function hyphenateFlags(argv: readonly string[]): string[] {
   const end = argv.indexOf("--");

@@ -72,8 +72,14 @@ export function formatProgress(state: ProgressState, { ms, doneBefore, fractionB
   return `${label === undefined ? "" : `${label}: `}${total === null ? counted(done) : `${amount(done)} of ${counted(total)}`}${percent}${rate}${left}`;
 }
 
-/** `[=====-----] text` as wide as the terminal allows; the text alone, cut, where there is no room for a bar. */
-export function formatBar(text: string, fraction: number | null, columns: number): string {
+/**
+ * `[=====-----] text` as wide as the terminal allows. Where the text is too long it does without the rate, then without
+ * the time left; where there is no room for a bar it stands alone, cut in the end.
+ */
+export function formatBar(whole: string, fraction: number | null, columns: number): string {
+  const [amount = "", ...more] = whole.split(", ");
+  const shorter = [whole, [amount, ...more.slice(1)].join(", "), amount];
+  const text = shorter.find((shown) => shown.length < columns) ?? amount;
   const cells = Math.min(barCellsMax, columns - text.length - 4);
   if (fraction === null || cells < barCellsMin) return text.slice(0, Math.max(0, columns - 1));
   const full = Math.round(fraction * cells);

@@ -3,10 +3,13 @@ import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { isControllerAddress } from "../base/config-keys.js";
 import { BquerydError } from "../base/errors.js";
-import { suggestion } from "../base/nearest.js";
-import { connectWith } from "../client/connect.js";
+import { findNearest, suggestion } from "../base/nearest.js";
+import { connectWith, type Rpc } from "../client/connect.js";
 import { readConfig } from "./options.js";
 import { evaluate, formatValue, runRepl } from "./repl.js";
+
+/** What is asked of `rpc`, and looked for among the commands. */
+const verbs: readonly (keyof Rpc)[] = ["groupby", "rows", "files", "info", "ping", "killall"];
 
 /** Makes the prompt what the program does without a command. */
 export function addPrompt(program: Command): void {
@@ -36,5 +39,7 @@ async function runPrompt(program: Command, address: string | undefined, code: st
 function requireAddress(program: Command, text: string): void {
   if (isControllerAddress(text)) return;
   const commands = [...program.commands.map((command) => command.name()), "--help", "--version"];
-  throw new BquerydError("USAGE", `'${text}' is neither a command nor an address such as tcp://127.0.0.1:14300${suggestion(text, commands, "see bqueryd --help")}`);
+  const verb = findNearest(text, verbs);
+  const otherwise = verb === undefined ? "see bqueryd --help" : `'${verb}' is a verb of the prompt, as in bqueryd --eval "rpc.${verb}(...)"`;
+  throw new BquerydError("USAGE", `'${text}' is neither a command nor an address such as tcp://127.0.0.1:14300${suggestion(text, commands, otherwise)}`);
 }

@@ -26,8 +26,11 @@ export interface Supervisor {
 
 const program = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
 
-/** Starts every slot as a child process. Children end by themselves when this process is gone, however it ended. */
-export function startSupervisor(slots: readonly SupervisedSlot[]): Supervisor {
+/**
+ * Starts every slot as a child process, and writes on stderr what they do, as `show` makes it of their lines. Children end
+ * by themselves when this process is gone, however it ended.
+ */
+export function startSupervisor(slots: readonly SupervisedSlot[], show: (line: string) => string): Supervisor {
   const state = createSupervisor(slots);
   const children = new Map<string, ChildProcess>();
   const failures = new Map<string, BquerydError>();
@@ -55,7 +58,7 @@ export function startSupervisor(slots: readonly SupervisedSlot[]): Supervisor {
     children.set(id, child);
     createInterface({ input: child.stderr! }).on("line", (line) => {
       const failure = state.ready ? undefined : parseFailure(line);
-      if (failure === undefined) process.stderr.write(`${line}\n`);
+      if (failure === undefined) process.stderr.write(`${show(line)}\n`);
       else failures.set(id, failure);
     });
     // A child that cannot be started closes too, without an exit code of its own.

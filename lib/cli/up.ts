@@ -4,12 +4,13 @@ import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
 import { configFlags, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
+import { formatLogLine } from "../base/log-line.js";
 import { formatCounted } from "../base/quantities.js";
 import { connectWith } from "../client/connect.js";
 import type { ClusterInfo } from "../wire/documents.js";
 import { requireDataDir } from "../cluster/worker/data-dir.js";
 import { openRegistry } from "../registry/open.js";
-import { readConfig } from "./options.js";
+import { addLogOption, readConfig, showsForPeople } from "./options.js";
 import { startSupervisor, type SupervisedSlot, type Supervisor } from "./supervisor.js";
 
 /** A cluster of child processes. */
@@ -37,8 +38,7 @@ const pollMs = 25;
 
 /** Adds `up` to the program. */
 export function addUpCommand(program: Command): void {
-  program
-    .command("up")
+  addLogOption(program.command("up"))
     .description("run a controller and workers on this machine until Ctrl-C")
     .action(runUp);
 }
@@ -49,7 +49,11 @@ export function addUpCommand(program: Command): void {
  */
 export async function startUp(config: Config): Promise<Up> {
   await requireDataDir(config.dataDir);
-  return whenServing(startProcesses(config), config);
+  return whenServing(startProcesses(config, asItIs), config);
+}
+
+function asItIs(line: string): string {
+  return line;
 }
 
 /** One line about a ready cluster, and how to ask it. */
@@ -65,7 +69,7 @@ async function runUp(_flags: unknown, command: Command): Promise<void> {
   if (config === undefined) return;
   // A worker would find it out as well, while the others start: what is told first then may be a consequence.
   await requireDataDir(config.dataDir);
-  const processes = startProcesses(config);
+  const processes = startProcesses(config, showsForPeople(command) ? formatLogLine : asItIs);
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const stop = (name: string): void => { processes.supervisor.stop(name); };
   for (const name of signals) process.on(name, stop);
@@ -84,14 +88,15 @@ interface Processes {
   keepAddress(address: string): void;
 }
 
-function startProcesses(config: Config): Processes {
+/** Starts them; what they write on stderr is shown line by line, as `show` makes it. */
+function startProcesses(config: Config, show: (line: string) => string): Processes {
   let { port } = config;
   const slot = (id: string, role: SupervisedSlot["role"]): SupervisedSlot => {
     return { id, role, args: () => [role, ...configFlags({ ...config, port })] };
   };
   const workers = Array.from({ length: config.workers }, (_, index) => slot(`worker ${index + 1}`, "worker"));
   return {
-    supervisor: startSupervisor([slot("controller", "controller"), ...workers]),
+    supervisor: startSupervisor([slot("controller", "controller"), ...workers], show),
     keepAddress(address) { port = Number(new URL(address).port); },
   };
 }

@@ -3,11 +3,11 @@ import type { Command } from "commander";
 import { keepYoungSmall } from "../base/garbage.js";
 import { startWorker } from "../cluster/worker/node.js";
 import { runDaemon } from "./daemon.js";
+import { addLogOption } from "./options.js";
 
 /** Adds `worker` to the program. */
 export function addWorkerCommand(program: Command): void {
-  program
-    .command("worker")
+  addLogOption(program.command("worker"))
     .description("serve the tables of data_dir until SIGTERM or Ctrl-C")
     .action(runWorker);
 }

@@ -1,7 +1,8 @@
 /** What callers of groupby and rows write, and the call that it becomes. */
 import { BquerydError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { suggestion } from "../base/nearest.js";
-import { parseQuery, type Query } from "../engine/query/query.js";
+import { columnsOf, parseQuery, type Query } from "../engine/query/query.js";
 import type { Call } from "./session.js";
 
 /** Options of groupby; `timeout` in seconds. */
@@ -54,15 +55,16 @@ export interface GroupbyQuery extends GroupbyOptions {
 const optionNames = ["timeout", "signal", "affinity", "cache", "expand_filter_column", "having", "order", "limit", "offset", "aggregate", "missing", "partial", "generations"];
 const queryNames = ["tables", "keys", "measures", "where", ...optionNames];
 
-/** The arguments of groupby and rows, positional or one object, as one object. Throws USAGE naming what is not known. */
-export function readArguments(args: readonly unknown[]): GroupbyQuery {
+/** The arguments of a verb, positional or one object, as one object. Throws USAGE naming what is not known, or out of its place. */
+export function readArguments(verb: "groupby" | "rows", args: readonly unknown[]): GroupbyQuery {
   const [first, keys, measures, where = [], options = {}] = args;
   if (args.length === 1 && isRecord(first)) {
-    requireKnown(first, queryNames);
+    requireKnown(verb, first, queryNames);
     return first as unknown as GroupbyQuery;
   }
-  if (!isRecord(options)) throw new BquerydError("USAGE", "the options of groupby are not an object; write groupby(tables, keys, measures, where, {timeout: 10})");
-  requireKnown(options, optionNames);
+  requireInPlace(verb, { keys, measures, where });
+  if (!isRecord(options)) throw new BquerydError("USAGE", `the options of ${verb} are not an object; write ${verb}(tables, keys, measures, where, {timeout: 10})`);
+  requireKnown(verb, options, optionNames);
   return { ...options, tables: first, keys, measures, where } as unknown as GroupbyQuery;
 }
 
@@ -80,6 +82,8 @@ export function readQuestion(input: GroupbyQuery): Question {
   const { keys = [], measures = [], affinity, signal, tables, partial = "error", generations } = input;
   const query = parseQuery({ ...input, keys, measures });
   if (affinity !== undefined && typeof affinity !== "string") throw new BquerydError("USAGE", "affinity is not a text; give a key such as 'dashboard'");
+  requireShort("affinity", affinity ?? "", limits.affinityMax);
+  requireColumns(columnsOf(query));
   if (partial !== "error" && partial !== "allow") throw new BquerydError("USAGE", `partial ${JSON.stringify(partial) ?? String(partial)} is unknown; use 'error' or 'allow'`);
   return {
     tables: readTables(tables), query, affinity, signal,
@@ -105,15 +109,40 @@ function readGenerations(generations: unknown): { name: string; generation: stri
 function readTables(tables: unknown): string[] {
   const list: readonly unknown[] = Array.isArray(tables) ? tables : [tables];
   if (list.length === 0) throw new BquerydError("BAD_QUERY", "the list of tables is empty; name at least one table");
+  requireFew("tables", list.length, limits.shardsMax);
   return list.map((name) => {
     if (typeof name !== "string" || name === "") throw new BquerydError("BAD_QUERY", `${JSON.stringify(name) ?? String(name)} is not the name of a table; give a text such as 'taxi' or 'taxi.bcolz'`);
+    requireShort("the name of a table", name, limits.tableNameMax);
     return name;
   });
 }
 
-function requireKnown(options: Record<string, unknown>, known: readonly string[]): void {
+/** Options in the place of what stands before them would otherwise be told of as a wrong list. */
+function requireInPlace(verb: string, lists: Readonly<Record<string, unknown>>): void {
+  for (const [place, given] of Object.entries(lists)) {
+    const isOptions = isRecord(given) && Object.keys(given).length > 0 && Object.keys(given).every((name) => optionNames.includes(name));
+    if (isOptions) throw new BquerydError("USAGE", `options stand in the place of ${place}; they come fifth, as in ${verb}('taxi', ['id1'], ['v1'], [], {limit: 10})`);
+  }
+}
+
+function requireColumns(names: readonly string[]): void {
+  requireFew("columns", names.length, limits.columnsMax);
+  for (const name of names) requireShort("the name of a column", name, limits.columnNameMax);
+}
+
+function requireFew(what: string, count: number, countMax: number): void {
+  if (count > countMax) throw new BquerydError("BAD_QUERY", `the query names ${count} ${what}; the limit is ${countMax}`, { details: { limit: countMax } });
+}
+
+/** What is longer would be no message of the protocol. */
+function requireShort(what: string, text: string, charactersMax: number): void {
+  if (text.length <= charactersMax) return;
+  throw new BquerydError("BAD_QUERY", `${what} has ${text.length} characters ('${text.slice(0, 40)}...'); the limit is ${charactersMax}`, { details: { limit: charactersMax } });
+}
+
+function requireKnown(verb: string, options: Record<string, unknown>, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new BquerydError("USAGE", `groupby has no option '${name}'${suggestion(name, known, `it takes ${known.join(", ")}`)}`, { details: { option: name } });
+    if (!known.includes(name)) throw new BquerydError("USAGE", `${verb} has no option '${name}'${suggestion(name, known, `it takes ${known.join(", ")}`)}`, { details: { option: name } });
   }
 }
 

@@ -40,14 +40,14 @@ export interface Rpc {
   info(options?: CallOptions): Promise<ClusterInfo>;
   /** The tables and sets that can be asked, with shards, rows and holders. */
   files(options?: CallOptions): Promise<readonly TableInfo[]>;
-  groupby(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures: readonly unknown[], where?: readonly unknown[], options?: GroupbyOptions): Promise<Table>;
+  groupby(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures: readonly unknown[], where?: readonly unknown[] | string, options?: GroupbyOptions): Promise<Table>;
   groupby(query: GroupbyQuery): Promise<Table>;
   /** The rows that groupby gives with `aggregate: false`, slice by slice: `for await (const table of rpc.rows('taxi', ['id1']))`. */
-  rows(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures?: readonly unknown[], where?: readonly unknown[], options?: GroupbyOptions): RowStream;
+  rows(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures?: readonly unknown[], where?: readonly unknown[] | string, options?: GroupbyOptions): RowStream;
   rows(query: GroupbyQuery): RowStream;
   /** Stops every worker and every controller. */
   killall(options?: CallOptions): Promise<unknown>;
-  /** Seconds that the last call took, answered or not. */
+  /** Seconds that the last call took, answered or not; of rows, until the last table was taken or the loop was left. */
   readonly last_call_duration: number;
   close(): Promise<void>;
 }
@@ -106,14 +106,15 @@ function createRpc(session: Session, helpers: Pick<CallLimits, "mergeThread" | "
     files: async (options = {}) => decodeFiles(await ask("files", options, true)),
     killall: (options = {}) => ask("killall", options, false),
     groupby: (...args: unknown[]) => timed(async () => {
-      const query = readArguments(args);
+      const query = readArguments("groupby", args);
       requireSignal(query.signal);
       return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
     }),
     rows: (...args: unknown[]) => {
-      const query = readArguments(args);
+      const query = readArguments("rows", args);
       requireSignal(query.signal);
-      return streamRows(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
+      const limits = { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers };
+      return streamRows(session, query, limits, (tookMs) => { durationMs = tookMs; });
     },
     get last_call_duration() { return durationMs / 1_000; },
     close,

@@ -6,6 +6,7 @@ import { columnsOf, givesRows, type Query } from "../engine/query/query.js";
 import type { FinishedResult } from "../engine/result/finish-result.js";
 import { addCosts } from "../wire/costs.js";
 import type { Cost, LeftOut } from "../wire/messages.js";
+import { withAdvice } from "./advice.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
 import { askRuns, type Differing } from "./aligned.js";
@@ -65,8 +66,12 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
   const limitsNow = (): CallLimits => ({ ...limits, timeoutMs: Math.max(1, limits.timeoutMs - (monotonicMs() - startMs)) });
   const askFirst = (asked: Query): Promise<Part & Asked> => askPartial(session, question, asked, limitsNow());
   const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows(session, question, asked, limitsNow()) : askKept(session, question, asked, limitsNow));
-  const { answer, before } = await askWithRanges(question.query, (asked) => askWithBaskets(asked, askLast, askFirst), askFirst);
-  return tableOf(answer, before, startMs);
+  try {
+    const { answer, before } = await askWithRanges(question.query, (asked) => askWithBaskets(asked, askLast, askFirst), askFirst);
+    return tableOf(answer, before, startMs);
+  } catch (failure) {
+    throw withAdvice(failure, question.query);
+  }
 }
 
 /** Asks a query of which the partial itself is wanted, which is small. */

@@ -1,4 +1,5 @@
 /** The rows verb: the selected rows of a query slice by slice, as they come and as they are taken. */
+import { inspect } from "node:util";
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import { rowsOfNothing } from "../engine/nothing.js";
@@ -7,6 +8,7 @@ import { rowSpecs } from "../engine/rows/columns.js";
 import { sliceRows, type Rows } from "../engine/rows/rows.js";
 import { factsOf } from "../engine/where/basket-edges.js";
 import { noCost } from "../wire/costs.js";
+import { withAdvice } from "./advice.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askPartial, callOf, costsOf, groupby, summaryOf, type CallLimits, type Costs, type Part } from "./groupby.js";
 import { cutShort } from "./merger.js";
@@ -25,24 +27,40 @@ import { Table } from "./table.js";
 export interface RowStream extends AsyncIterable<Table> {
   /** What answering took; null until the last table was taken. */
   readonly summary: Summary | null;
+  /** What a prompt or console.log shows: how the rows are taken. */
+  [inspect.custom](): string;
 }
 
-/** The rows of a query, asked for when they are first taken. Iterating rejects with what the query or the cluster makes fail. */
-export function streamRows(session: Asker, input: GroupbyQuery, limits: CallLimits): RowStream {
+/**
+ * The rows of a query, asked for when they are first taken. Iterating rejects with what the query or the cluster makes
+ * fail. `onEnd` is told how long it took, when all was taken, or failed, or the loop was left.
+ */
+export function streamRows(session: Asker, input: GroupbyQuery, limits: CallLimits, onEnd: (tookMs: number) => void = () => undefined): RowStream {
   let summary: Summary | null = null;
   let isTaken = false;
   async function* run(): AsyncGenerator<Table> {
     if (isTaken) throw new BquerydError("USAGE", "these rows were taken before; ask for them again with rows()");
     isTaken = true;
-    const question = readQuestion({ ...input, aggregate: false });
-    if (question.query.order.length > 0) {
-      // Rows have to be there before they can be in order.
-      const table = await groupby(session, { ...input, aggregate: false }, limits);
-      yield table;
-      summary = table.summary;
-    } else summary = yield* takeInTurn(session, question, limits);
+    const startMs = monotonicMs();
+    try {
+      summary = yield* take({ ...input, aggregate: false });
+    } finally {
+      onEnd(monotonicMs() - startMs);
+    }
   }
-  return { [Symbol.asyncIterator]: run, get summary() { return summary; } };
+  async function* take(rowsOnly: GroupbyQuery): AsyncGenerator<Table, Summary> {
+    const question = readQuestion(rowsOnly);
+    if (question.query.order.length === 0) return yield* takeInTurn(session, question, limits);
+    // Rows have to be there before they can be in order.
+    const table = await groupby(session, rowsOnly, limits);
+    yield table;
+    return table.summary;
+  }
+  return {
+    [Symbol.asyncIterator]: run,
+    get summary() { return summary; },
+    [inspect.custom]: () => "rows that come table by table: for await (const table of rpc.rows(...)) console.log(table)",
+  };
 }
 
 /** Yields tables, and gives the summary at the end. */
@@ -55,7 +73,7 @@ async function* takeInTurn(session: Asker, asked: Question, limits: CallLimits):
   const timeoutMs = Math.max(1, limits.timeoutMs - (monotonicMs() - startMs));
   session.ask(callOf({ ...question, signal }, query, timeoutMs, queue)).then(
     (answer) => { queue.close(() => costsOf(answer)); },
-    (cause: unknown) => { queue.close(() => { throw toBquerydError(cause); }); },
+    (cause: unknown) => { queue.close(() => { throw toBquerydError(withAdvice(cause, query)); }); },
   );
   let taken = 0;
   try {

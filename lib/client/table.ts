@@ -1,4 +1,5 @@
 /** The result of a query: columns as typed arrays, rows as objects, and what answering took. */
+import { inspect } from "node:util";
 import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { formatTable } from "../base/text-table.js";
@@ -49,6 +50,8 @@ export interface Column {
   isNull(row: number): boolean;
   /** The value as in a row object. */
   get(row: number): Cell;
+  /** What a prompt or console.log shows: dtype and values. */
+  [inspect.custom](): unknown;
 }
 
 const printedRowsMax = 60;
@@ -94,6 +97,11 @@ export class Table implements Iterable<Row> {
     return shown.length < this.numRows ? `${text}\n(${this.numRows} rows)` : text;
   }
 
+  /** What console.log shows: the aligned table. */
+  [inspect.custom](): string {
+    return this.toString();
+  }
+
   #row(row: number): Row {
     const cells = Object.create(null) as Row;
     for (const [name, column] of this.#columns) cells[name] = column.get(row);
@@ -109,12 +117,12 @@ function openColumn({ values, isNull, bins }: ResultColumn, rows: number, isShar
   const read = cellReader(values);
   const isNullRow = (row: number): boolean => isNull !== null && isNull[row] === 1;
   let made: ColumnValues | undefined;
+  const facts = { ...typeOf(values), ...(bins === undefined ? {} : { bins: openBins(bins, isShared) }) };
+  const valuesOf = (): ColumnValues => (made ??= columnValues(values, rows, isShared));
   return {
-    ...typeOf(values),
-    ...(bins === undefined ? {} : { bins: openBins(bins, isShared) }),
-    get values() {
-      return (made ??= columnValues(values, rows, isShared));
-    },
+    ...facts,
+    get values() { return valuesOf(); },
+    [inspect.custom]: () => ({ ...facts, values: valuesOf() }),
     isNull: isNullRow,
     get: (row) => (isNullRow(row) ? null : read(row)),
   };

@@ -73,6 +73,11 @@ export function isBaseName(text: string): boolean {
   return baseGrammar.test(text) && !isTableName(text);
 }
 
+/** Tells whether a directory name is among those a text of a call can mean: its own, that of its base, or a glob over it. */
+export function isNamedBy(directory: string, text: string): boolean {
+  return text.includes("*") ? matchesGlob(text, directory) : text === directory || text === findTableName(directory)?.base;
+}
+
 /** Orders directory names: by base name, tables before shards, shards by number. */
 export function shardOrder(a: string, b: string): number {
   const left = findTableName(a);

@@ -106,7 +106,7 @@ const manyGroups = 1_024;
 
 /** An engine over the tables of a directory. */
 export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheBytes = 0, messageBytes = limits.frameBytesMax, blockGroupsMin = manyGroups }: EngineOptions): Engine {
-  const space = createSpace(cacheBytes + queryBytes, queryBytes);
+  const space = createSpace(cacheBytes + queryBytes, { queryBytes });
   const cache = new ColumnCache(space, cacheBytes);
   const partials = createPartialCache(partialCacheBytes);
   const shards = createShardReader(dataDir, { space, cache, queryBytes, messageBytes });

@@ -7,6 +7,8 @@ import { loadKernels, type Kernels } from "../kernels/kernels.js";
 export interface Region {
   readonly kernels: Kernels;
   readonly heap: Heap;
+  /** What sets its size: the configuration, or nobody. */
+  readonly sizedBy: "query_memory" | "fixed";
   /** A block; asks the cache to give way first. Throws MEMORY_LIMIT when nothing more can be freed. */
   allocate(bytes: number): number;
 }
@@ -22,8 +24,16 @@ export interface Space extends Region {
   onFull(reclaim: () => boolean): void;
 }
 
-/** Reserves the memory of a compute thread, `queryBytes` of it for the query at hand; without, all that there is serves both. */
-export function createSpace(capacityBytes: number, queryBytes = capacityBytes): Space {
+/** The sizes of a space, in bytes, and what sets them. */
+export interface SpaceOptions {
+  /** Of all memory that is for the query at hand; without, all that there is serves both. */
+  readonly queryBytes?: number;
+  /** The configuration, unless the space is that of who evaluates expressions elsewhere, over what has come already. */
+  readonly sizedBy?: Region["sizedBy"];
+}
+
+/** Reserves the memory of a compute thread. */
+export function createSpace(capacityBytes: number, { queryBytes = capacityBytes, sizedBy = "query_memory" }: SpaceOptions = {}): Space {
   const kernels = loadKernels(capacityBytes);
   const queries = createHeap(kernels, Math.min(queryBytes, capacityBytes - kernels.heapStart));
   const restBytes = capacityBytes - kernels.heapStart - queries.capacityBytes;
@@ -44,9 +54,9 @@ export function createSpace(capacityBytes: number, queryBytes = capacityBytes): 
     release: (pointer) => { (strays.delete(pointer) ? queries : rest).release(pointer); },
   };
   return {
-    kernels, heap,
-    allocate: (bytes) => takeFrom(rest, bytes, () => reclaim()) ?? findStray(bytes) ?? refuse(rest, bytes),
-    query: { kernels, heap: queries, allocate: (bytes) => takeFrom(queries, bytes, () => (rest === queries || strays.size > 0) && reclaim()) ?? refuse(queries, bytes) },
+    kernels, heap, sizedBy,
+    allocate: (bytes) => takeFrom(rest, bytes, () => reclaim()) ?? findStray(bytes) ?? refuse(rest, bytes, sizedBy),
+    query: { kernels, heap: queries, sizedBy, allocate: (bytes) => takeFrom(queries, bytes, () => (rest === queries || strays.size > 0) && reclaim()) ?? refuse(queries, bytes, sizedBy) },
     onFull: (callback) => void (reclaim = callback),
   };
 }
@@ -58,8 +68,12 @@ function takeFrom(heap: Heap, bytes: number, reclaim: () => boolean): number | u
   }
 }
 
-function refuse({ capacityBytes }: Heap, bytes: number): never {
-  throw new BquerydError("MEMORY_LIMIT", `no room for ${bytes} bytes in a memory of ${capacityBytes}; raise query_memory or ask for fewer groups`, { details: { bytes, capacityBytes } });
+function refuse({ capacityBytes }: Heap, bytes: number, sizedBy: Region["sizedBy"]): never {
+  throw new BquerydError("MEMORY_LIMIT", `no room for ${bytes} bytes in a memory of ${capacityBytes}; ${adviceOn(sizedBy)}`, { details: { bytes, capacityBytes } });
+}
+
+function adviceOn(sizedBy: Region["sizedBy"]): string {
+  return sizedBy === "fixed" ? "write it with fewer and shorter texts" : "raise query_memory or group by fewer distinct values";
 }
 
 /** The allocations of one query, given back all at once. */
@@ -84,7 +98,7 @@ export function createArena(region: Region, limitBytes: number, purpose: string)
   function allocate(bytes: number): number {
     const size = heap.blockBytes(bytes);
     if (usedBytes + size > limitBytes) {
-      throw new BquerydError("MEMORY_LIMIT", `${purpose} needs more than the ${limitBytes} bytes of query_memory; raise it or group by fewer distinct values`, { details: { limitBytes, purpose } });
+      throw new BquerydError("MEMORY_LIMIT", `${purpose} needs more than the ${limitBytes} bytes ${region.sizedBy === "fixed" ? "that are kept for it" : "of query_memory"}; ${adviceOn(region.sizedBy)}`, { details: { limitBytes, purpose } });
     }
     const pointer = region.allocate(bytes);
     blocks.set(pointer, size);

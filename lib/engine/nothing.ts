@@ -30,7 +30,7 @@ export function rowsOfNothing(query: Query): Rows {
 const nothing: ScanTable = withAbsent({ name: "", generation: "", rows: 0, columns: [], column: () => { throw new Error("no table has columns"); } }, []);
 
 function createContext(): ScanContext {
-  const space = createSpace(spaceBytes);
+  const space = createSpace(spaceBytes, { sizedBy: "fixed" });
   return {
     space, cache: new ColumnCache(space, 0), queryBytes: spaceBytes, messageBytes: spaceBytes, shouldStop: () => false, ordinal: 0,
     kept: createKeptTests(createArena(space, spaceBytes, "the condition")),

@@ -17,7 +17,16 @@ export interface InferredColumn extends HeldColumn {
 }
 
 /** A column of an input: with its dtype, or with the words for a type that no dtype holds exactly. */
-export type SourceColumn = HeldColumn | { readonly name: string; readonly refused: string };
+export type SourceColumn = HeldColumn | RefusedColumn;
+
+/** A column that a table can hold at most as another dtype, which has to be asked for. */
+export interface RefusedColumn {
+  readonly name: string;
+  /** Words for its type. */
+  readonly refused: string;
+  /** What is refused only as long as no dtype is named: numbers with a fixed number of digits behind the point. */
+  readonly isDecimal?: true;
+}
 
 /**
  * A column as it is to be read. `fixed`: the user named its dtype, so a value that does not fit rejects its row;
@@ -88,6 +97,9 @@ export interface SourceOptions {
   readonly nulls: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
+
+/** How the reason of a reject ends whose bytes are in another encoding. */
+export const notUtf8 = "not UTF-8";
 
 /** What a column of JSON is refused as whose values no dtype but string holds, and that only where it is asked for. */
 export const nestedJson = "an object or a list in some rows";

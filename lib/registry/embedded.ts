@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from "node:util";
 import { Type, type Static } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { open, type RootDatabase } from "lmdb";
-import { wallMs } from "../base/clock.js";
+import { monotonicMs, wallMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import { makeDirectory } from "../base/files.js";
 import { checkDiskSpace, checkLmdbFolder } from "./lmdb-file.js";
@@ -30,6 +30,8 @@ export interface EmbeddedRegistryOptions {
 
 const defaultWriterWaitMs = 5_000;
 const pollMs = 100;
+/** How often /proc is asked whether listed processes still run: it costs ten times what the rest of a look does. */
+const processesMs = 1_000;
 const readersMax = 1_024;
 const mapBytes = 64 * 1024 * 1024;
 
@@ -91,6 +93,7 @@ class EmbeddedRegistry implements Registry {
   readonly #writes = new Set<Promise<void>>();
   readonly #watchers = new Set<() => void>();
   #view: View | "unreadable" = "unreadable";
+  #processesSeenMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: { cluster: string; lock: WriterLockOptions; closing: AbortController; database: Database }) {
@@ -207,16 +210,27 @@ class EmbeddedRegistry implements Registry {
       const changes = this.#readChanges();
       const before = this.#view;
       // The counter does not move when a listing runs out or a process is killed, nor when a listing is renewed.
-      if (before !== "unreadable" && before.changes === changes && before.live.every(isLive)) return before;
+      if (before !== "unreadable" && before.changes === changes && this.#areLive(before.live)) return before;
       return { changes, live: this.#readLive() };
     } catch {
       return "unreadable";  // Whoever is told asks for the list, and gets the reason.
     }
   }
+
+  #areLive(entries: readonly Entry[]): boolean {
+    if (!entries.every(isListed)) return false;
+    if (monotonicMs() - this.#processesSeenMs < processesMs) return true;
+    this.#processesSeenMs = monotonicMs();
+    return entries.every(isLive);
+  }
 }
 
 function isLive(entry: Entry): boolean {
-  return entry.expiresMs > wallMs() && (entry.process === null || !hasEnded(entry.process));
+  return isListed(entry) && (entry.process === null || !hasEnded(entry.process));
+}
+
+function isListed({ expiresMs }: Entry): boolean {
+  return expiresMs > wallMs();
 }
 
 function isSameView(a: View | "unreadable", b: View | "unreadable"): boolean {

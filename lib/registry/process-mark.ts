@@ -14,8 +14,8 @@ export interface ProcessMark {
 /** The mark of a running process, null where /proc does not show it. */
 export function markOfProcess(pid: number): ProcessMark | null {
   const startTicks = findStartTicks(pid);
-  const pidNamespace = findPidNamespace();
-  return startTicks === undefined || pidNamespace === undefined ? null : { pid, startTicks, pidNamespace };
+  const namespace = findPidNamespace();
+  return startTicks === undefined || namespace === undefined ? null : { pid, startTicks, pidNamespace: namespace };
 }
 
 /** Tells whether the process has certainly ended. One of another pid namespace, a container's say, never has. */
@@ -31,8 +31,11 @@ function findStartTicks(pid: number): string | undefined {
   return state === "Z" || state === "X" ? undefined : fields?.[19];
 }
 
+/** That of this process, which it keeps for good; asked for again where /proc did not show it. */
+let pidNamespace: string | undefined;
+
 function findPidNamespace(): string | undefined {
-  return tryRead(() => readlinkSync("/proc/self/ns/pid"));
+  return pidNamespace ??= tryRead(() => readlinkSync("/proc/self/ns/pid"));
 }
 
 function tryRead(read: () => string): string | undefined {

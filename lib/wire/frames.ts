@@ -30,13 +30,15 @@ const unpackr = new Unpackr({ useRecords: false });
 
 /**
  * The frames of a message. They refer to the body, which therefore must not change any more. Throws MEMORY_LIMIT when
- * they hold more than `messageBytesMax` bytes, and BAD_MESSAGE for a header that is not in the catalogue.
+ * they hold more than `messageBytesMax` bytes or the header more than its limit, and BAD_MESSAGE for a header that is not in the catalogue.
  */
 export function encodeFrames<C extends Channel, D extends Direction>(
   channel: C, direction: D, header: Channels[C][D], body: readonly Uint8Array[], messageBytesMax: number,
 ): Uint8Array[] {
   const fitting = requireHeader(channel, direction, clipMessage(header));
-  const frames = [tags[channel], packr.pack(fitting), ...body];
+  const headerBytes = packr.pack(fitting);
+  if (headerBytes.length > limits.headerBytesMax) throw headerTooLarge(header.type, headerBytes.length);
+  const frames = [tags[channel], headerBytes, ...body];
   const bytes = countBytes(frames);
   if (bytes > messageBytesMax || frames.length > limits.framesMax) throw tooLarge(header.type, frames.length, bytes, messageBytesMax);
   return frames;
@@ -120,6 +122,12 @@ function tooLarge(type: string, frames: number, bytes: number, messageBytesMax: 
   return new BquerydError("MEMORY_LIMIT",
     `a message of type '${type}' has ${bytes} bytes in ${frames} frames, more than ${messageBytesMax} or ${limits.framesMax}; ask for fewer groups or raise message_bytes_max`,
     { details: { type, bytes, frames, messageBytesMax } });
+}
+
+function headerTooLarge(type: string, bytes: number): BquerydError {
+  return new BquerydError("MEMORY_LIMIT",
+    `the header of a message of type '${type}' has ${bytes} bytes, more than ${limits.headerBytesMax}; name fewer tables and columns, or ask a cluster that has fewer`,
+    { details: { type, bytes, headerBytesMax: limits.headerBytesMax } });
 }
 
 function otherVersion(channel: Channel, version: number): BquerydError {

@@ -8,9 +8,10 @@ import { limits } from "../base/limits.js";
 
 const Id = Type.String({ pattern: "^[0-9a-f]{32}$" });
 const Generation = Type.String({ pattern: "^[0-9a-f]{64}$" });
-const Name = Type.String({ minLength: 1, maxLength: 255 });
+const Name = Type.String({ minLength: 1, maxLength: limits.tableNameMax });
 const Count = Type.Integer({ minimum: 0 });
 const Milliseconds = Type.Number({ minimum: 0 });
+const ColumnName = Type.String({ maxLength: limits.columnNameMax });
 const Text = Type.String({ maxLength: 4_096 });
 const Details = Type.Record(Type.String({ maxLength: 64 }), Type.Unknown());
 const Retry = Type.Union([Type.Literal("never"), Type.Literal("same"), Type.Literal("elsewhere")]);
@@ -31,11 +32,15 @@ export const Holding = Type.Object({
   rows: Count,
   bytes: Count,
   set: Type.Union([Type.Object({ id: Type.String({ maxLength: 64 }), index: Count, count: Count }), Type.Null()]),
-  columns: list(Type.Object({ name: Type.String({ maxLength: 1_024 }), dtype: Type.String({ maxLength: 32 }) }), limits.columnsMax),
+  columns: list(Type.Object({ name: ColumnName, dtype: Type.String({ maxLength: 32 }) }), limits.columnsMax),
   /** When CURRENT was last replaced, ms since 1970 of that machine; only ever compared as a tie-break. */
   changedMs: Type.Number(),
 }, { additionalProperties: false });
 export type Holding = Static<typeof Holding>;
+
+/** A table that a process has and cannot open, and why. */
+export const BrokenTable = Type.Object({ name: Name, code: Text, message: Text }, { additionalProperties: false });
+export type BrokenTable = Static<typeof BrokenTable>;
 
 /** A shard of a call: its place in the ordered shard list, and the generation this call reads. */
 export const ShardRef = Type.Object({ ordinal: Count, name: Name, generation: Generation }, { additionalProperties: false });
@@ -64,7 +69,7 @@ export const LeftOut = Type.Object({
 export type LeftOut = Static<typeof LeftOut>;
 
 /** The dtype of a column that a shard may lack. */
-export const AbsentColumn = Type.Object({ name: Type.String({ maxLength: 1_024 }), dtype: Type.String({ maxLength: 32 }) }, { additionalProperties: false });
+export const AbsentColumn = Type.Object({ name: ColumnName, dtype: Type.String({ maxLength: 32 }) }, { additionalProperties: false });
 export type AbsentColumn = Static<typeof AbsentColumn>;
 
 /** The dtype that holds those that a column has in the shards of a call; null where there is none. */
@@ -85,13 +90,13 @@ const Standing = message("heartbeat", { known: Type.Boolean() });
 /** Client to controller. */
 export const clientMessages = {
   hello: message("hello", { clientId: Id, version: Text }),
-  /** `body` of a groupby: one frame, the query (engine/query.ts), which the controller does not open. */
+  /** `body` of a groupby: one frame, the query (engine/query/bytes.ts), which the controller does not open. */
   call: message("call", {
     id: Id,
     verb: Type.Union([Type.Literal("ping"), Type.Literal("info"), Type.Literal("files"), Type.Literal("groupby"), Type.Literal("killall")]),
     tables: list(Name, limits.shardsMax),
-    columns: list(Type.String({ maxLength: 1_024 }), limits.columnsMax),
-    affinity: Type.Optional(Type.String({ maxLength: 255 })),
+    columns: list(ColumnName, limits.columnsMax),
+    affinity: Type.Optional(Type.String({ maxLength: limits.affinityMax })),
     remainingMs: Milliseconds,
     /** Asks for rows in place of partials: `slices` may be on their way, and `rowsMax` rows from the first on are enough. */
     rows: Type.Optional(Type.Object({ slices: Slices, rowsMax: Type.Union([Count, Type.Null()]) }, { additionalProperties: false })),
@@ -134,8 +139,10 @@ export const clientReplies = {
 export const workerMessages = {
   register: message("register", { workerId: Id, role: Type.Literal("worker"), node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax) }),
   holdings: message("holdings", { added: list(Holding, limits.shardsMax), removed: list(Name, limits.shardsMax) }),
+  /** All the tables that cannot be opened now, in place of those told of before. */
+  broken: message("broken", { tables: list(BrokenTable, limits.brokenTablesMax) }),
   /** "I am idle": answered by at most one task that names this nonce. `cached`: columns now held decoded, by shard; an empty list means no longer. */
-  ready: message("ready", { nonce: Id, cached: list(Type.Object({ shard: Name, columns: list(Type.String({ maxLength: 1_024 }), limits.columnsMax) }, { additionalProperties: false }), limits.shardsMax) }),
+  ready: message("ready", { nonce: Id, cached: list(Type.Object({ shard: Name, columns: list(ColumnName, limits.columnsMax) }, { additionalProperties: false }), limits.shardsMax) }),
   heartbeat: Heartbeat,
   /** body: the encoded partial of a block of the task. */
   partial: message("partial", { taskId: Id, block: Block }),

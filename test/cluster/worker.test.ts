@@ -146,6 +146,24 @@ describe("worker", function () {
     expect(events.filter(({ event }) => event === "table.added")).to.have.lengthOf(3);
   });
 
+  it("tells of a table that it cannot open, and when it can again", async () => {
+    await start();
+    await controller.take("register");
+    const current = join(dataDir, "cut.bcolz", "CURRENT");
+    await mkdir(join(dataDir, "cut.bcolz"));
+    await writeFile(current, `${"ab".repeat(32)}\n`);
+    const told = (): (readonly { name: string; code: string }[])[] => controller.messages.flatMap(({ header }) => (header.type === "broken" ? [header.tables] : []));
+    await until("it is told of", () => told().length > 0);
+    expect(told()[0]!.map(({ name }) => name)).to.deep.equal(["cut.bcolz"]);
+    controller.send({ type: "heartbeat", known: false });
+    await controller.take("register");
+    await until("it is told of again", () => told().length > 1);
+    expect(told()[1]).to.deep.equal(told()[0]);
+    await rm(join(dataDir, "cut.bcolz"), { recursive: true });
+    await until("nothing is broken", () => told().length > 2);
+    expect(told()[2]).to.deep.equal([]);
+  });
+
   it("registers again with a controller that does not know it, and with one that came back at its address", async () => {
     await start();
     await controller.take("register");

@@ -155,7 +155,7 @@ describe("reading Arrow", () => {
   it("decimals are refused in words, and are what --types asks for", async () => {
     const words = Uint32Array.of(150, 0, 0, 0, 0xffff_ffe7, 0xffff_ffff, 0xffff_ffff, 0xffff_ffff, 30_000, 0, 0, 0);
     writeFileSync(file("d"), await encodeArrow(new Table({ d: makeVector(makeData({ type: new Decimal(2, 10, 128), length: 3, data: words })) }), "file"));
-    expect((await readWhole(file("d"))).columns).to.deep.equal([{ name: "d", refused: "decimal(10, 2)" }]);
+    expect((await readWhole(file("d"))).columns).to.deep.equal([{ name: "d", refused: "decimal(10, 2)", isDecimal: true }]);
     const as = async (dtype: Dtype): Promise<SourceValues> => readWhole(file("d"), new Map([["d", dtype]]));
     expect((await as("float64")).values.get("d")).to.deep.equal([1.5, -0.25, 300]);
     expect((await as("string")).values.get("d")).to.deep.equal(["1.50", "-0.25", "300.00"]);

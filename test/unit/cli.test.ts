@@ -45,6 +45,8 @@ describe("command line", () => {
 
   it("an unknown command is told with the nearest, whatever stands behind it; help and -V are known", () => {
     expect(bqueryd(["inport", "a", "b"]).stderr).to.match(/^bqueryd: USAGE: 'inport' is neither a command nor .*; did you mean 'import'\?\n$/);
+    expect(bqueryd(["gruopby"]).stderr).to.match(/; 'groupby' is a verb of the prompt, as in bqueryd --eval "rpc\.groupby\(\.\.\.\)"\n$/);
+    expect(bqueryd(["help", "gruopby"]).stderr).to.equal("bqueryd: USAGE: there is no command of that name; see bqueryd --help\n");
     expect(bqueryd(["version"]).stderr).to.match(/; did you mean '--version'\?\n$/);
     expect(bqueryd(["-V"])).to.include({ status: 0, stdout: `${version}\n` });
     expect(bqueryd(["help"]).stdout).to.equal(bqueryd(["--help"]).stdout);

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
@@ -163,6 +164,28 @@ describe("streamed rows", () => {
     expect([...(await first).value!].map(({ v }: { v: unknown }) => v)).to.deep.equal([1]);
     script.accept(1);
     expect((await failureOf(() => tables.next())).code).to.equal("STALE");
+  });
+
+  it("say at a prompt how they are taken", () => {
+    expect(inspect(streamRows(createSession().session, query, limits))).to.match(/for await \(const table of rpc\.rows/);
+  });
+
+  it("tell how long they took when the loop is left, and when they fail", async () => {
+    const { session, script } = createSession();
+    const took: number[] = [];
+    const tables = streamRows(session, query, limits, (ms) => took.push(ms))[Symbol.asyncIterator]();
+    const first = tables.next();
+    await untilAsked();
+    script.accept(1);
+    script.slice(0, 0, 1, [1]);
+    await first;
+    expect(took).to.have.length(0);
+    await tables.return!();
+    expect(took).to.have.length(1);
+    const failing = streamRows(session, { tables: "t" }, limits, (ms) => took.push(ms))[Symbol.asyncIterator]();
+    await failureOf(() => failing.next());
+    expect(took).to.have.length(2);
+    for (const ms of took) expect(ms).to.be.within(0, 60_000);
   });
 
   it("cancel their call when the loop is left, and fail with it", async () => {

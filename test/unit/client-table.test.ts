@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { summarize } from "../../lib/client/summary.js";
@@ -102,5 +103,11 @@ describe("a result", () => {
       "                   3        0.1  1969-12-31  \\xc3a9",
       "18446744073709551615  -Infinity  2016-02-29  \\x61",
     ].join("\n"));
+  });
+
+  it("is shown by console.log as that table, and a column with its values", () => {
+    const table = tableOf({ name: "n", values: { dtype: "int64", array: int64(1n, 2n) }, isNull: null });
+    expect(inspect(table)).to.equal(table.toString());
+    expect(inspect(table.column("n"))).to.equal("{ dtype: 'int64', values: BigInt64Array(2) [ 1n, 2n ] }");
   });
 });

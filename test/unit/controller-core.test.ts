@@ -1,7 +1,13 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import type { Action } from "../../lib/cluster/controller/events.js";
 import { digestOf } from "../../lib/wire/digest.js";
 import { answers, assigned, freeCost, generationOf, holding, idOf, oneAssigned, oneError, Scheduling, setHoldings, shardNames } from "../support/scheduling.js";
+
+/** The shards of the call that was accepted. */
+function acceptedShards(actions: readonly Action[]): string[] {
+  return actions.flatMap((action) => (action.kind === "forward" && action.header.type === "accepted" ? action.header.shards.map(({ name }) => name) : []));
+}
 
 describe("scheduling core: calls", () => {
   it("accepts a call with its ordered shards and answers it once, with costs summed", () => {
@@ -34,6 +40,25 @@ describe("scheduling core: calls", () => {
     expect(error.message).to.contain("taxi");
   });
 
+  it("tells why a table cannot be opened that a worker has, and takes it for missing in no way", () => {
+    const core = new Scheduling();
+    core.join("w1", [holding("taxi.bcolz"), holding("ride-0.bcolzs"), holding("ride-1.bcolzs"), ...setHoldings("trip", 2)]);
+    const broken = (...names: string[]) => core.tell({ kind: "broken", workerId: "w1", tables: names.map((name) => ({ name, code: "CORRUPT_FOOTER", message: `the footer of ${name} is cut short` })) });
+    broken("cab.bcolz", "ride-2.bcolzs", "trip-7.bcolzs", "../etc");
+    for (const tables of [["cab"], ["cab.bcolz"], ["taxi", "c*"], ["ride"], ["ride-*.bcolzs"]]) {
+      const name = tables.includes("ride") || tables.includes("ride-*.bcolzs") ? "ride-2.bcolzs" : "cab.bcolz";
+      const message = `${name} cannot be opened by worker w1 on node of w1: the footer of ${name} is cut short (bqueryd verify tells more)`;
+      for (const asks of [{}, { missing: "empty" }] as const) expect(oneError(core.call("c1", tables, { asks })), `${tables.join()}`).to.include({ code: "CORRUPT_FOOTER", message });
+    }
+    expect(oneError(core.call("c2", ["cub"])).code).to.equal("UNKNOWN_TABLE");
+    for (const [id, table] of [["c3", "taxi"], ["c4", "trip"], ["c5", "ride-1.bcolzs"]] as const) expect(acceptedShards(core.call(id, [table]))).to.have.length(table === "trip" ? 2 : 1);
+    expect(acceptedShards(core.call("c6", ["ride"], { asks: { partial: "allow" } }))).to.deep.equal(["ride-0.bcolzs", "ride-1.bcolzs"]);
+    core.join("w2", [holding("ride-2.bcolzs")]);
+    expect(acceptedShards(core.call("c7", ["ride"])), "another worker can open it").to.have.length(3);
+    broken();
+    expect(oneError(core.call("c8", ["cab"])).code).to.equal("UNKNOWN_TABLE");
+  });
+
   it("fails a set with a missing shard at once, naming the shard", () => {
     const core = new Scheduling();
     core.join("w1", setHoldings("taxi", 4).filter((_, index) => index !== 2));
@@ -59,7 +84,9 @@ describe("scheduling core: calls", () => {
   });
 
   it("does not call a table unknown while no worker is there to know it", () => {
-    expect(oneError(new Scheduling().call("c1", ["taxi"])).code).to.equal("SHARD_UNAVAILABLE");
+    const error = oneError(new Scheduling().call("c1", ["taxi"]));
+    expect(error.code).to.equal("SHARD_UNAVAILABLE");
+    expect(error.message, "what those wait for whose workers were just killed").to.include("those of `bqueryd up` come back by themselves");
   });
 
   it("refuses a call without tables", () => {

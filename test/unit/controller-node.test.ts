@@ -221,6 +221,11 @@ describe("a controller on its sockets", () => {
     expect(described["uptime"]).to.be.within(2, 20);
     expect(described["last_seen"]).to.be.within(0, 2);
     expect(info.warnings.join()).to.contain("taxi.bcolz");
+    worker.dealer.send({ type: "broken", tables: [{ name: "cut.bcolz", code: "CORRUPT_FOOTER", message: "its footer is cut short" }] });
+    await until("info() warns of it", async () => {
+      const { warnings } = await valueOf(client, "info") as { warnings: string[] };
+      return warnings.some((sentence) => /^cut\.bcolz cannot be opened by worker [0-9a-f]{8} on there: its footer is cut short/.test(sentence));
+    });
   });
 
   it("lists what workers hold in files()", async () => {

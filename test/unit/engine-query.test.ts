@@ -61,6 +61,8 @@ describe("a query", () => {
 
   const wrong: [string, () => unknown, RegExp][] = [
     ["neither keys nor measures", () => parse([], []), /key or a measure/],
+    ["rows of no columns", () => parse([], [], [], { aggregate: false }), /; name the columns that rows are wanted of as keys/],
+    ["an order by a name that is near to none", () => parse(["a*2"], [], [], { order: ["dd"] }), /order names 'dd'.*; it has a\*2$/],
     ["two result columns of one name", () => parse(["a"], [["a", "sum"]]), /two columns named 'a'/],
     ["an unknown op, with the nearest", () => parse([], [["a", "men"]]), /did you mean 'mean'/],
     ["an empty list", () => parse(["a"], [], [["a", "in", []]]), /'in' on column 'a' has an empty list/],
@@ -83,7 +85,7 @@ describe("a query", () => {
     ["an order that is none", () => parse(["a"], [], [], { order: [["a", "up"]] }), /\["a","up"\] does not read/],
     ["a negative limit", () => parse(["a"], [], [], { limit: -1 }), /limit is -1/],
     ["one column where two belong", () => parse([], [["a", "corr"]]), /takes two/],
-    ["a quantile without p", () => parse([], [["a", "quantile", "q"]]), /'p' of measure 'q'/],
+    ["a quantile without p", () => parse([], [["a", "quantile", "q"]]), /'p' of measure 'q' is missing; give a number from 0 to 1/],
     ["an unknown parameter", () => parse([], [["a", "topk", "t", { k: 1, n: 2 }]]), /'topk' takes k, by/],
     ["too many bins", () => parse([], [[["a", "b"], "histogram2d", "h", { bins: [1_000, 1_000] }]]), /1000000 bins/],
   ];

@@ -289,6 +289,14 @@ describe("progress", () => {
     expect(formatBar("a rather long text", 0.5, 10)).to.equal("a rather ");
     expect(formatBar("text", null, 80)).to.equal("text");
   });
+
+  it("does without the rate, then without the time left, before anything is cut", () => {
+    const text = "sorting: 1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left";
+    expect(formatBar(text, 0.4, 80)).to.equal(`[==--] ${text}`);
+    expect(formatBar(text, 0.4, 72)).to.equal("[=====-------] sorting: 1,200,000 of 3,000,000 rows (40 %), 3.00 s left");
+    expect(formatBar(text, 0.4, 56)).to.equal("[====-----] sorting: 1,200,000 of 3,000,000 rows (40 %)");
+    expect(formatBar(text, 0.4, 30)).to.equal("sorting: 1,200,000 of 3,000,0");
+  });
 });
 
 describe("flags that name columns", () => {

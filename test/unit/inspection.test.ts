@@ -171,6 +171,7 @@ describe("the text of an inspection", () => {
     expect(lines.find((line) => line.startsWith("a".repeat(30)))).to.match(/ █{40}$/);
     expect(lines.find((line) => line.startsWith("b"))).to.match(/ █{20}$/);
     expect(printed).to.include("9223372036854775807");
+    expect(lines.find((line) => line.startsWith("b")), "the codec of what is stored as it is").to.match(/^b +int64 +plain +none +400 B/);
     expect(formatInspection(joinInspections("t", [shard(0, [wild])]), 80)).not.to.include("█");
   });
 

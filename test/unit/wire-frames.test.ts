@@ -37,6 +37,7 @@ const workerMessages: WorkerMessage[] = [
     { name: "taxi-0.bcolzs", generation, rows: 10, bytes: 2 ** 40, set: { id: "s", index: 0, count: 1 }, columns: [{ name: "a", dtype: "int64" }], changedMs: 1.5 },
   ] },
   { type: "holdings", added: [], removed: ["taxi.bcolz"] },
+  { type: "broken", tables: [{ name: "taxi.bcolz", code: "CORRUPT_FOOTER", message: "the footer is cut short" }] },
   { type: "ready", nonce: id, cached: [{ shard: "taxi-0.bcolzs", columns: ["a"] }] },
   { type: "heartbeat" },
   { type: "partial", taskId: id, block: { start: 4, size: 4 } },
@@ -69,6 +70,13 @@ function refusalOf(channel: Channel, direction: Direction, header: unknown): Bqu
 }
 
 describe("frames", () => {
+  it("of a header that receivers refuse for its size are not made", () => {
+    const value = "x".repeat(limits.headerBytesMax);
+    const failure = failureOf(() => encodeFrames("client", "reply", { type: "result", id, value, cost: null, queuedMs: 0, workers: 0, retries: 0 }, [], 2 * limits.headerBytesMax));
+    expect(failure.code).to.equal("MEMORY_LIMIT");
+    expect(failure.message).to.match(/^the header of a message of type 'result' has \d+ bytes, more than 67108864; /);
+  });
+
   const body = [new Uint8Array(0), Uint8Array.of(1, 2, 3)];
   const cases = [
     ...clientMessages.map((header) => ["client", "message", header] as const),

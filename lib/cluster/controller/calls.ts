@@ -5,6 +5,7 @@ import { noCost } from "../../wire/costs.js";
 import { parseTableName } from "../../columns/names.js";
 import { digestOf } from "../../wire/digest.js";
 import type { ClientMessage, LeftOut, ShardRef } from "../../wire/messages.js";
+import { describeUnreadable, listUnreadable, resolveBeside } from "./broken.js";
 import { chosenHoldings, columnDtypes, resolvePinned, resolveSomeShards, rowsOf, widenedColumns, type ResolvedShards } from "./catalog.js";
 import type { Body } from "./events.js";
 import * as failures from "./failures.js";
@@ -174,8 +175,10 @@ function resolveOrRefuse(state: ControllerState, scope: Scope, bodyBytes: number
   return lacking.length > 0 && shards.length === 0 ? failures.shardsLacking(lacking, origin) : resolved;
 }
 
-function resolveScope({ catalog }: ControllerState, scope: Scope, gone: readonly GoneGeneration[]): ResolvedShards {
-  return scope.pinned === null ? resolveSomeShards(catalog, scope.tables, scope, gone) : resolvePinned(catalog, scope.tables, scope.pinned, scope);
+function resolveScope(state: ControllerState, scope: Scope, gone: readonly GoneGeneration[]): ResolvedShards {
+  const { catalog } = state;
+  if (scope.pinned !== null) return resolvePinned(catalog, scope.tables, scope.pinned, scope);
+  return resolveBeside(state, scope, () => resolveSomeShards(catalog, scope.tables, scope, gone));
 }
 
 function resolveAgain(state: ControllerState, call: Call): ResolvedShards | undefined {
@@ -218,9 +221,9 @@ function createCall({ state, nowMs }: Step, { clientId, asked, scope, body, body
 
 type Progress = Pick<Call, "shards" | "lacking" | "absent" | "widened" | "ordinals" | "tries" | "waitingCount" | "answeredCount" | "firstWaiting" | "stream" | "leftOut">;
 
-function freshProgress({ catalog, options }: ControllerState, scope: Scope, { shards, lacking }: ResolvedShards, streamAsked: Call["streamAsked"]): Progress {
-  const { code, message } = failures.shardsLacking(lacking, options.origin);
-  const leftOut = lacking.map((name): LeftOut => ({ name, code, message, rows: null }));
+function freshProgress(state: ControllerState, scope: Scope, { shards, lacking }: ResolvedShards, streamAsked: Call["streamAsked"]): Progress {
+  const { catalog } = state;
+  const leftOut = describeLacking(state, lacking);
   return {
     shards, lacking: lacking.length, leftOut, absent: scope.missingIsEmpty ? columnDtypes(catalog, shards, scope.columns) : undefined,
     widened: widenedColumns(catalog, shards, scope.columns),
@@ -228,6 +231,16 @@ function freshProgress({ catalog, options }: ControllerState, scope: Scope, { sh
     waitingCount: shards.length, answeredCount: 0, firstWaiting: 0,
     stream: streamAsked === null ? null : createStream(shards.length, streamAsked),
   };
+}
+
+function describeLacking(state: ControllerState, lacking: readonly string[]): LeftOut[] {
+  if (lacking.length === 0) return [];
+  const { code, message } = failures.shardsLacking(lacking, state.options.origin);
+  const unreadable = new Map(listUnreadable(state).map((table) => [table.name, table]));
+  return lacking.map((name): LeftOut => {
+    const table = unreadable.get(name);
+    return table === undefined ? { name, code, message, rows: null } : { name, code: table.code, message: describeUnreadable(table), rows: null };
+  });
 }
 
 function accept(step: Step, call: Call): void {

@@ -40,6 +40,7 @@ function onWorkerEvent(step: Step, event: WorkerEvent): void {
   worker.lastHeardMs = step.nowMs;
   switch (event.kind) {
     case "holdings": onHoldings(step, worker, event.added, event.removed); return;
+    case "broken": worker.broken = event.tables.filter(({ name }) => isTableName(name)); return;
     case "ready": onReady(step, worker, event.nonce, event.cached); return;
     case "heartbeat": return;
     case "partial": onPartial(step, worker, event); return;
@@ -60,7 +61,7 @@ function onRegistered(step: Step, { workerId, node, holdings }: Event & { kind: 
     return;
   }
   const worker: Worker = {
-    id: workerId, node, shards: new Set(), cached: new Map(), nonce: undefined, spentNonce: undefined, idleSinceMs: nowMs,
+    id: workerId, node, shards: new Set(), broken: [], cached: new Map(), nonce: undefined, spentNonce: undefined, idleSinceMs: nowMs,
     taskId: undefined, lastHeardMs: nowMs,
   };
   if (earlier !== undefined) forgetEarlier(step, earlier);

@@ -3,7 +3,7 @@
  * themselves, never by their sockets; bodies are passed through unopened.
  */
 import { unreachable, type Retry } from "../../base/errors.js";
-import type { Block, ClientMessage, ClientReply, Cost, Holding, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import type { Block, BrokenTable, ClientMessage, ClientReply, Cost, Holding, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 
 /** Raw frames that only the two ends of a message open. */
 export type Body = readonly Uint8Array[];
@@ -19,6 +19,8 @@ export type Event =
   /** A worker that is new, or whose connection is: all it holds. */
   | { readonly kind: "registered"; readonly workerId: string; readonly node: string; readonly holdings: readonly Holding[] }
   | { readonly kind: "holdings"; readonly workerId: string; readonly added: readonly Holding[]; readonly removed: readonly string[] }
+  /** All the tables that the worker has and cannot open. */
+  | { readonly kind: "broken"; readonly workerId: string; readonly tables: readonly BrokenTable[] }
   /** The worker is idle and takes one task that names this nonce. */
   | { readonly kind: "ready"; readonly workerId: string; readonly nonce: string; readonly cached: readonly CacheChange[] }
   | { readonly kind: "heartbeat"; readonly workerId: string }
@@ -85,6 +87,7 @@ export type Action =
 export function eventOfMessage(workerId: string, header: Exclude<WorkerMessage, { type: "register" }>, body: Body): Event {
   switch (header.type) {
     case "holdings": return { kind: "holdings", workerId, added: header.added, removed: header.removed };
+    case "broken": return { kind: "broken", workerId, tables: header.tables };
     case "ready": return { kind: "ready", workerId, nonce: header.nonce, cached: header.cached };
     case "heartbeat": return { kind: "heartbeat", workerId };
     case "partial": return { kind: "partial", workerId, taskId: header.taskId, block: header.block, body };

@@ -45,7 +45,7 @@ export function shardUnavailable({ name }: ShardRef, origin: string): Failure {
 
 /** SHARD_UNAVAILABLE: a call came before any worker. */
 export function noWorkers(origin: string): Failure {
-  const message = "no worker is connected, so no table can be read; start one with `bqueryd worker --data-dir DIR`";
+  const message = "no worker is connected, so no table can be read; those of `bqueryd up` come back by themselves within seconds, else start one with `bqueryd worker --data-dir DIR`";
   return { code: "SHARD_UNAVAILABLE", message, details: { workers: 0 }, origin };
 }
 

@@ -3,6 +3,7 @@ import { parseTableName, shardOrder } from "../../columns/names.js";
 import type { ControllerRecord } from "../../registry/registry.js";
 import type { ClusterInfo, TableInfo, WorkerInfo } from "../../wire/documents.js";
 import type { Holding } from "../../wire/messages.js";
+import { describeUnreadable, listUnreadable } from "./broken.js";
 import { chosenHoldings, type Catalog, type Shard } from "./catalog.js";
 import type { Sessions, WorkerSession } from "./sessions.js";
 import type { ControllerState, Worker } from "./state.js";
@@ -46,7 +47,7 @@ export function describeCluster({ own, state, sessions, controllers }: InfoFacts
     }),
     clients: sessions.clients.size, calls: state.calls.size,
     queues: [...state.queues].map(([affinity, queue]) => ({ affinity, calls: queue.size, shards: countWaiting(state, queue) })),
-    warnings: [...unread, ...describeDifferences(state.catalog)],
+    warnings: [...unread, ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable), ...describeDifferences(state.catalog)],
   };
 }
 

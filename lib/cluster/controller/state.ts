@@ -1,6 +1,6 @@
 /** The state of the scheduling core: plain data, updated in place by one event at a time. */
 import type { ErrorCode, ErrorDetails } from "../../base/errors.js";
-import type { AbsentColumn, Cost, LeftOut, ShardRef, WidenedColumn } from "../../wire/messages.js";
+import type { AbsentColumn, BrokenTable, Cost, LeftOut, ShardRef, WidenedColumn } from "../../wire/messages.js";
 import { createCatalog, type Catalog } from "./catalog.js";
 import type { Action, Body } from "./events.js";
 import type { GoneGeneration } from "./generations.js";
@@ -44,6 +44,8 @@ export interface Worker {
   readonly node: string;
   /** Names of the shards it holds; the catalog has the rest. */
   readonly shards: Set<string>;
+  /** Tables it has and cannot open. */
+  broken: readonly BrokenTable[];
   /** Columns it holds decoded, by shard; never of a shard it does not hold. */
   readonly cached: Map<string, ReadonlySet<string>>;
   /** The offer that stands; undefined while it works. */

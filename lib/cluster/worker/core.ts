@@ -4,7 +4,7 @@
  * first task that names it wins, every other is declined.
  */
 import { unreachable } from "../../base/errors.js";
-import type { AbsentColumn, Block, Cost, Holding, ShardRef, WidenedColumn, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import type { AbsentColumn, Block, BrokenTable, Cost, Holding, ShardRef, WidenedColumn, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 import type { Failure } from "./failure.js";
 
 /** The columns of a shard that the compute thread now holds decoded; an empty list means none any more. */
@@ -46,6 +46,8 @@ export type WorkerEvent =
   | { readonly kind: "unlinked"; readonly link: string }
   | { readonly kind: "received"; readonly link: string; readonly header: WorkerReply; readonly body: readonly Uint8Array[] }
   | { readonly kind: "holdingsChanged"; readonly added: readonly Holding[]; readonly removed: readonly string[] }
+  /** All that cannot be opened now, in place of what could not before. */
+  | { readonly kind: "tablesBroken"; readonly tables: readonly BrokenTable[] }
   | { readonly kind: "computeUp" }
   | { readonly kind: "computeLost"; readonly failure: Failure; readonly error?: unknown }
   | { readonly kind: "block"; readonly taskId: string; readonly block: Block; readonly partial: Uint8Array }
@@ -98,6 +100,7 @@ interface Running {
 export interface WorkerState {
   readonly identity: WorkerIdentity;
   readonly holdings: Map<string, Holding>;
+  broken: readonly BrokenTable[];
   readonly links: Map<string, Link>;
   readonly cached: Map<string, readonly string[]>;
   phase: "serving" | "stopping" | "left";
@@ -114,7 +117,7 @@ const columnsPerMessage = 50_000;
 /** A worker that knows no controller, holds nothing and cannot compute yet. */
 export function createWorkerState(identity: WorkerIdentity): WorkerState {
   return {
-    identity, holdings: new Map(), links: new Map(), cached: new Map(), phase: "serving", stopReason: "",
+    identity, holdings: new Map(), broken: [], links: new Map(), cached: new Map(), phase: "serving", stopReason: "",
     computeUp: false, nonce: undefined, running: undefined,
   };
 }
@@ -127,6 +130,7 @@ export function on(state: WorkerState, event: WorkerEvent, nowMs: number): Instr
     case "unlinked": return loseLink(state, event.link);
     case "received": return onReceived(state, event, nowMs);
     case "holdingsChanged": return onHoldingsChanged(state, event.added, event.removed);
+    case "tablesBroken": state.broken = event.tables; return broadcast(state, { type: "broken", tables: [...event.tables] });
     case "computeUp": state.computeUp = true; return offer(state);
     case "computeLost": return onComputeLost(state, event.failure);
     case "block": return onBlock(state, event.taskId, event.block, event.partial);
@@ -162,6 +166,7 @@ function register(state: WorkerState, link: string, nowMs: number): Instruction[
     ...abandoned,
     send(link, { type: "register", workerId, role: "worker", node, pid, version, dataDir, uptimeMs: nowMs - startedMs, holdings: first! }),
     ...rest.map((added) => send(link, { type: "holdings", added, removed: [] })),
+    ...(state.broken.length === 0 ? [] : [send(link, { type: "broken", tables: [...state.broken] })]),
   ];
   if (state.nonce !== undefined) instructions.push(sendReady(state, link, state.nonce));
   return instructions;

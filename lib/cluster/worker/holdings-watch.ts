@@ -1,11 +1,12 @@
 /** Keeps the list of holdings in step with a data directory. */
 import { watch, type FSWatcher } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { monotonicMs } from "../../base/clock.js";
 import { toBquerydError } from "../../base/errors.js";
 import type { Log } from "../../base/log.js";
-import type { Holding } from "../../wire/messages.js";
-import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference } from "./holdings.js";
+import type { BrokenTable, Holding } from "../../wire/messages.js";
+import { compareScans, hasSetInMotion, listBroken, scanHoldings, type Scan, type ScanDifference } from "./holdings.js";
 
 /** A watched data directory. */
 export interface HoldingsWatch {
@@ -21,6 +22,8 @@ export interface HoldingsWatchOptions {
   readonly log: Log;
   /** Told of every difference that concerns readable tables; a replaced table is among `added`. */
   readonly onChange: (added: readonly Holding[], removed: readonly string[]) => void;
+  /** Told of all the tables that cannot be opened, whenever they are others than before or for another reason. */
+  readonly onBroken?: (tables: readonly BrokenTable[]) => void;
 }
 
 /** Directory events come in bursts; one scan answers those of this time. */
@@ -38,7 +41,7 @@ const scanShare = 1 / 200;
  * Scans a data directory, then tells of its tables and of every change until closed. The tables already there are told
  * of before it resolves. A directory that cannot be read later on counts as empty until it can.
  */
-export async function watchHoldings({ dataDir, log, onChange }: HoldingsWatchOptions): Promise<HoldingsWatch> {
+export async function watchHoldings({ dataDir, log, onChange, onBroken }: HoldingsWatchOptions): Promise<HoldingsWatch> {
   let scan: Scan = new Map();
   let running: Promise<void> | undefined;
   let following: Promise<void> | undefined;
@@ -66,6 +69,7 @@ export async function watchHoldings({ dataDir, log, onChange }: HoldingsWatchOpt
     const found = await readStill(readDirectory, scan, () => closed);
     if (closed) return;
     const difference = compareScans(scan, found);
+    if (!isDeepStrictEqual(listBroken(scan), listBroken(found))) onBroken?.(listBroken(found));
     scan = found;
     logDifference(log, difference, isFirst ? "debug" : "info");
     const added = [...difference.added, ...difference.changed];

@@ -7,7 +7,7 @@ import { isSystemError } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
 import { describeTable, stampTable } from "../../columns/read/describe.js";
 import { findTableName, isTableName } from "../../columns/names.js";
-import type { Holding } from "../../wire/messages.js";
+import type { BrokenTable, Holding } from "../../wire/messages.js";
 
 /** A table directory as one scan found it: readable, or with the reason why it is not. */
 export type ScannedTable =
@@ -28,6 +28,8 @@ export interface ScanDifference {
 
 /** Tables looked at between two turns of the event loop: a few milliseconds of work, so that heartbeats go on. */
 const tablesPerTurn = 64;
+/** Characters of a problem that travel. */
+const problemMax = 1_000;
 
 /**
  * The tables in a data directory, also those of bcolz. Those whose stamp is that in `known` are taken from there unread;
@@ -62,6 +64,12 @@ export function compareScans(before: Scan, after: Scan): ScanDifference {
     if (holding !== null && !after.has(name)) removed.push(name);
   }
   return { added, changed, removed, broken };
+}
+
+/** The tables of a scan that cannot be opened, and why; of very many the first by name. */
+export function listBroken(scan: Scan): BrokenTable[] {
+  const broken = [...scan].flatMap(([name, { problem }]) => (problem === null ? [] : [{ name, code: problem.code, message: problem.message.slice(0, problemMax) }]));
+  return broken.slice(0, limits.brokenTablesMax);
 }
 
 /**

@@ -92,6 +92,7 @@ class WorkerNode {
         this.#compute?.forget([...removed, ...added.map(({ name }) => name)]);
         this.#apply({ kind: "holdingsChanged", added, removed });
       },
+      onBroken: (tables) => { this.#apply({ kind: "tablesBroken", tables }); },
     });
     this.#links = await openLinks({
       registry, controllers, messageBytesMax, refreshMs: expiryMs, log,

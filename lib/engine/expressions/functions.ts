@@ -1,4 +1,4 @@
-/** The table of functions: what each takes, and the dtype it gives. evaluate/functions.ts says how it is computed. */
+/** The table of functions: what each takes, and the dtype it gives. The files of evaluate/ say how it is computed. */
 import type { Dtype } from "../../columns/dtypes.js";
 import { isFloatDtype } from "../../columns/dtypes.js";
 import { readBin, readBucket, readUnit, requireZone } from "./buckets.js";

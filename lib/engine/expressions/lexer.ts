@@ -60,7 +60,16 @@ function nextToken(text: string, at: number): { token: Token; end: number } {
   const character = String.fromCodePoint(text.codePointAt(at)!);
   if (character === "'") throw failAt(text, at, "the text that begins here has no closing quote");
   if (character === '"') throw failAt(text, at, "the name that begins here is empty or has no closing quote");
-  throw failAt(text, at, /[\d.]/.test(character) ? "this is not a number" : `'${character}' means nothing here`);
+  throw failAt(text, at, /[\d.]/.test(character) ? "this is not a number" : `'${character}' means nothing here; ${adviceOn(character)}`);
+}
+
+function adviceOn(character: string): string {
+  switch (character) {
+    case "&": return "write and";
+    case "|": return "write or, or || between texts";
+    case "!": return "write not, or != for unequal";
+    default: return "a name that has it stands in double quotes";
+  }
 }
 
 function unescape(kind: Token["kind"], text: string): string {

@@ -206,7 +206,7 @@ function parseWord(cursor: Cursor, token: Token): Parsed {
 }
 
 function parseCall(cursor: Cursor, token: Token, name: string): Expression {
-  if (!isFunctionName(name)) throw cursor.fail(token, `there is no function '${token.text}'${suggestion(name, functionNames, `there are ${functionNames.join(", ")}`)}`);
+  if (!isFunctionName(name)) throw cursor.fail(token, `there is no function '${token.text}'${suggestion(name, functionNames, `there are ${functionNames.join(", ")}, and what sums up rows is a measure, as in ['v1', 'max', 'most']`)}`);
   cursor.require("(");
   const args: Expression[] = [];
   if (!is(cursor.peek(), ")")) do args.push(cursor.nested(() => asValue(parseOr(cursor)))); while (cursor.accept(","));

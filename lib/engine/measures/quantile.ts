@@ -1,6 +1,6 @@
 /** median, quantile and approx_quantile: values at a place in the order of a group's values. */
 import { biasOf, isTextDtype, type Dtype } from "../../columns/dtypes.js";
-import { binsOf, middleOf, sketchErrors, type DdsketchState } from "../states/ddsketch.js";
+import { binsOf, middleOf, usualError, type DdsketchState } from "../states/ddsketch.js";
 import { joinParts, type BagPart, type BagState } from "../states/bag.js";
 import { keptOf, type Items, type NumberItems } from "../states/lists/items.js";
 import { numbersOf as decimalNumbers, type DecimalItems } from "../states/lists/decimals.js";
@@ -41,7 +41,7 @@ function shareOf({ name, params }: MeasureSpec): number {
 }
 
 function errorOf({ params }: MeasureSpec): number {
-  return params.error ?? sketchErrors.usual;
+  return params.error ?? usualError;
 }
 
 function isTime(dtype: Dtype): dtype is "timestamp" | "date" {

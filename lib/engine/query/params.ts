@@ -71,14 +71,18 @@ function requireAscending(name: string, { low = [], high = [] }: MeasureParams):
 
 function readWhole(name: string, rule: string, value: unknown, most: number): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
-    throw badQuery(`'${rule}' of measure '${name}' is ${show(value)}; give a whole number from 1 to ${most}`);
+    throw badQuery(`'${rule}' of measure '${name}' is ${showGiven(value)}; give a whole number from 1 to ${most}`);
   }
   return value;
 }
 
 function readBetween(name: string, rule: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== "number" || !(value >= least && value <= most)) throw badQuery(`'${rule}' of measure '${name}' is ${show(value)}; give a number from ${least} to ${most}`);
+  if (typeof value !== "number" || !(value >= least && value <= most)) throw badQuery(`'${rule}' of measure '${name}' is ${showGiven(value)}; give a number from ${least} to ${most}`);
   return value;
+}
+
+function showGiven(value: unknown): string {
+  return value === undefined ? "missing" : show(value);
 }
 
 function readBy(name: string, value: unknown): "value" | "count" {

@@ -107,7 +107,7 @@ export function parseQuery(input: QueryInput): Query {
 /** The query, if its parts fit each other; throws BAD_QUERY naming what does not. */
 export function checkQuery(query: Query): Query {
   const names = outputNames(query);
-  if (names.length === 0) throw badQuery("a query needs a key or a measure; give at least one of them");
+  if (names.length === 0) throw badQuery(`a query needs a key or a measure; ${query.aggregate ? "give at least one of them" : "name the columns that rows are wanted of as keys, as in rows('taxi', ['id1', 'v1'])"}`);
   requireDistinct(names);
   if (!query.aggregate) return checkRowQuery(query, names);
   const inner = [...query.keys, ...query.measures].map(({ name }) => name);

@@ -32,7 +32,7 @@ export interface Evaluation {
 const spaceBytes = 1024 * 1024 * 1024;
 
 /** Reserving memory takes longer than what is done in it for a few groups. */
-const idleSpace = createIdle(() => createSpace(spaceBytes), ({ heap }) => heap.usedBytes === 0);
+const idleSpace = createIdle(() => createSpace(spaceBytes, { sizedBy: "fixed" }), ({ heap }) => heap.usedBytes === 0);
 
 /** Opens the columns of a result for expressions. */
 export function openEvaluation(columns: readonly ResultColumn[], numRows: number): Evaluation {

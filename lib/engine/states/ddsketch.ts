@@ -20,14 +20,14 @@ export interface DdsketchState extends Tallies {
   readonly kind: "ddsketch";
 }
 
-/** The relative errors that may be asked for. */
-export const sketchErrors = { least: 0.0001, greatest: 0.5, usual: 0.01 } as const;
+/** The relative error of quantiles where none is asked for. */
+export const usualError = 0.01;
 
-/** Of one input of numbers; `error` is relative, one of sketchErrors. */
+/** Of one input of numbers; `error` is relative. */
 export const ddsketchState: StateDefinition<DdsketchState> = {
   accumulate({ params }, [column], context) {
     const { error } = params;
-    return namingMemory("approx_quantile", column!.name, createDdsketch(column!, binsOf(typeof error === "number" ? error : sketchErrors.usual), context));
+    return namingMemory("approx_quantile", column!.name, createDdsketch(column!, binsOf(typeof error === "number" ? error : usualError), context));
   },
   merge: (left, right, plan) => ({ kind: "ddsketch", ...mergeTallies(left, right, plan) }),
   empty: (_like, groups) => ({ kind: "ddsketch", offsets: new Uint32Array(groups + 1), items: noItems("int64"), counts: new Float64Array(0) }),

@@ -20,7 +20,7 @@ const spaceBytes = 1024 * 1024 * 1024;
  * decoding throws.
  */
 export function createSelector(where: Condition): Selector {
-  const space = createSpace(spaceBytes);
+  const space = createSpace(spaceBytes, { sizedBy: "fixed" });
   let last: { readonly table: Table; readonly arena: Arena; readonly select: (chunk: number) => Uint8Array | null } | undefined;
   return (table, chunk) => {
     if (last?.table !== table) {

@@ -53,7 +53,7 @@ function requireFields(path: string, fields: readonly ArrowField[]): void {
 }
 
 function describeColumn({ name, type }: ArrowField, types: ReadonlyMap<string, Dtype>): SourceColumn {
-  if ("refused" in type) return { name, refused: type.refused };
+  if ("refused" in type) return { name, ...type };
   return { name, dtype: types.get(name) ?? type.dtype, ...(type.unit === undefined ? {} : { unit: type.unit }) };
 }
 

@@ -37,7 +37,7 @@ export interface ArrowType {
 export interface ArrowField {
   readonly name: string;
   /** The type, or the words for one that no dtype holds. */
-  readonly type: ArrowType | { readonly refused: string };
+  readonly type: ArrowType | { readonly refused: string; readonly isDecimal?: true };
   /** For a dictionary-encoded field: number of the dictionary, and what codes are. */
   readonly dictionary: { readonly id: bigint; readonly codeBytes: number; readonly isSigned: boolean } | null;
   readonly node: number;
@@ -169,6 +169,6 @@ const decimalScaleMax = 1_000;
 
 function describeDecimal(facts: FlatTable, named: Dtype | undefined): ArrowField["type"] {
   const [precision, scale, bits] = [facts.int(0, 32, 0), facts.int(1, 32, 0), facts.int(2, 32, 128)];
-  if (named === undefined || ![32, 64, 128, 256].includes(bits) || scale < 0 || scale > decimalScaleMax) return { refused: `decimal(${precision}, ${scale})` };
+  if (named === undefined || ![32, 64, 128, 256].includes(bits) || scale < 0 || scale > decimalScaleMax) return { refused: `decimal(${precision}, ${scale})`, isDecimal: true };
   return { dtype: named, layout: { kind: "fixed", bytes: bits / 8 }, meaning: { kind: "decimal", scale } };
 }

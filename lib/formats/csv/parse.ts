@@ -7,6 +7,7 @@ import type { CsvMemory } from "./memory.js";
 import { isTextValid, kindsOfColumn, readColumn } from "./values.js";
 import type { CsvColumn } from "./values.js";
 import { isUndecided } from "../values/infer.js";
+import { notUtf8 } from "../source.js";
 
 /** How the records of a text are to be read. */
 export interface CsvShape {
@@ -183,13 +184,13 @@ function readRun(run: Run, columns: readonly CsvColumn[], isValid: boolean): Omi
 function* findBadRows(memory: CsvMemory, column: CsvColumn, { rows, misfits, isValid }: { rows: number; misfits: readonly number[]; isValid: boolean }): Generator<[number, string]> {
   const { name, index, dtype, fixed } = column;
   const isInvalid = (row: number): boolean => !isValid && !isTextValid(memory, placeOf(memory, index, row));
-  const notUtf8 = `the value of column '${name}' is not valid UTF-8`;
+  const wrongEncoding = `the value of column '${name}' is ${notUtf8}`;
   for (const row of misfits) {
-    if (isInvalid(row)) yield [row, notUtf8];
+    if (isInvalid(row)) yield [row, wrongEncoding];
     else if (fixed) yield [row, `'${fieldText(memory, placeOf(memory, index, row)).slice(0, valueTextMax)}' in column '${name}' is no ${dtype}`];
   }
   if (dtype !== "string" || isValid) return;
-  for (let row = 0; row < rows; row++) if (isInvalid(row)) yield [row, notUtf8];
+  for (let row = 0; row < rows; row++) if (isInvalid(row)) yield [row, wrongEncoding];
 }
 
 function bytesOfRow({ memory, shape }: Run, row: number): { start: number; end: number } {

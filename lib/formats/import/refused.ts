@@ -1,9 +1,7 @@
 /** Columns that no dtype holds: an error that names all of an input, with flags that can be pasted. */
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
-import { nestedJson, type SourceColumn } from "../source.js";
-
-type RefusedColumn = Extract<SourceColumn, { refused: string }>;
+import { nestedJson, type RefusedColumn, type SourceColumn } from "../source.js";
 
 /** Refused columns that a sentence names; the flags after it say all. */
 const namedMax = 50;
@@ -28,7 +26,10 @@ function refusal(path: string, refused: readonly RefusedColumn[], { names, types
 }
 
 function adviseOn(refused: readonly RefusedColumn[], names: readonly string[], types: ReadonlyMap<string, Dtype>): string {
-  const cures = refused.flatMap(({ name, refused: type }) => (cureOf(type) === undefined || types.has(name) ? [] : [[name, cureOf(type)!] as const]));
+  const cures = refused.flatMap((column) => {
+    const cure = types.has(column.name) ? undefined : cureOf(column);
+    return cure === undefined ? [] : [[column.name, cure] as const];
+  });
   const lost = new Set(refused.map(({ name }) => name));
   for (const [name] of cures) lost.delete(name);
   const advice: string[] = [];
@@ -38,9 +39,9 @@ function adviseOn(refused: readonly RefusedColumn[], names: readonly string[], t
   return advice.join(", and ");
 }
 
-/** The dtype that takes values of such a type when it is asked for. */
-function cureOf(type: string): { readonly dtype: Dtype; readonly why: string } | undefined {
-  if (/^decimal/i.test(type)) return { dtype: "float64", why: "decimals as float64 are rounded, as string they keep every digit" };
+/** The dtype that takes the values of such a column when it is asked for. */
+function cureOf({ refused: type, isDecimal }: RefusedColumn): { readonly dtype: Dtype; readonly why: string } | undefined {
+  if (isDecimal === true) return { dtype: "float64", why: "decimals as float64 are rounded, as string they keep every digit" };
   return type === nestedJson ? { dtype: "string", why: "an object or a list is stored as its JSON text" } : undefined;
 }
 

@@ -8,7 +8,7 @@ import { randomId } from "../../base/clock.js";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { isSystemError, realFiles } from "../../base/files.js";
 import { asidePath, placeAside, removeLeftovers } from "../export/aside.js";
-import type { Reject } from "../source.js";
+import { notUtf8, type Reject } from "../source.js";
 import { createSpool } from "../input/spool.js";
 import type { Spool } from "../input/spool.js";
 
@@ -51,7 +51,7 @@ export const encodingAdvice = "convert the file if it is latin-1: iconv -f latin
 
 /** Tells whether rows were rejected since their bytes are not UTF-8. */
 export function isEncodingAtFault(rejects: readonly Pick<Reject, "reason">[]): boolean {
-  return rejects.some(({ reason }) => /not (?:valid )?UTF-8$/.test(reason));
+  return rejects.some(({ reason }) => reason.endsWith(notUtf8));
 }
 
 const shownMax = 10;

@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { decodeString, scanString, scanValue, skipBlanks, tokenKinds } from "./tokens.js";
 import type { Cursor } from "./tokens.js";
+import { notUtf8 } from "../source.js";
 
 /** Values in the order of the bytes: that of row `row[i]` and column `column[i]` is bytes `start[i]` to `end[i]` (exclusive). */
 export interface Tokens {
@@ -75,7 +76,7 @@ export function scanRecords({ bytes, records, columns, keepsUnknown }: ScanReque
   const places: RecordPlace[] = [];
   const bad: BadRecord[] = [];
   for (const place of records) {
-    const reason = isSound || isUtf8(bytes.subarray(place.start, place.end)) ? scanRecord(scanner, place, places.length) : "the bytes are not UTF-8";
+    const reason = isSound || isUtf8(bytes.subarray(place.start, place.end)) ? scanRecord(scanner, place, places.length) : `the bytes are ${notUtf8}`;
     if (reason === undefined) places.push(place);
     else if (reason !== blank) bad.push({ ...place, reason });
   }

@@ -2,7 +2,7 @@
 import type { SchemaElement, SchemaTree } from "hyparquet";
 import type { Dtype } from "../../columns/dtypes.js";
 import type { PhysicalType } from "./chunk.js";
-import type { SourceColumn } from "../source.js";
+import type { RefusedColumn } from "../source.js";
 
 /** What the stored values of a column mean. */
 export type Meaning =
@@ -31,11 +31,11 @@ const nsPerUnit = { MILLIS: 1_000_000, MICROS: 1_000, NANOS: 1 } as const;
  * The dtype of a column of a Parquet schema, or why it has none; `tree` is a child of the schema's root. A decimal has
  * the dtype that the user `named`, and none without.
  */
-export function describeParquetColumn({ element, children }: SchemaTree, named: Dtype | undefined): ParquetColumn | Extract<SourceColumn, { refused: string }> {
+export function describeParquetColumn({ element, children }: SchemaTree, named: Dtype | undefined): ParquetColumn | RefusedColumn {
   const { name } = element;
   if (children.length > 0 || element.repetition_type === "REPEATED" || element.type === undefined) return { name, refused: "nested" };
   const held = meaningOf(element, named);
-  if (typeof held === "string") return { name, refused: held };
+  if (typeof held === "string") return { name, refused: held, ...(annotationOf(element) === "DECIMAL" ? { isDecimal: true } : {}) };
   return { name, ...held, optional: element.repetition_type !== "REQUIRED" };
 }
 

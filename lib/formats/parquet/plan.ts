@@ -9,14 +9,14 @@ import { describeParquetColumn } from "./columns.js";
 import type { ParquetColumn } from "./columns.js";
 import { tooLarge } from "./group.js";
 import type { GroupPlan, PlannedColumn } from "./group.js";
-import type { SourceColumn, WantedColumn } from "../source.js";
+import type { RefusedColumn, WantedColumn } from "../source.js";
 
 /** A Parquet file as its metadata describes it. */
 export interface ParquetSchema {
   readonly path: string;
   readonly rows: number;
   readonly bytes: number;
-  readonly columns: readonly (ParquetColumn | Extract<SourceColumn, { refused: string }>)[];
+  readonly columns: readonly (ParquetColumn | RefusedColumn)[];
   readonly groups: readonly RowGroup[];
 }
 

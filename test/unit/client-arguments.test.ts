@@ -1,0 +1,56 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { BquerydError } from "../../lib/base/errors.js";
+import { withAdvice } from "../../lib/client/advice.js";
+import { readArguments, readQuestion } from "../../lib/client/arguments.js";
+import { parseQuery } from "../../lib/engine/query/query.js";
+
+/** What asking with these arguments fails with, before anything is sent. */
+function refusalOf(...args: readonly unknown[]): BquerydError {
+  try {
+    readQuestion(readArguments("groupby", args));
+  } catch (failure) {
+    if (failure instanceof BquerydError) return failure;
+    throw failure;
+  }
+  throw new Error("nothing failed");
+}
+
+describe("arguments of groupby and rows", () => {
+  it("name tables, columns and affinities that are too long, before anything is sent", () => {
+    const table = refusalOf("t".repeat(256), ["k"], []);
+    expect([table.code, table.message]).to.deep.equal(["BAD_QUERY", `the name of a table has 256 characters ('${"t".repeat(40)}...'); the limit is 255`]);
+    const column = refusalOf("t", ["k".repeat(1_025)], []);
+    expect([column.code, column.message]).to.deep.equal(["BAD_QUERY", `the name of a column has 1025 characters ('${"k".repeat(40)}...'); the limit is 1024`]);
+    expect(refusalOf("t", ["k"], [], [], { affinity: "a".repeat(256) }).message).to.match(/^affinity has 256 characters/);
+    expect(readQuestion(readArguments("groupby", ["t".repeat(255), ["k".repeat(1_024)], [], [], { affinity: "a".repeat(255) }])).tables).to.have.length(1);
+  });
+
+  it("name a count of tables or columns past its limit", () => {
+    expect(refusalOf(Array.from({ length: 100_001 }, (_, index) => `t${index}`), ["k"], []).message).to.equal("the query names 100001 tables; the limit is 100000");
+    const expr = (from: number): string => Array.from({ length: 900 }, (_, index) => `c${from + index}`).join(" + ");
+    const measures = Array.from({ length: 12 }, (_, index) => [{ expr: expr(900 * index) }, "sum", `s${index}`]);
+    expect(refusalOf("t", [], measures).message).to.equal("the query names 10800 columns; the limit is 10000");
+  });
+
+  it("say where options belong that stand too early", () => {
+    for (const args of [["t", { limit: 3 }], ["t", ["k"], { limit: 3 }], ["t", ["k"], [], { limit: 3, offset: 1 }]]) {
+      const refusal = refusalOf(...args);
+      expect(refusal.code).to.equal("USAGE");
+      expect(refusal.message).to.match(/^options stand in the place of (keys|measures|where); they come fifth, as in groupby\(/);
+    }
+  });
+
+  it("speak of the verb that was asked", () => {
+    expect(() => readArguments("rows", ["t", ["k"], [], [], { limits: 3 }])).to.throw("rows has no option 'limits'; did you mean 'limit'?");
+  });
+
+  it("say how a text is written when one in double quotes was taken for a column", () => {
+    const unknown = new BquerydError("UNKNOWN_COLUMN", "t.bcolz has no column 'ATL'; did you mean 'date'?", { details: { table: "t.bcolz", column: "ATL" }, origin: "worker 1" });
+    const adviceFor = (where: unknown): unknown => withAdvice(unknown, parseQuery({ keys: ["k"], measures: [], where }));
+    for (const where of ['k = "ATL"', "k == ATL", 'n > 3 and (k in ("ATL", \'ORD\') or n < 2)']) {
+      expect(adviceFor(where)).to.include({ code: "UNKNOWN_COLUMN", origin: "worker 1", message: "t.bcolz has no column 'ATL'; if a text is meant, write it in single quotes: 'ATL'" });
+    }
+    for (const where of ["ATL > 3", [["ATL", "==", "x"]], []]) expect(adviceFor(where)).to.equal(unknown);
+  });
+});
