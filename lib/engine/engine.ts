@@ -120,6 +120,12 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
     const isKept = query.cache === true && isUniform;
     const canSpan = isUniform && canScanBlocks(query);
     const keep = (scanned: readonly TaskShard[], partial: Partial): void => { if (isKept) partials.keep(blockKey(query, scanned), partial); };
+    function scanAtOnce(some: readonly TaskShard[], isAligned: boolean): ScannedBlock | BlockRefusal {
+      const scanned = shards.readBlock(some, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned }));
+      // A first shard alone was read as one of all: its partial may be of another form than if it had been asked for alone.
+      if (typeof scanned === "object" && scanned.shards === some.length && (isAligned || isAssociative(scanned.partial))) keep(some, scanned.partial);
+      return scanned;
+    }
     return {
       find: (asked) => (isKept ? partials.find(blockKey(query, asked)) : undefined),
       scanShard(shard) {
@@ -127,19 +133,10 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
         keep([shard], partial);
         return partial;
       },
-      scanBlock(block) {
-        if (!canSpan) return "never";
-        const scanned = shards.readBlock(block, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned: true }));
-        // A first shard alone was read as one of all: its partial may be of another form than if it had been asked for alone.
-        if (typeof scanned === "object" && scanned.shards === block.length) keep(block, scanned.partial);
-        return scanned;
-      },
+      scanBlock: (block) => (canSpan ? scanAtOnce(block, true) : "never"),
       scanRun(run) {
-        if (!canSpan || query.blocks === "aligned") return undefined;
-        const scanned = shards.readBlock(run, work, (tables, context) => scanBlock(tables, query, context, { groupsMin: blockGroupsMin, isAligned: false }));
-        if (typeof scanned !== "object" || !isAssociative(scanned.partial)) return undefined;
-        if (scanned.shards === run.length) keep(run, scanned.partial);
-        return scanned;
+        const scanned = canSpan && query.blocks !== "aligned" ? scanAtOnce(run, false) : "never";
+        return typeof scanned === "object" && isAssociative(scanned.partial) ? scanned : undefined;
       },
     };
   }

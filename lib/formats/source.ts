@@ -99,7 +99,7 @@ export interface SourceOptions {
 }
 
 /** How the reason of a reject ends whose bytes are in another encoding. */
-export const notUtf8 = "not UTF-8";
+export const notUtf8 = "not valid UTF-8";
 
 /** What a column of JSON is refused as whose values no dtype but string holds, and that only where it is asked for. */
 export const nestedJson = "an object or a list in some rows";

@@ -92,7 +92,7 @@ describe("worker", function () {
     expect(done).to.have.nested.property("cost.rowsScanned", 3 * rows);
     expect(done.taskId).to.equal(task.taskId);
     const partials = controller.messages.filter(({ header }) => header.type === "partial");
-    expect(partials.map(({ header }) => header.type === "partial" && header.block)).to.deep.equal([{ start: 0, size: 2 }, { start: 2, size: 1 }]);
+    expect(partials.map(({ header }) => header.type === "partial" && header.block)).to.deep.equal([{ start: 0, size: 3 }]);
     for (const { body } of partials) expect(body[0]!.length).to.be.greaterThan(0);
     const again = await controller.take("ready");
     expect(again.nonce).to.not.equal(ready.nonce);

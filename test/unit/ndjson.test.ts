@@ -136,7 +136,7 @@ describe("NDJSON", () => {
     const { values, rejects } = await read(bytes);
     expect(values.get("a")).to.deep.equal(["ü", "x"]);
     expect(rejects).to.have.length(1);
-    expect(rejects[0]).to.include({ line: 2, reason: "the bytes are not UTF-8" });
+    expect(rejects[0]).to.include({ line: 2, reason: "the bytes are not valid UTF-8" });
   });
 
   it("refuses columns of objects and lists by name, and reads the others", async () => {
