@@ -3,20 +3,18 @@
  * the answers against DuckDB and leaves nothing behind. `-- --json` prints a line of JSON for each question, and
  * `-- --stay` offers a prompt on the cluster before it ends.
  */
-import { mkdtemp, mkdir, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { monotonicMs } from "../lib/base/clock.js";
 import { loadConfig } from "../lib/base/config.js";
 import { BquerydError } from "../lib/base/errors.js";
-import { reportError } from "../lib/cli/report.js";
 import { formatReady, startUp, type Up } from "../lib/cli/up.js";
 import { connect } from "../lib/index.js";
 import { findDifference } from "../misc/support/difference.js";
 import { openDuckDb } from "../misc/support/duckdb.js";
-import { listenForInterruption, type Interruption } from "../misc/support/interruption.js";
+import { runInFolder, type Interruption } from "../misc/support/interruption.js";
 import { runBqueryd, startBqueryd } from "../misc/support/process.js";
 import { questions } from "./demo/questions.js";
 import { jsonReport, textReport, type Answer, type Report } from "./demo/report.js";
@@ -36,22 +34,11 @@ interface Demo extends Flags {
   readonly interruption: Interruption;
 }
 
-async function main(argv: readonly string[]): Promise<number> {
-  const interruption = listenForInterruption();
-  try {
+function main(argv: readonly string[]): Promise<number> {
+  return runInFolder("bqueryd-demo-", (folder, interruption) => {
     const flags = parseFlags(argv);
-    const folder = await mkdtemp(join(tmpdir(), "bqueryd-demo-"));
-    try {
-      return await run({ ...flags, folder, interruption, report: flags.json ? jsonReport : textReport });
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  } catch (error) {
-    // What fails because of an interruption is no failure of its own.
-    return reportError(interruption.signal.aborted ? interruption.signal.reason : error);
-  } finally {
-    interruption.close();
-  }
+    return run({ ...flags, folder, interruption, report: flags.json ? jsonReport : textReport });
+  });
 }
 
 function parseFlags(argv: readonly string[]): Flags {

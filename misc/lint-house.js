@@ -13,7 +13,10 @@ const mayNotImport = new Map([["cluster", ["formats", "sql", "client"]]]);
 const owners = new Map([
   ["zeromq", "lib/wire/"],
   ["lmdb", "lib/registry/"],
+  ["@aws-sdk/client-s3", "lib/objects/s3/"],
+  ["ioredis", "lib/registry/redis-link.ts"],
   ["pino", "lib/base/log.ts"],
+  ["prom-client", "lib/cluster/metrics/exposition.ts"],
   ["ini", "lib/base/config.ts"],
   ["commander", "lib/cli/"],
   ["cli-progress", "lib/cli/"],

@@ -3,8 +3,9 @@
  * variables, flags. The only file that reads the environment.
  */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse as parseIni, safe as escapeIni } from "ini";
-import { configKeys, type ConfigKey, type Environment } from "./config-keys.js";
+import { configKeys, stateDirectory, type ConfigKey, type Environment } from "./config-keys.js";
 import { BquerydError, toBquerydError } from "./errors.js";
 import { suggestion } from "./nearest.js";
 import { formatSize } from "./config-values.js";
@@ -44,6 +45,7 @@ interface Given {
 }
 
 const members: readonly (readonly [string, ConfigKey<unknown>])[] = Object.entries(configKeys);
+const variablePrefix = "BQUERYD_";
 const keyNames = members.map(([, key]) => key.name);
 
 /** The checked configuration. CONFIG names the key, its source and what is accepted. */
@@ -51,14 +53,21 @@ export function loadConfig(sources: ConfigSources): Config {
   return decodeConfig(collect(sources), sources.env ?? process.env);
 }
 
+/** The file that keeps the lines of this user's prompts, whichever registry these use. */
+export function historyFile(env: Environment = process.env): string {
+  return join(stateDirectory(env), "history");
+}
+
 /** Every key as it is in force, in the order of the table. Throws what `loadConfig` throws. */
 export function listSettings(sources: ConfigSources): Setting[] {
   const given = collect(sources);
   const config = decodeConfig(given, sources.env ?? process.env);
-  return formatMembers(config).map((entry) => ({ ...entry, source: given.get(entry.name)?.source ?? "default" }));
+  return formatMembers(config).map(({ name, text, hide }) => {
+    return { name, text: text === undefined ? undefined : (hide?.(text) ?? text), source: given.get(name)?.source ?? "default" };
+  });
 }
 
-/** Settings as a configuration file that reads back the same; the source of each stands in its comment. */
+/** Settings as a configuration file that reads back the same, but for passwords; the source of each stands in its comment. */
 export function formatSettings(settings: readonly Setting[]): string {
   const lines = settings.map(({ name, text, source }) => {
     return { setting: text === undefined ? `; ${name} =` : `${name} = ${escapeIni(text)}`, source };
@@ -67,9 +76,28 @@ export function formatSettings(settings: readonly Setting[]): string {
   return lines.map(({ setting, source }) => `${setting.padEnd(width)}  ; ${source}\n`).join("");
 }
 
-/** The configuration as flags that give another process the same one, whatever its other sources say. */
+/**
+ * The configuration as flags that give another process the same one, whatever its other sources say; without what may hold
+ * a password, which everybody would see in the list of processes.
+ */
 export function configFlags(config: Config): string[] {
-  return formatMembers(config).flatMap(({ name, text }) => (text === undefined ? [] : [`${flagOf(name)}=${text}`]));
+  return formatMembers(config).flatMap(({ name, text, hide }) => (text === undefined || hide !== undefined ? [] : [`${flagOf(name)}=${text}`]));
+}
+
+/** The environment that goes with those flags: that of this process, and what they leave out. */
+export function configEnvironment(config: Config): Environment {
+  const hidden = formatMembers(config).filter(({ hide }) => hide !== undefined).map(({ name, text = "" }) => [variablePrefix + name.toUpperCase(), text] as const);
+  return { ...process.env, ...Object.fromEntries(hidden) };
+}
+
+/** Sets a variable of this process and its children that a library reads and offers no other way for, unless it is set. */
+export function setVariable(name: string, value: string): void {
+  process.env[name] ??= value;
+}
+
+/** The texts of all keys that are set, by name, as a file would have them, passwords too. */
+export function configTexts(config: Config): Readonly<Record<string, string>> {
+  return Object.fromEntries(formatMembers(config).flatMap(({ name, text }) => (text === undefined ? [] : [[name, text]])));
 }
 
 /** The flag of a key: `--data-dir` for `data_dir`. */
@@ -77,9 +105,9 @@ export function flagOf(name: string): string {
   return `--${name.replaceAll("_", "-")}`;
 }
 
-function formatMembers(config: Config): { name: string; text: string | undefined }[] {
+function formatMembers(config: Config): { name: string; text: string | undefined; hide: ConfigKey<unknown>["hide"] }[] {
   const values: Readonly<Record<string, unknown>> = config;
-  return members.map(([member, key]) => ({ name: key.name, text: key.format(values[member]) }));
+  return members.map(([member, key]) => ({ name: key.name, text: key.format(values[member]), hide: key.hide }));
 }
 
 /** The texts given for each key, the strongest source last to write. */
@@ -95,7 +123,9 @@ function collect(sources: ConfigSources): ReadonlyMap<string, Given> {
 
 function readFile(path: string, need: "optional" | "required"): Given[] {
   const text = readText(path, need);
-  return text === undefined ? [] : Object.entries(parseIni(text)).map(([name, value]) => {
+  return text === undefined ? [] : Object.entries(parseIni(text)).map(([name, parsed]) => {
+    // The parser takes 'true' and 'false' for values of its own, and a key that is alone on its line for true.
+    const value: unknown = typeof parsed === "boolean" && text.split("\n").some((line) => line.split("=", 1)[0]?.trim() === name && line.includes("=")) ? String(parsed) : parsed;
     if (typeof value !== "string") {
       throw new BquerydError("CONFIG", `cannot read '${name}' in ${path}; write one 'key = value' a line, without sections and lists`, {
         details: { key: name, source: path },
@@ -111,17 +141,16 @@ function readText(path: string, need: "optional" | "required"): string | undefin
   } catch (cause) {
     const failure = toBquerydError(cause);
     if (need === "optional" && failure.code === "NOT_FOUND") return undefined;
-    throw new BquerydError("CONFIG", `cannot read the configuration file ${path}: ${failure.message}; name a readable file`, {
+    throw new BquerydError("CONFIG", `cannot read the configuration file ${path}: ${cause instanceof Error ? cause.message : String(cause)}; name a readable file`, {
       details: { source: path }, cause,
     });
   }
 }
 
 function fromEnvironment(env: Environment): Given[] {
-  const prefix = "BQUERYD_";
   return Object.entries(env).flatMap(([variable, text]) => {
-    if (!variable.startsWith(prefix) || text === undefined) return [];
-    return [{ name: variable.slice(prefix.length).toLowerCase(), text, source: variable }];
+    if (!variable.startsWith(variablePrefix) || text === undefined) return [];
+    return [{ name: variable.slice(variablePrefix.length).toLowerCase(), text, source: variable }];
   });
 }
 
@@ -140,9 +169,6 @@ function isServed({ name, source }: Given, onWarning: ConfigSources["onWarning"]
     return false;
   }
   const details = { key: name, source };
-  if (name === "redis_url") {
-    throw new BquerydError("CONFIG", `redis_url in ${source}: Redis is not supported in this release; remove it, the registry is the directory registry_dir`, { details });
-  }
   const advice = suggestion(name, keyNames, "remove it, or see the keys with bqueryd --print-config");
   throw new BquerydError("CONFIG", `unknown key '${name}' in ${source}${advice}`, { details });
 }
@@ -160,7 +186,8 @@ function decodeConfig(given: ReadonlyMap<string, Given>, env: Environment): Conf
 function requireValue<T>(key: ConfigKey<T>, { text, source }: Given): T {
   const value = key.parse(text);
   if (value !== undefined) return value;
-  throw new BquerydError("CONFIG", `${key.name} = '${text}' in ${source} cannot be used; give ${key.accepts}`, {
+  const shown = key.hide === undefined ? ` = '${text}'` : "";
+  throw new BquerydError("CONFIG", `${key.name}${shown} in ${source} cannot be used; give ${key.accepts}`, {
     details: { key: key.name, source },
   });
 }
@@ -177,6 +204,11 @@ function checkTogether(config: Config): void {
   if (config.expiryMs < 2 * config.heartbeatMs) {
     throw new BquerydError("CONFIG", `expiry of ${config.expiryMs / 1_000} s is less than two heartbeats of ${config.heartbeatMs / 1_000} s; raise expiry or lower heartbeat`, {
       details: { keys: ["heartbeat", "expiry"] },
+    });
+  }
+  if (config.s3KmsKeyId !== undefined && config.s3Sse !== "aws:kms") {
+    throw new BquerydError("CONFIG", `s3_kms_key_id is for s3_sse = aws:kms, which is ${config.s3Sse}; set both, or remove the key`, {
+      details: { keys: ["s3_kms_key_id", "s3_sse"] },
     });
   }
 }

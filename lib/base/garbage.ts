@@ -8,12 +8,15 @@ import { runInNewContext } from "node:vm";
 /** Bytes of arrays that tasks may leave uncollected in a thread. */
 export const taskGarbageBytesMax = 16 * 2 ** 20;
 
-/** Collects the garbage of this thread if more than `spareBytes` have been taken outside its heap since the last time; tells whether it did. */
+/** Bytes in the heap that a thread which has nothing to do may leave uncollected. */
+export const idleGarbageBytesMax = 16 * 2 ** 20;
+
+/** Collects the garbage of this thread if more than a number of bytes have been taken since the last time; tells whether it did. */
 export type Collect = () => boolean;
 
 type Gc = (options?: { readonly type: "minor" }) => void;
 
-/** A collector of the thread that calls it; what is outside the heap by now is taken to stay. */
+/** A collector for more than `spareBytes` outside the heap of the thread that calls it; what is there by now is taken to stay. */
 export function createCollector(spareBytes: number): Collect {
   const gc = findGc();
   let limitBytes = outsideBytes() + spareBytes;
@@ -37,6 +40,21 @@ export function createCollector(spareBytes: number): Collect {
 }
 
 /**
+ * A collector for more than `spareBytes` in the heap of the thread that calls it, to be called when nothing else is to be
+ * done: a large message leaves many times its bytes there, and a thread that is idle from then on would keep them.
+ */
+export function createHeapCollector(spareBytes: number): Collect {
+  const gc = findGc();
+  let limitBytes = heapBytes() + spareBytes;
+  return () => {
+    if (heapBytes() <= limitBytes) return false;
+    gc();
+    limitBytes = heapBytes() + spareBytes;
+    return true;
+  };
+}
+
+/**
  * Lets the heaps of this process keep the room for young objects that they began with: by default it doubles up to 48 MB a
  * thread, to save time that a thread which passes messages on does not need.
  */
@@ -46,6 +64,10 @@ export function keepYoungSmall(): void {
 
 function outsideBytes(): number {
   return getHeapStatistics().external_memory;
+}
+
+function heapBytes(): number {
+  return getHeapStatistics().used_heap_size;
 }
 
 /** V8 offers this to contexts that are made while the flag is set. */

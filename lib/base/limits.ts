@@ -9,6 +9,12 @@ export const limits = {
   globStarsMax: 10,
   /** Generations that one table keeps. */
   generationsMax: 1_000,
+  /** Tickets that a registry keeps, slots of one, and characters of a reason. A hundred nodes of a thousand shards are 100,000 slots. */
+  ticketsMax: 1_000,
+  ticketSlotsMax: 200_000,
+  ticketReasonMax: 1_000,
+  /** Characters of the name of a bucket, and of a key in it. */
+  objectKeyMax: 1_024,
   /** Columns of one table. */
   columnsMax: 10_000,
   /** Bytes of a footer: ten thousand columns of a hundred segments each. */
@@ -34,22 +40,42 @@ export const limits = {
   orderMax: 32,
   /** Characters of one expression or condition as text. */
   expressionCharactersMax: 1_000_000,
+  /** Bytes of a text that an expression joins of others. */
+  madeTextBytesMax: 16 * 1024 * 1024,
   /** How deep one expression or condition may be nested. */
   expressionDepthMax: 100,
   /** Nodes of the tree of one expression or condition as text. */
   expressionNodesMax: 50_000,
   /** Arithmetic operators of one expression. */
   expressionOperatorsMax: 1_000,
+  /** Milliseconds from which on an answered call is slow, and told of in the log. */
+  slowQueryMs: 5_000,
+  /** Errands of one call, and seconds that one sleep may take. */
+  errandsMax: 1_000,
+  sleepSecondsMax: 3_600,
+  /** Characters of the path of a file to be read, and of the name of a function to be called. */
+  filePathMax: 4_096,
+  functionNameMax: 255,
+  /** Bytes of the arguments of a function, as JSON. */
+  functionArgumentsBytesMax: 16 * 1024 * 1024,
+  /** Bytes that readfile and execute_code answer. */
+  errandAnswerBytesMax: 64 * 1024 * 1024,
+  /** Queries that one answer of queries() lists of a controller. */
+  queriesListedMax: 10_000,
   /** Slices of rows that may be on their way to one client for one call. */
   sliceCreditMax: 256,
   /** Bytes of a message header. */
   headerBytesMax: 64 * 1024 * 1024,
+  /** Values in a message header: an empty map is one byte there, and many when it is decoded. */
+  headerValuesMax: 4_000_000,
   /** Bytes of one frame. */
   frameBytesMax: 1024 * 1024 * 1024,
   /** Frames of one message. */
   framesMax: 4_096,
   /** Bytes waiting in the outbox of one peer before it counts as stuck. */
   outboxBytesMax: 1024 * 1024 * 1024,
+  /** Messages waiting there, however small: a partial of every shard of several calls. */
+  outboxMessagesMax: 400_000,
   /** Bytes of one chunk of a column before compression, where it is read. */
   chunkBytesMax: 1024 * 1024 * 1024,
   /** Bytes of the texts of one chunk that is written. */

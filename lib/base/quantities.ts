@@ -24,6 +24,12 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${byteUnits[unit]}`;
 }
 
+/** A duration given in milliseconds, with three digits: `0.42 ms`, `123 ms`, and from a second on `1.23 s`. */
+export function formatMilliseconds(ms: number): string {
+  if (ms >= 999.5) return formatSeconds(ms / 1000);
+  return `${ms.toFixed(ms >= 99.95 ? 0 : ms >= 9.995 ? 1 : 2)} ms`;
+}
+
 /** A duration given in seconds: `0.42 s`, `12.3 s`, `3 min 05 s`, `2 h 05 min`. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 9.995) return `${seconds.toFixed(2)} s`;

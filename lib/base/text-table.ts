@@ -8,6 +8,8 @@ export type Align = "left" | "right";
 export interface TableLayout {
   /** One for each column; columns without one are flush left. */
   readonly align?: readonly Align[];
+  /** What stands under the headers, above the rule. */
+  readonly subheaders?: readonly string[];
   /** Terminal cells past which text is cut with an ellipsis (default 40): for all columns, or one for each. */
   readonly cellWidthMax?: number | readonly number[];
 }
@@ -20,13 +22,14 @@ const cellWidthDefault = 40;
  * shorter than the headers has empty cells at its end. Control characters are shown as escapes.
  */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[], layout: TableLayout = {}): string {
-  const { align = [], cellWidthMax = cellWidthDefault } = layout;
+  const { align = [], subheaders, cellWidthMax = cellWidthDefault } = layout;
   const widthMax = (column: number): number => (typeof cellWidthMax === "number" ? cellWidthMax : cellWidthMax[column] ?? cellWidthDefault);
   const clean = (cell: string, column: number): string => truncateToWidth(escapeUnprintable(cell), widthMax(column));
-  const lines = [headers, ...rows].map((row) => headers.map((_, column) => clean(row[column] ?? "", column)));
+  const heads = subheaders === undefined ? [headers] : [headers, subheaders];
+  const lines = [...heads, ...rows].map((row) => headers.map((_, column) => clean(row[column] ?? "", column)));
   const widths = headers.map((_, column) => lines.reduce((widest, line) => Math.max(widest, displayWidth(line[column]!)), 1));
   const rule = widths.map((width) => "-".repeat(width));
-  lines.splice(1, 0, rule);
+  lines.splice(heads.length, 0, rule);
   return lines.map((line) => formatLine(line, widths, align)).join("\n");
 }
 

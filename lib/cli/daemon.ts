@@ -1,19 +1,24 @@
-/** What the commands that serve have in common: configuration, log, registry, signals and a clean end. */
+/** What the commands that serve have in common: configuration, log, registry, orders, metrics and a clean end. */
 import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
-import type { Config } from "../base/config.js";
+import { configTexts, loadConfig, type Config } from "../base/config.js";
 import { createLog, type Log, type LogFacts } from "../base/log.js";
 import { version } from "../base/version.js";
+import type { Observed } from "../cluster/metrics/families.js";
+import type { MetricsServer } from "../cluster/metrics/server.js";
 import { openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
 import { readConfig, showsForPeople } from "./options.js";
-import { reportError } from "./report.js";
+import { listenForOrders } from "./orders.js";
+import { createReloader, type Reload } from "./reload.js";
 
 /** A role at work. */
 export interface Daemon {
   /** Resolves with the reason when everything is closed. */
   readonly stopped: Promise<string>;
   stop(reason: string): Promise<void>;
+  /** Once stopped: why it ended by itself, to be started again; absent or undefined when it was told to end. */
+  findFailure?(): Error | undefined;
 }
 
 /** What a role is started with. The registry is closed after the role has stopped. */
@@ -27,31 +32,34 @@ export interface DaemonSetup {
 export interface StartedDaemon {
   readonly daemon: Daemon;
   readonly facts: Omit<LogFacts, "event">;
+  readonly observed: Observed;
+  readonly reload: Reload;
 }
-
-const interruptedExitCode = 130;
-/** How long a start that was told to end may take before the process ends without it. */
-const startGraceMs = 5_000;
 
 /**
  * Serves until a signal, the end of the process that supervises this one, or the role's own end. Throws what keeps the
- * role from starting. A second signal ends the process at once; so does an error nobody expected, after it was reported.
+ * role from starting, and what ended it by itself. A second signal ends the process at once; so does an error nobody
+ * expected, after it was reported.
  */
 export async function runDaemon(role: string, command: Command, start: (setup: DaemonSetup) => Promise<StartedDaemon>): Promise<void> {
   const config = readConfig(command);
   if (config === undefined) return;
   const log = createLog({ level: config.logLevel, role, forPeople: showsForPeople(command) });
   const startMs = monotonicMs();
-  const orders = listenForOrders(log);
+  const orders = listenForOrders(log, (told) => (told === undefined ? readConfig(command) ?? config : loadConfig({ flags: { ...told, ...ownTexts(config) } })));
   try {
-    const registry = await openRegistry({ registryDir: config.registryDir, cluster: config.cluster });
+    const registry = await openRegistry(config);
     try {
-      const { daemon, facts } = await start({ config, log, registry });
-      orders.markServing();
-      log.info({ event: "process.started", version, ...facts });
+      const { daemon, facts, observed, reload } = await start({ config, log, registry });
+      const metrics = await serveMetrics(config, observed, daemon);
+      orders.markServing(createReloader({ config, log, ...reload }));
+      log.info({ event: "process.started", version, ...facts, ...(metrics === undefined ? {} : { metrics: metrics.url }) });
       void orders.stop.then((reason) => daemon.stop(reason));
       const reason = await daemon.stopped;
+      await metrics?.close();
       log.info({ event: "process.stopped", reason, uptimeMs: Math.round(monotonicMs() - startMs) });
+      const failure = daemon.findFailure?.();
+      if (failure !== undefined) throw failure;
     } finally {
       await registry.close();
     }
@@ -60,42 +68,20 @@ export async function runDaemon(role: string, command: Command, start: (setup: D
   }
 }
 
-/** Resolves `stop` with what asks this process to end, from the start on, so that none comes too early to be heard. */
-function listenForOrders(log: Log): { stop: Promise<string>; markServing(): void; close(): void } {
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  let isStopping = false;
-  let isServing = false;
-  let resolve: (reason: string) => void;
-  const stop = new Promise<string>((onStop) => { resolve = onStop; });
-  function order(reason: string): void {
-    isStopping = true;
-    resolve(reason);
-    // A start may be stuck, on a file system for one.
-    if (!isServing) setTimeout(() => { if (!isServing) process.exit(interruptedExitCode); }, startGraceMs).unref();
+/** What a supervised process has for itself. */
+function ownTexts(config: Config): { port: string | undefined; metrics_port: string | undefined } {
+  const { port, metrics_port } = configTexts(config);
+  return { port, metrics_port };
+}
+
+/** Serves metrics where the configuration has a port for them; a role that cannot be observed as it should is stopped. */
+async function serveMetrics({ bind, metricsPort }: Config, observed: Observed, daemon: Daemon): Promise<MetricsServer | undefined> {
+  if (metricsPort === undefined) return undefined;
+  try {
+    const server = await import("../cluster/metrics/server.js");
+    return await server.serveMetrics({ bind, port: metricsPort, observed });
+  } catch (cause) {
+    await daemon.stop("metrics cannot be served");
+    throw cause;
   }
-  function onSignal(signal: NodeJS.Signals): void {
-    if (isStopping) process.exit(interruptedExitCode);
-    order(signal);
-  }
-  function onDisconnect(): void {
-    order("the supervising process ended");
-  }
-  function onUnexpected(error: unknown): void {
-    log.error({ event: "process.failed", error });
-    process.exit(reportError(error));
-  }
-  for (const signal of signals) process.on(signal, onSignal);
-  process.on("disconnect", onDisconnect);
-  process.on("uncaughtException", onUnexpected);
-  // It may have ended while this process was loading its modules; without a channel this is undefined.
-  if (process.connected === false) onDisconnect();
-  return {
-    stop,
-    markServing() { isServing = true; },
-    close() {
-      for (const signal of signals) process.removeListener(signal, onSignal);
-      process.removeListener("disconnect", onDisconnect);
-      process.removeListener("uncaughtException", onUnexpected);
-    },
-  };
 }

@@ -8,7 +8,8 @@ import { suggestion } from "../base/nearest.js";
 import type { SetPlace } from "../columns/files/footer.js";
 import { describeTable } from "../columns/read/describe.js";
 import type { FoundTable } from "../columns/read/one-set.js";
-import { findTableName, isTableName, parseTableName, resolveTables, type AvailableTable } from "../columns/names.js";
+import { findTableName, isTableName, parseTableName } from "../columns/names.js";
+import { resolveTables, type AvailableTable } from "../columns/resolve-tables.js";
 
 /** Names of tables that a sentence lists. */
 const shownMax = 12;

@@ -1,5 +1,5 @@
 /** The flags that commands share: the configuration keys, --config, --print-config and -v. */
-import { Option, type Command } from "commander";
+import type { Command, Option } from "commander";
 import { configKeys, logLevels } from "../base/config-keys.js";
 import { flagOf, formatSettings, listSettings, loadConfig, type Config, type ConfigSources } from "../base/config.js";
 import { reportWarning } from "./report.js";
@@ -12,8 +12,7 @@ export function addConfigOptions(command: Command): Command {
   for (const key of Object.values(configKeys)) {
     command.option(`${flagOf(key.name)} <${key.placeholder}>`, `${key.description} (default: ${key.defaultText})`);
   }
-  // Taken, so that its error says what to do instead of "unknown option".
-  return command.addOption(new Option("--redis-url <URL>").hideHelp());
+  return command;
 }
 
 /**
@@ -56,15 +55,19 @@ export function globalOptionsOf(command: Command): Option[] {
   return command.parent.options.filter((option) => !option.hidden && (keys === undefined ? !ofPrompt.includes(option.attributeName()) : keys.includes(option.attributeName())));
 }
 
+/** Tells whether a command reads every key of the configuration. */
+export function readsAll(command: Command): boolean {
+  return readBy[command.name()] === undefined;
+}
+
 /** Of the commands that read few of them, the names by which commander knows them; the others read all. */
 const readBy: Readonly<Record<string, readonly string[]>> = {
   import: ["config", "printConfig", "keepGenerations", "timeout"], compact: ["config", "printConfig", "keepGenerations", "timeout"],
-  export: [], inspect: [], verify: [], help: [],
+  export: [], inspect: [], verify: [], keygen: [], help: [],
 };
 
 function configSources(options: Readonly<Record<string, unknown>>): ConfigSources {
-  const names = [...Object.values(configKeys).map((key) => key.name), "redis_url"];
-  const flags = names.map((name) => [name, textOf(options[memberOf(name)])] as const);
+  const flags = Object.values(configKeys).map(({ name }) => [name, textOf(options[memberOf(name)])] as const);
   return { flags: Object.fromEntries(flags), file: textOf(options["config"]), onWarning: reportWarning };
 }
 

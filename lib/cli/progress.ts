@@ -7,7 +7,7 @@ import { formatBytes, formatCount, formatCounted, formatSeconds } from "../base/
 export interface ProgressState {
   /** What is being done, where work has several parts; each part starts at 0. */
   readonly label?: string | undefined;
-  readonly unit: "rows" | "bytes";
+  readonly unit: "rows" | "bytes" | "shards";
   readonly done: number;
   /** Null where it is not known before the end. */
   readonly total: number | null;
@@ -63,7 +63,7 @@ export function measureParts(startMs: number): (state: ProgressState, nowMs: num
 export function formatProgress(state: ProgressState, { ms, doneBefore, fractionBefore }: Elapsed): string {
   const { label, unit, done, total } = state;
   const amount = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCount(count));
-  const counted = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCounted(count, "row"));
+  const counted = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCounted(count, unit.slice(0, -1)));
   const fraction = fractionOf(state);
   const percent = fraction === null ? "" : ` (${Math.floor(fraction * 100)} %)`;
   const rate = ms < rateAfterMs ? "" : `, ${counted((done - doneBefore) / ms * 1000)}/s`;

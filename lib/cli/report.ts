@@ -29,7 +29,6 @@ function asFailure(error: unknown): BquerydError {
 
 /** What commander says in two lines with parentheses about a command, or about the program, in ours. */
 export function usageError(error: CommanderError, command?: string): BquerydError {
-  if (error.code === "commander.help") return new BquerydError("USAGE", "there is no command of that name; see bqueryd --help");
   const [sentence = "", hint] = error.message.replace(/^error: /, "").split("\n");
   const nearest = /^\(Did you mean (?:one of )?(.+?)\?\)$/.exec(hint ?? "")?.[1];
   const advice = nearest === undefined ? `see bqueryd ${command === undefined ? "" : `${command} `}--help` : `did you mean '${nearest}'?`;

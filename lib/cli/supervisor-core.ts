@@ -89,7 +89,7 @@ function onExited(state: SupervisorState, event: { id: string; exitCode: number 
   if (state.stopping !== undefined) return continueStop(state);
   // One that ends by itself before all are ready would do so again; one that was killed need not.
   if (!state.ready && event.exitCode !== null) return beginStop(state, `${event.id} did not start`, nowMs, event.exitCode);
-  // A controller ends well only when it was told to, by killall: then the cluster is meant to end.
+  // A controller ends well only when it was told to, by killall: then the cluster is meant to end. After kill() it does not.
   if (process.slot.role === "controller" && event.exitCode === 0) return beginStop(state, "killall", nowMs);
   process.failures = nowMs - process.startedMs >= backOff.forgottenAfterMs ? 1 : process.failures + 1;
   process.restartAtMs = nowMs + backOffMs(process.failures);

@@ -4,12 +4,15 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError, isErrorCode } from "../base/errors.js";
+import { formatExit } from "./exit-line.js";
 import { createSupervisor, superviseOn, type Slot, type SupervisorAction, type SupervisorEvent } from "./supervisor-core.js";
 
 /** A process to keep running. */
 export interface SupervisedSlot extends Slot {
   /** The arguments of this program that make it one, asked for at every start. */
   args(): readonly string[];
+  /** All variables of its environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Processes that are kept running. */
@@ -18,6 +21,8 @@ export interface Supervisor {
   pids(): ReadonlyMap<number, string>;
   /** From now on a process that dies is started again; before, its failure ends all. */
   markReady(): void;
+  /** Sends all that run a message; it is lost to those that do not read it yet. */
+  tell(message: object): void;
   /** Asks all to end; a second call kills them. */
   stop(reason: string): void;
   /** The reason, when no process is left. Rejects with the error of a process that failed before all were ready. */
@@ -53,8 +58,8 @@ export function startSupervisor(slots: readonly SupervisedSlot[], show: (line: s
   function startChild(id: string): void {
     const slot = slots.find((candidate) => candidate.id === id)!;
     // A group of its own: Ctrl-C reaches this process alone, which then ends the children in order. The IPC channel
-    // carries nothing: its closing tells the child that this process is gone.
-    const child = spawn(process.execPath, [program, ...slot.args()], { detached: true, stdio: ["ignore", "inherit", "pipe", "ipc"] });
+    // carries what `tell` sends, and its closing tells the child that this process is gone.
+    const child = spawn(process.execPath, [program, ...slot.args()], { env: slot.env, detached: true, stdio: ["ignore", "inherit", "pipe", "ipc"] });
     children.set(id, child);
     createInterface({ input: child.stderr! }).on("line", (line) => {
       const failure = state.ready ? undefined : parseFailure(line);
@@ -63,8 +68,9 @@ export function startSupervisor(slots: readonly SupervisedSlot[], show: (line: s
     });
     // A child that cannot be started closes too, without an exit code of its own.
     child.on("error", () => undefined);
-    child.on("close", (exitCode) => {
+    child.on("close", (exitCode, signal) => {
       children.delete(id);
+      if (state.ready && state.stopping === undefined && exitCode !== 0) process.stderr.write(`${show(formatExit({ id, pid: child.pid, exitCode, signal }))}\n`);
       on({ kind: "exited", id, exitCode });
     });
   }
@@ -87,6 +93,10 @@ export function startSupervisor(slots: readonly SupervisedSlot[], show: (line: s
   return {
     pids: () => new Map([...children].flatMap(([id, { pid }]) => (pid === undefined ? [] : [[pid, id]]))),
     markReady: () => { on({ kind: "ready" }); },
+    tell(message) {
+      // One that is about to end hears nothing more, which is no fault.
+      for (const child of children.values()) if (child.connected) child.send(message, () => undefined);
+    },
     stop: (reason) => { on({ kind: "stop", reason }); },
     finished,
   };

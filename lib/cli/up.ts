@@ -2,15 +2,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
-import { configFlags, type Config } from "../base/config.js";
+import { configEnvironment, configFlags, configTexts, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
 import { formatLogLine } from "../base/log-line.js";
 import { formatCounted } from "../base/quantities.js";
 import { connectWith } from "../client/connect.js";
+import { shortAddress } from "../wire/addresses.js";
 import type { ClusterInfo } from "../wire/documents.js";
-import { requireDataDir } from "../cluster/worker/data-dir.js";
+import { requireDataDir } from "../cluster/worker/holdings/data-dir.js";
 import { openRegistry } from "../registry/open.js";
 import { addLogOption, readConfig, showsForPeople } from "./options.js";
+import { endsWithTerminal, type ReloadMessage } from "./orders.js";
+import { formatError } from "./report.js";
 import { startSupervisor, type SupervisedSlot, type Supervisor } from "./supervisor.js";
 
 /** A cluster of child processes. */
@@ -35,6 +38,8 @@ export interface ServedTable {
 
 const readyWithinMs = 30_000;
 const pollMs = 25;
+/** A cluster that is up already is asked for its workers for so long. */
+const joinedWithinMs = 1_000;
 
 /** Adds `up` to the program. */
 export function addUpCommand(program: Command): void {
@@ -69,16 +74,55 @@ async function runUp(_flags: unknown, command: Command): Promise<void> {
   if (config === undefined) return;
   // A worker would find it out as well, while the others start: what is told first then may be a consequence.
   await requireDataDir(config.dataDir);
+  const joined = await describeJoined(config);
+  if (joined !== undefined) process.stderr.write(`bqueryd: ${joined}\n`);
   const processes = startProcesses(config, showsForPeople(command) ? formatLogLine : asItIs);
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const stop = (name: string): void => { processes.supervisor.stop(name); };
-  for (const name of signals) process.on(name, stop);
+  const hangup = endsWithTerminal() ? stop : () => { reload(processes, command); };
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", hangup);
   try {
     const up = await whenServing(processes, config);
     process.stdout.write(`${formatReady(up)}\n`);
     process.stdout.write(`stopped: ${await up.stopped}\n`);
   } finally {
-    for (const name of signals) process.removeListener(name, stop);
+    process.removeListener("SIGINT", stop).removeListener("SIGTERM", stop).removeListener("SIGHUP", hangup);
+  }
+}
+
+/** Reads the configuration again, for the processes that run and those that will be started. */
+function reload(processes: Processes, command: Command): void {
+  try {
+    const config = readConfig(command);
+    if (config !== undefined) processes.reload(config);
+  } catch (cause) {
+    process.stderr.write(`bqueryd: ${formatError(cause)}; until then the configuration in force stays\n`);
+  }
+}
+
+/** A sentence about the cluster that is up already, which new processes join; undefined where there is none. */
+async function describeJoined(config: Config): Promise<string | undefined> {
+  const registry = await openRegistry(config);
+  try {
+    const controllers = await registry.controllers();
+    const [first] = controllers;
+    if (first === undefined) return undefined;
+    const workers = await countWorkers({ ...config, controllers: [first.address], timeoutMs: joinedWithinMs, expiryMs: joinedWithinMs });
+    const size = workers === undefined ? formatCounted(controllers.length, "controller") : `${formatCounted(controllers.length, "controller")} and ${formatCounted(workers, "worker")}`;
+    return `joins a cluster of ${size} at ${controllers.map(({ address }) => shortAddress(address)).join(", ")}; give --cluster NAME for one of its own`;
+  } finally {
+    await registry.close();
+  }
+}
+
+/** The workers of the cluster that is up; undefined where its controller does not say in time. */
+async function countWorkers(config: Config): Promise<number | undefined> {
+  const rpc = await connectWith(config);
+  try {
+    return (await rpc.info()).workers.length;
+  } catch {
+    return undefined;
+  } finally {
+    await rpc.close();
   }
 }
 
@@ -86,19 +130,34 @@ interface Processes {
   readonly supervisor: Supervisor;
   /** A controller that is started again listens where the first one did: people and programs know that address. */
   keepAddress(address: string): void;
+  /** Tells those that run of a configuration, which take over what they can, and gives it to those that are started again. */
+  reload(config: Config): void;
 }
 
 /** Starts them; what they write on stderr is shown line by line, as `show` makes it. */
 function startProcesses(config: Config, show: (line: string) => string): Processes {
-  let { port } = config;
-  const slot = (id: string, role: SupervisedSlot["role"]): SupervisedSlot => {
-    return { id, role, args: () => [role, ...configFlags({ ...config, port })] };
+  let inForce = config;
+  const slot = (id: string, role: SupervisedSlot["role"], index: number): SupervisedSlot => {
+    return { id, role, args: () => [role, ...configFlags({ ...inForce, metricsPort: nthPort(inForce.metricsPort, index) })], env: configEnvironment(config) };
   };
-  const workers = Array.from({ length: config.workers }, (_, index) => slot(`worker ${index + 1}`, "worker"));
+  const workers = Array.from({ length: config.workers }, (_, index) => slot(`worker ${index + 1}`, "worker", index + 1));
+  const supervisor = startSupervisor([slot("controller", "controller", 0), ...workers], show);
   return {
-    supervisor: startSupervisor([slot("controller", "controller"), ...workers], show),
-    keepAddress(address) { port = Number(new URL(address).port); },
+    supervisor,
+    keepAddress(address) { inForce = { ...inForce, port: Number(new URL(address).port) }; },
+    reload(again) {
+      // Each has an address of its own, which it keeps.
+      const { port, metricsPort } = inForce;
+      inForce = { ...again, port, metricsPort };
+      const message: ReloadMessage = { reload: configTexts(inForce) };
+      supervisor.tell(message);
+    },
   };
+}
+
+/** The port of the n-th process from 0 on; each takes any free one where that is asked for. */
+function nthPort(first: number | undefined, index: number): number | undefined {
+  return first === undefined || first === 0 ? first : first + index;
 }
 
 async function whenServing({ supervisor, keepAddress }: Processes, config: Config): Promise<Up> {

@@ -1,25 +1,24 @@
 /** Advice about a failure that only who knows the whole question can give. */
 import { BquerydError } from "../base/errors.js";
-import type { Condition } from "../engine/expressions/tree.js";
+import { findTextAdvice } from "../engine/expressions/text-advice.js";
+import { isMeasureOp } from "../engine/query/measures.js";
 import type { Query } from "../engine/query/query.js";
 
 /**
- * The failure of a query; where a column that is unknown is compared with, as `"ATL"` is in `origin = "ATL"`, it says how a
- * text is written: in many languages double quotes are for texts, here as in SQL they are for names.
+ * The failure of a query; where a column that is unknown is compared with, it says how a text is written. Where it is the
+ * name of an op, as in the measures `['delay', 'mean']`, it says that a measure is a list in the list.
  */
-export function withAdvice(failure: unknown, { where }: Query): unknown {
+export function withAdvice(failure: unknown, { where, measures }: Query): unknown {
   if (!(failure instanceof BquerydError) || failure.code !== "UNKNOWN_COLUMN") return failure;
   const { table, column } = failure.details;
-  if (typeof table !== "string" || typeof column !== "string" || where === null || !isComparedWith(where, column)) return failure;
-  const sentence = `${table} has no column '${column}'; if a text is meant, write it in single quotes: '${column.replaceAll("'", "''")}'`;
-  return new BquerydError(failure.code, sentence, { details: failure.details, cause: failure, ...(failure.origin === undefined ? {} : { origin: failure.origin }) });
+  if (typeof table !== "string" || typeof column !== "string") return failure;
+  const advice = findTextAdvice(where, column) ?? adviceOnMeasure(column, measures);
+  if (advice === undefined) return failure;
+  return new BquerydError(failure.code, `${table} has no column '${column}'; ${advice}`, { details: failure.details, cause: failure, ...(failure.origin === undefined ? {} : { origin: failure.origin }) });
 }
 
-/** Tells whether the name stands alone on the right of a comparison. */
-function isComparedWith(condition: Condition, name: string): boolean {
-  switch (condition.kind) {
-    case "relate": return condition.right.kind === "column" && condition.right.name === name;
-    case "and": case "or": return condition.parts.some((part) => isComparedWith(part, name));
-    default: return false;
-  }
+function adviceOnMeasure(column: string, measures: Query["measures"]): string | undefined {
+  const place = measures.findIndex(({ name, op }) => name === column && op === "sum");
+  if (place < 1 || !isMeasureOp(column)) return undefined;
+  return `if the measure '${column}' is meant, write it as a list in the list: [['${measures[place - 1]!.name}', '${column}']]`;
 }

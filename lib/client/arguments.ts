@@ -2,10 +2,13 @@
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { suggestion } from "../base/nearest.js";
+import { show } from "../engine/query/bad-query.js";
 import { columnsOf, parseQuery, type Query } from "../engine/query/query.js";
+import type { OnPartial } from "./drafts.js";
+import { listNames, optionNames } from "./option-names.js";
 import type { Call } from "./session.js";
 
-/** Options of groupby; `timeout` in seconds. */
+/** Options of groupby and rows; `timeout` in seconds, of rows for the whole loop that takes them. */
 export interface GroupbyOptions {
   readonly timeout?: number;
   readonly signal?: AbortSignal;
@@ -36,6 +39,12 @@ export interface GroupbyOptions {
   readonly partial?: "error" | "allow";
   /** The generations to read, by shard, as in the summary of an earlier answer; GENERATION_GONE where one is no longer kept. */
   readonly generations?: ReadonlyMap<string, string> | Readonly<Record<string, string>>;
+  /**
+   * Of groupby: is given tables while the answer fills, each what the answer would be over the shards that are in, at most
+   * ten a second, fewer where they are large, and in the end the answer itself. The next one waits until a promise that it
+   * returns is settled, and so does the answer. What it throws fails the call.
+   */
+  readonly onPartial?: OnPartial;
 }
 
 /** One object with everything that groupby takes. */
@@ -52,20 +61,28 @@ export interface GroupbyQuery extends GroupbyOptions {
   readonly where?: readonly unknown[] | string;
 }
 
-const optionNames = ["timeout", "signal", "affinity", "cache", "expand_filter_column", "having", "order", "limit", "offset", "aggregate", "missing", "partial", "generations"];
-const queryNames = ["tables", "keys", "measures", "where", ...optionNames];
-
 /** The arguments of a verb, positional or one object, as one object. Throws USAGE naming what is not known, or out of its place. */
 export function readArguments(verb: "groupby" | "rows", args: readonly unknown[]): GroupbyQuery {
   const [first, keys, measures, where = [], options = {}] = args;
   if (args.length === 1 && isRecord(first)) {
-    requireKnown(verb, first, queryNames);
-    return first as unknown as GroupbyQuery;
+    const query = requireWatchable(verb, first as unknown as GroupbyQuery);
+    requireKnown(verb, first, [...listNames, ...optionNames(verb)]);
+    return query;
   }
   requireInPlace(verb, { keys, measures, where });
   if (!isRecord(options)) throw new BquerydError("USAGE", `the options of ${verb} are not an object; write ${verb}(tables, keys, measures, where, {timeout: 10})`);
-  requireKnown(verb, options, optionNames);
-  return { ...options, tables: first, keys, measures, where } as unknown as GroupbyQuery;
+  const query = requireWatchable(verb, { ...options, tables: first, keys, measures, where } as unknown as GroupbyQuery);
+  requireKnown(verb, options, optionNames(verb));
+  return query;
+}
+
+/** Rows are not to be had before their turn, and come as they are done anyway. */
+function requireWatchable(verb: "groupby" | "rows", query: GroupbyQuery): GroupbyQuery {
+  const { onPartial, aggregate }: { readonly onPartial?: unknown; readonly aggregate?: unknown } = query;
+  if (onPartial === undefined) return query;
+  if (verb === "rows" || aggregate === false) throw new BquerydError("USAGE", "onPartial is for groups; rows come as they are done with for await (const table of rpc.rows(...))");
+  if (typeof onPartial !== "function") throw new BquerydError("USAGE", "onPartial is no function; write {onPartial: (table, {fraction}) => console.log(fraction)}");
+  return query;
 }
 
 /** What is asked of a cluster. */
@@ -75,18 +92,19 @@ export interface Question {
   readonly affinity: string | undefined;
   readonly asks: NonNullable<Call["asks"]>;
   readonly signal: AbortSignal | undefined;
+  readonly onPartial: OnPartial | undefined;
 }
 
 /** The question of checked arguments. Throws BAD_QUERY, USAGE. */
 export function readQuestion(input: GroupbyQuery): Question {
-  const { keys = [], measures = [], affinity, signal, tables, partial = "error", generations } = input;
+  const { keys = [], measures = [], affinity, signal, tables, partial = "error", generations, onPartial } = input;
   const query = parseQuery({ ...input, keys, measures });
   if (affinity !== undefined && typeof affinity !== "string") throw new BquerydError("USAGE", "affinity is not a text; give a key such as 'dashboard'");
   requireShort("affinity", affinity ?? "", limits.affinityMax);
   requireColumns(columnsOf(query));
-  if (partial !== "error" && partial !== "allow") throw new BquerydError("USAGE", `partial ${JSON.stringify(partial) ?? String(partial)} is unknown; use 'error' or 'allow'`);
+  if (partial !== "error" && partial !== "allow") throw new BquerydError("USAGE", `partial ${show(partial)} is unknown; use 'error' or 'allow'`);
   return {
-    tables: readTables(tables), query, affinity, signal,
+    tables: readTables(tables), query, affinity, signal, onPartial,
     asks: {
       ...(query.missing === "empty" ? { missing: query.missing } : {}),
       ...(partial === "allow" ? { partial } : {}),
@@ -111,16 +129,16 @@ function readTables(tables: unknown): string[] {
   if (list.length === 0) throw new BquerydError("BAD_QUERY", "the list of tables is empty; name at least one table");
   requireFew("tables", list.length, limits.shardsMax);
   return list.map((name) => {
-    if (typeof name !== "string" || name === "") throw new BquerydError("BAD_QUERY", `${JSON.stringify(name) ?? String(name)} is not the name of a table; give a text such as 'taxi' or 'taxi.bcolz'`);
+    if (typeof name !== "string" || name === "") throw new BquerydError("BAD_QUERY", `${show(name)} is not the name of a table; give a text such as 'taxi' or 'taxi.bcolz'`);
     requireShort("the name of a table", name, limits.tableNameMax);
     return name;
   });
 }
 
 /** Options in the place of what stands before them would otherwise be told of as a wrong list. */
-function requireInPlace(verb: string, lists: Readonly<Record<string, unknown>>): void {
+function requireInPlace(verb: "groupby" | "rows", lists: Readonly<Record<string, unknown>>): void {
   for (const [place, given] of Object.entries(lists)) {
-    const isOptions = isRecord(given) && Object.keys(given).length > 0 && Object.keys(given).every((name) => optionNames.includes(name));
+    const isOptions = isRecord(given) && Object.keys(given).length > 0 && Object.keys(given).every((name) => optionNames(verb).includes(name));
     if (isOptions) throw new BquerydError("USAGE", `options stand in the place of ${place}; they come fifth, as in ${verb}('taxi', ['id1'], ['v1'], [], {limit: 10})`);
   }
 }

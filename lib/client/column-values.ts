@@ -1,43 +1,63 @@
 /** The values of a result column as a program takes them: the typed array of the dtype, or an array of texts. */
 import { isAscii } from "node:buffer";
 import type { ValuesByDtype } from "../columns/dtypes.js";
-import { countOf, isFloats, isLists, isText, type Floats, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
+import { countOf, isFloats, isLists, isText, type Flags, type Floats, type Lists, type Text, type Values, type Wholes } from "../engine/values.js";
 import { itemReader } from "./cells.js";
 
 /** The values of a column, one a row; of lists the values of their items. */
 export type ColumnValues = ItemValues | readonly ItemValues[];
 
 /** Values that are no lists. */
-export type ItemValues = ValuesByDtype[Exclude<Values["dtype"], Text["dtype"]>] | readonly string[] | readonly Uint8Array[];
+export type ItemValues = FixedValues | readonly string[] | readonly Uint8Array[];
 
-/** The values of a run of that many rows; what is held in another form than the dtype's own is copied, and what is shared. */
-export function columnValues(values: Values | Lists, rows: number, isShared: boolean): ColumnValues {
-  return isLists(values) ? listValues(values, rows, isShared) : itemValues(values, rows, isShared);
+type FixedValues = ValuesByDtype[Exclude<Values["dtype"], Text["dtype"]>];
+
+/** The strings of a column that others have as well: those of before, or what `make` gives. Nobody writes into the array. */
+export type SharedStrings = (column: string, make: () => readonly string[]) => readonly string[];
+
+/** The same of one column. */
+export type ColumnStrings = (make: () => readonly string[]) => readonly string[];
+
+/**
+ * The values of a run of that many rows. What is held in another form than the dtype's own is copied, and so is what is
+ * shared, of which `shared` has the strings.
+ */
+export function columnValues(values: Values | Lists, rows: number, shared: ColumnStrings | null): ColumnValues {
+  return isLists(values) ? listValues(values, rows, shared) : itemValues(values, rows, shared);
 }
 
 /** The same of values that are no lists. */
-export function itemValues(values: Values, rows: number, isShared: boolean): ItemValues {
-  if (isText(values)) return textValues(values, rows);
-  const own = isFloats(values) ? floatValues(values) : values.dtype === "bool" ? values.array : wholeValues(values);
-  return isShared && own === values.array ? own.slice() : own;
+export function itemValues(values: Values, rows: number, shared: ColumnStrings | null): ItemValues {
+  if (isText(values)) return values.dtype === "bytes" ? bytesValues(values, rows) : shared === null ? stringValues(values, rows) : shared(() => stringValues(values, rows)).slice();
+  const own = fixedValues(values);
+  return shared !== null && own === values.array ? own.slice() : own;
 }
 
-function floatValues({ dtype, array }: Floats): ItemValues {
+/** The typed array of the dtype: the array that is held where it is one already, else a copy. */
+export function fixedValues(values: Flags | Wholes | Floats): FixedValues {
+  return isFloats(values) ? floatValues(values) : values.dtype === "bool" ? values.array : wholeValues(values);
+}
+
+function floatValues({ dtype, array }: Floats): FixedValues {
   return dtype === "float64" ? array : new Float32Array(array);
 }
 
 /** Views of one array where items are of a fixed width. */
-function listValues({ item, offsets }: Lists, rows: number, isShared: boolean): readonly ItemValues[] {
-  const items = itemValues(item, countOf(item), isShared);
-  return Array.from({ length: rows }, (_, row) => {
+function listValues({ item, offsets }: Lists, rows: number, shared: ColumnStrings | null): readonly ItemValues[] {
+  const items = itemValues(item, countOf(item), shared);
+  const lists = new Array<ItemValues>(rows);
+  for (let row = 0; row < rows; row++) {
     const [from, to] = [offsets[row]!, offsets[row + 1]!];
-    return "subarray" in items ? items.subarray(from, to) : items.slice(from, to);
-  });
+    lists[row] = "subarray" in items ? items.subarray(from, to) : items.slice(from, to);
+  }
+  return lists;
 }
 
-function textValues(values: Text, rows: number): readonly string[] | readonly Uint8Array[] {
-  const { dtype, offsets, bytes } = values;
-  if (dtype === "bytes") return Array.from({ length: rows }, (_, row) => bytes.slice(offsets[row], offsets[row + 1]));
+function bytesValues({ offsets, bytes }: Text, rows: number): readonly Uint8Array[] {
+  return Array.from({ length: rows }, (_, row) => bytes.slice(offsets[row], offsets[row + 1]));
+}
+
+function stringValues(values: Text, rows: number): readonly string[] {
   const texts = new Array<string>(rows);
   for (let row = 0; row < rows;) row = decodeBlock(values, row, rows, texts);
   return texts;
@@ -63,7 +83,7 @@ function decodeBlock(values: Text, start: number, rows: number, texts: string[])
   return end;
 }
 
-function wholeValues({ dtype, array }: Wholes): ItemValues {
+function wholeValues({ dtype, array }: Wholes): FixedValues {
   switch (dtype) {
     case "int64": case "timestamp": return array;
     case "uint64": return unbiased(array);

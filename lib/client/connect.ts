@@ -1,27 +1,37 @@
 /** connect(): the `rpc` object, the same for programs and at the prompt. */
+import { setMaxListeners } from "node:events";
 import { monotonicMs } from "../base/clock.js";
 import { loadConfig, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
-import { openRegistry } from "../registry/open.js";
+import { clusterMark } from "../registry/cluster-mark.js";
+import { describeRegistry, openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
 import { readArguments, type GroupbyOptions, type GroupbyQuery } from "./arguments.js";
+import { watchCalls, type CallWatch } from "./call-watch.js";
 import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
 import { groupby, type CallLimits } from "./groupby.js";
+import { findKeys } from "../wire/key-file.js";
 import { createKeptAnswers } from "./kept-answers.js";
 import { createMergeThread } from "./merge-thread.js";
 import { streamRows, type RowStream } from "./row-stream.js";
-import { Session, type Call } from "./session.js";
+import { optionNames, type VerbName } from "./option-names.js";
+import { Session, type Asker, type Call } from "./session.js";
 import type { Table } from "./table.js";
+import { createVerbs, type AskVerb, type Verbs } from "./verbs.js";
 
 /** Where the cluster is; what is left out comes from the configuration (file, BQUERYD_* variables, defaults). */
 export interface ConnectOptions {
   /** Path of a configuration file. */
   readonly config?: string;
+  /** A Redis server with the registry, in place of a folder: `redis://host:port/db`. */
+  readonly redis_url?: string;
   readonly registry_dir?: string;
   readonly cluster?: string;
-  /** Addresses of controllers, `tcp://host:port`, instead of those in the registry. */
+  /** Addresses of controllers, `tcp://host:port` or `tcp://host:port/KEY`, instead of those in the registry. */
   readonly controllers?: string | readonly string[];
+  /** Path of the file of this client's secret key. */
+  readonly key_file?: string;
   /** Seconds that a call may take unless it says otherwise. */
   readonly timeout?: number;
 }
@@ -33,7 +43,7 @@ export interface CallOptions {
 }
 
 /** The verbs of a cluster. Every one rejects with a BquerydError. */
-export interface Rpc {
+export interface Rpc extends Verbs {
   /** 'pong', from the controller. */
   ping(options?: CallOptions): Promise<unknown>;
   /** One document about the controller, its workers, queues and warnings. */
@@ -45,15 +55,12 @@ export interface Rpc {
   /** The rows that groupby gives with `aggregate: false`, slice by slice: `for await (const table of rpc.rows('taxi', ['id1']))`. */
   rows(tables: string | readonly string[], keys: GroupbyQuery["keys"], measures?: readonly unknown[], where?: readonly unknown[] | string, options?: GroupbyOptions): RowStream;
   rows(query: GroupbyQuery): RowStream;
-  /** Stops every worker and every controller. */
-  killall(options?: CallOptions): Promise<unknown>;
   /** Seconds that the last call took, answered or not; of rows, until the last table was taken or the loop was left. */
   readonly last_call_duration: number;
   close(): Promise<void>;
 }
 
-const callNames = ["timeout", "signal"];
-const connectNames = ["config", "registry_dir", "cluster", "controllers", "timeout"];
+const connectNames = ["config", "redis_url", "registry_dir", "cluster", "controllers", "key_file", "timeout"];
 
 /**
  * Connects to a cluster. Rejects with NO_CONTROLLER when none is up, CONFIG or USAGE for wrong options, and
@@ -66,24 +73,59 @@ export async function connect(options: ConnectOptions = {}): Promise<Rpc> {
 
 /** Connects as a whole configuration says; rejects as `connect`. */
 export async function connectWith(config: Config): Promise<Rpc> {
-  const registry = config.controllers.length > 0 ? undefined : await openRegistry({ registryDir: config.registryDir, cluster: config.cluster });
+  return (await openClient(config)).rpc;
+}
+
+/** Who looks after the calls of a client. */
+export interface ClientHooks {
+  /** What ends a call, besides its own signal; asked for when one is made. */
+  signalNow?(): AbortSignal | undefined;
+  /** Is told how far calls are. */
+  readonly watch?: CallWatch | undefined;
+}
+
+/** A connection as a prompt has it. */
+export interface Client {
+  readonly rpc: Rpc;
+  /** The tables, beside the calls of the user: neither watched, nor ended with them, nor the last of them. */
+  tables(): Promise<readonly TableInfo[]>;
+}
+
+/** Connects as a whole configuration says, for who looks after its calls; rejects as `connect`. */
+export async function openClient(config: Config, { signalNow = () => undefined, watch }: ClientHooks = {}): Promise<Client> {
+  const keys = findKeys(config.keyFile);
+  const registry = config.controllers.length > 0 ? undefined : await openRegistry(config);
+  const find = rememberLast(() => findControllers(config, registry));
   try {
-    await findControllers(config, registry);
+    await find();
   } catch (error) {
     await registry?.close();
     throw error;
   }
-  const session = new Session({ findControllers: () => findControllers(config, registry), messageBytesMax: config.messageBytesMax, expiryMs: config.expiryMs });
+  const cluster = registry === undefined ? undefined : clusterMark(config);
+  const session = new Session({ findControllers: find, messageBytesMax: config.messageBytesMax, keys, cluster, expiryMs: config.expiryMs });
   const mergeThread = createMergeThread();
   const answers = createKeptAnswers(config.answerMemoryBytes);
-  return createRpc(session, { mergeThread, answers, differing: { keys: new Set() } }, config, async () => {
+  const close = async (): Promise<void> => {
     await session.close();
     await mergeThread.close();
     await registry?.close();
-  });
+  };
+  const asker = watch === undefined ? session : watchCalls(session, watch);
+  const rpc = createRpc(asker, { helpers: { mergeThread, answers, differing: { keys: new Set() } }, config, signalNow, close });
+  const listing: Call = { verb: "files", tables: [], columns: [], body: [], isSafe: true, timeoutMs: config.timeoutMs };
+  return { rpc, tables: async () => decodeFiles((await session.ask(listing)).value) };
 }
 
-function createRpc(session: Session, helpers: Pick<CallLimits, "mergeThread" | "answers" | "differing">, config: Config, close: () => Promise<void>): Rpc {
+/** What calls need besides the session. */
+interface RpcParts {
+  readonly helpers: Pick<CallLimits, "mergeThread" | "answers" | "differing">;
+  readonly config: Config;
+  signalNow(): AbortSignal | undefined;
+  close(): Promise<void>;
+}
+
+function createRpc(session: Asker, { helpers, config, signalNow, close }: RpcParts): Rpc {
   let durationMs = 0;
   async function timed<T>(work: () => Promise<T>): Promise<T> {
     const startMs = monotonicMs();
@@ -93,51 +135,74 @@ function createRpc(session: Session, helpers: Pick<CallLimits, "mergeThread" | "
       durationMs = monotonicMs() - startMs;
     }
   }
-  function ask(verb: Call["verb"], options: CallOptions, isSafe: boolean): Promise<unknown> {
-    return timed(async () => {
-      requireCallOptions(verb, options);
-      const answer = await session.ask({ verb, tables: [], columns: [], body: [], isSafe, timeoutMs: timeoutMsOf(options, config), signal: options.signal });
-      return answer.value;
-    });
-  }
+  const ask: AskVerb = (verb, options, { takesMs = 0, ...asking }) => timed(async () => {
+    requireCallOptions(verb, options);
+    const { signal } = withSignal(options, signalNow());
+    const timeoutMs = timeoutMsOf(options, config) + (options.timeout === undefined ? takesMs : 0);
+    return session.ask({ verb, tables: [], columns: [], body: [], timeoutMs, signal, ...asking });
+  });
   return {
-    ping: (options = {}) => ask("ping", options, true),
-    info: async (options = {}) => decodeInfo(await ask("info", options, true)),
-    files: async (options = {}) => decodeFiles(await ask("files", options, true)),
-    killall: (options = {}) => ask("killall", options, false),
+    ...createVerbs(ask),
+    ping: async (options = {}) => (await ask("ping", options, { isSafe: true })).value,
+    info: async (options = {}) => decodeInfo((await ask("info", options, { isSafe: true })).value),
+    files: async (options = {}) => decodeFiles((await ask("files", options, { isSafe: true })).value),
     groupby: (...args: unknown[]) => timed(async () => {
       const query = readArguments("groupby", args);
       requireSignal(query.signal);
-      return groupby(session, query, { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
+      return groupby(session, withSignal(query, signalNow()), { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
     }),
     rows: (...args: unknown[]) => {
       const query = readArguments("rows", args);
       requireSignal(query.signal);
       const limits = { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers };
-      return streamRows(session, query, limits, (tookMs) => { durationMs = tookMs; });
+      return streamRows(session, withSignal(query, signalNow()), limits, (tookMs) => { durationMs = tookMs; });
     },
     get last_call_duration() { return durationMs / 1_000; },
     close,
   };
 }
 
+/** Options whose signal is aborted by another one too. */
+function withSignal<T extends CallOptions>(options: T, other: AbortSignal | undefined): T {
+  if (other === undefined) return options;
+  return { ...options, signal: options.signal === undefined ? other : AbortSignal.any([options.signal, other]) };
+}
+
+/** What is found, and, while the registry is away, what was found last. */
+function rememberLast(find: () => Promise<readonly string[]>): () => Promise<readonly string[]> {
+  let last: readonly string[] = [];
+  return async () => {
+    try {
+      return last = await find();
+    } catch (cause) {
+      if (last.length > 0 && cause instanceof BquerydError && cause.code === "REGISTRY_UNAVAILABLE") return last;
+      throw cause;
+    }
+  };
+}
+
 async function findControllers(config: Config, registry: Registry | undefined): Promise<readonly string[]> {
   const addresses = registry === undefined ? config.controllers : (await registry.controllers()).map((record) => record.address);
   if (addresses.length > 0) return addresses;
-  throw new BquerydError("NO_CONTROLLER", `no controller is up in ${config.registryDir}; start one with bqueryd up`, { details: { registryDir: config.registryDir } });
+  const place = describeRegistry(config);
+  throw new BquerydError("NO_CONTROLLER", `no controller is up in ${place}; start one with bqueryd up`, { details: { registry: place } });
 }
 
 /** Throws USAGE unless the options of a verb are an object of what it takes. */
-function requireCallOptions(verb: string, options: unknown): void {
+function requireCallOptions(verb: VerbName, options: unknown): void {
+  const names = optionNames(verb);
   if (typeof options !== "object" || options === null) throw new BquerydError("USAGE", `${verb} takes an object of options, such as {timeout: 10}`);
   for (const name of Object.keys(options)) {
-    if (!callNames.includes(name)) throw new BquerydError("USAGE", `${verb} has no option '${name}'${suggestion(name, callNames, `it takes ${callNames.join(" and ")}`)}`);
+    if (!names.includes(name)) throw new BquerydError("USAGE", `${verb} has no option '${name}'${suggestion(name, names, `it takes ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`)}`);
   }
   requireSignal("signal" in options ? options.signal : undefined);
 }
 
 function requireSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new BquerydError("USAGE", "signal is not an AbortSignal; give the signal of an AbortController");
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) throw new BquerydError("USAGE", "signal is not an AbortSignal; give the signal of an AbortController");
+  // One signal may end a thousand calls, of which Node would warn from the eleventh on.
+  setMaxListeners(0, signal);
 }
 
 function timeoutMsOf(options: CallOptions, config: Config): number {
@@ -149,7 +214,9 @@ function timeoutMsOf(options: CallOptions, config: Config): number {
 function readConfig(options: ConnectOptions): Config {
   const timeout = options.timeout === undefined ? undefined : String(options.timeout);
   const controllers = joinAddresses(options.controllers);
-  return loadConfig({ flags: { registry_dir: options.registry_dir, cluster: options.cluster, controllers, timeout }, file: options.config });
+  // Who names a folder does not mean the server of a configuration file.
+  const redisUrl = options.redis_url ?? (options.registry_dir === undefined ? undefined : "");
+  return loadConfig({ flags: { redis_url: redisUrl, registry_dir: options.registry_dir, cluster: options.cluster, controllers, key_file: options.key_file, timeout }, file: options.config });
 }
 
 /** Addresses as the configuration writes them; undefined for none. */

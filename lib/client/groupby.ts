@@ -4,16 +4,19 @@ import { BquerydError } from "../base/errors.js";
 import { encodeQuery } from "../engine/query/bytes.js";
 import { columnsOf, givesRows, type Query } from "../engine/query/query.js";
 import type { FinishedResult } from "../engine/result/finish-result.js";
-import { addCosts } from "../wire/costs.js";
+import { addCosts, noCost } from "../wire/costs.js";
 import type { Cost, LeftOut } from "../wire/messages.js";
 import { withAdvice } from "./advice.js";
 import { readQuestion, type GroupbyQuery, type Question } from "./arguments.js";
 import { askWithBaskets, type Asked } from "./baskets.js";
 import { askRuns, type Differing } from "./aligned.js";
+import { showDrafts, within, type Drafted } from "./drafts.js";
+import type { SharedStrings } from "./column-values.js";
 import type { KeptAnswer, KeptAnswers } from "./kept-answers.js";
 import type { MergeThread } from "./merge-thread.js";
-import { createAnswering, createMerging, type Accepted, type Taking } from "./merging.js";
+import { createAnswering, createMerging, type Accepted, type Answering, type Taking } from "./merging.js";
 import { askWithRanges } from "./ranges.js";
+import { createOrdering } from "./row-ordering.js";
 import { columnsOfRows, createCollecting, rowsWanted, sliceCredit } from "./row-taking.js";
 import type { Answer, Asker, Call } from "./session.js";
 import { summarize, type Summary } from "./summary.js";
@@ -46,8 +49,8 @@ interface Answered extends Part {
   readonly slices: number;
   /** Whether it was computed for this call, or has been kept since an earlier one. */
   readonly isNew: boolean;
-  /** Whether its columns are kept for later calls. */
-  readonly isKept: boolean;
+  /** The strings of its columns, where these are kept for later calls; else null. */
+  readonly shared: SharedStrings | null;
 }
 
 /** What the controller says that a query took. */
@@ -68,7 +71,12 @@ export async function groupby(session: Asker, input: GroupbyQuery, limits: CallL
   const askLast = (asked: Query): Promise<Answered> => (givesRows(asked) ? askRows(session, question, asked, limitsNow()) : askKept(session, question, asked, limitsNow));
   try {
     const { answer, before } = await askWithRanges(question.query, (asked) => askWithBaskets(asked, askLast, askFirst), askFirst);
-    return tableOf(answer, before, startMs);
+    const table = tableOf(answer, before, startMs);
+    if (question.onPartial !== undefined) {
+      const of = answer.accepted.shards.length;
+      await within(question.onPartial(table, { fraction: 1, shards: of, of }), { timeoutMs: limitsNow().timeoutMs, signal: question.signal });
+    }
+    return table;
   } catch (failure) {
     throw withAdvice(failure, question.query);
   }
@@ -91,44 +99,70 @@ async function askKept(session: Asker, question: Question, asked: Query, limitsN
   const kept = key === null ? undefined : answers?.find(key);
   const answered = await askRuns(question.tables, asked, differing, (query) => askGroups(session, question, query, limitsNow(), kept));
   if (key === null || answers === undefined || !answered.isNew || answered.costs.leftOut.length > 0) return answered;
-  return { ...answered, isKept: answers.keep(key, answered) };
+  return { ...answered, shared: answers.keep(key, answered) };
 }
 
 async function askGroups(session: Asker, question: Question, asked: Query, limits: CallLimits, kept: KeptAnswer | undefined): Promise<Answered> {
-  const endMs = monotonicMs() + limits.timeoutMs;
+  const asks = { ...question.asks, ...(kept === undefined ? {} : { known: kept.digest }) };
+  return askThread(session, { ...question, asks }, asked, limits, (fail) => createShown(question, asked, limits, fail), async (answering, answer, leftMs) => {
+    const costs = costsOf(answer);
+    if (answer.unchanged === true) return unchanged(kept, costs);
+    const rendered = await answering.finish(leftMs(), question.signal);
+    return { ...rendered, costs, ended: rendered.accepted.shards.length, slices: 0, isNew: true, shared: null };
+  });
+}
+
+/** What takes the answer, and shows whoever watches how it fills. */
+function createShown({ onPartial }: Question, asked: Query, limits: CallLimits, fail: (error: unknown) => void): Answering {
+  const answering = createAnswering(asked, limits, fail);
+  if (onPartial === undefined) return answering;
+  const startMs = monotonicMs();
+  return showDrafts(answering, (draft) => {
+    const of = draft.accepted.shards.length;
+    return onPartial(tableOfDraft(draft, startMs), { fraction: draft.done / of, shards: draft.done, of });
+  }, fail);
+}
+
+/** Asks with what takes the answer in a thread, and may fail there: the call ends then. `finish` is told what time is left. */
+async function askThread<T extends Taking & { drop(): void }>(
+  session: Asker, question: Question, asked: Query, { timeoutMs }: CallLimits, create: (fail: (error: unknown) => void) => T,
+  finish: (taking: T, answer: Answer, leftMs: () => number) => Promise<Answered>,
+): Promise<Answered> {
+  const endMs = monotonicMs() + timeoutMs;
   const failing = new AbortController();
-  let failure: BquerydError | undefined;
-  const answering = createAnswering(asked, limits, (error) => {
-    failure = error;
+  let failure: { readonly error: unknown } | undefined;
+  const taking = create((error) => {
+    failure ??= { error };
     failing.abort();
   });
   const signal = question.signal === undefined ? failing.signal : AbortSignal.any([question.signal, failing.signal]);
   try {
-    const asks = { ...question.asks, ...(kept === undefined ? {} : { known: kept.digest }) };
-    const answer = await session.ask(callOf({ ...question, asks, signal }, asked, limits.timeoutMs, answering));
-    const costs = costsOf(answer);
-    if (answer.unchanged === true) return unchanged(kept, costs);
-    const rendered = await answering.finish(Math.max(1, endMs - monotonicMs()), question.signal);
-    return { ...rendered, costs, ended: rendered.accepted.shards.length, slices: 0, isNew: true, isKept: false };
+    return await finish(taking, await session.ask(callOf({ ...question, signal }, asked, timeoutMs, taking)), () => Math.max(1, endMs - monotonicMs()));
   } catch (error) {
-    answering.drop();
-    throw failure ?? error;
+    taking.drop();
+    throw failure === undefined ? error : failure.error;
   }
 }
 
 function unchanged(kept: KeptAnswer | undefined, costs: Costs): Answered {
   if (kept === undefined) throw new BquerydError("BAD_MESSAGE", "the controller says that the answer is the one kept here, and none is; ask again");
-  const { accepted, result } = kept;
-  return { accepted, result, costs, mergedMs: 0, renderedMs: 0, ended: accepted.shards.length, slices: 0, isNew: false, isKept: true };
+  const { accepted, result, shared } = kept;
+  return { accepted, result, shared, costs, mergedMs: 0, renderedMs: 0, ended: accepted.shards.length, slices: 0, isNew: false };
 }
 
-async function askRows(session: Asker, question: Question, asked: Query, { timeoutMs, mergeBytes }: CallLimits): Promise<Answered> {
+async function askRows(session: Asker, question: Question, asked: Query, limits: CallLimits): Promise<Answered> {
+  if (asked.order.length > 0) {
+    return askThread(session, question, asked, limits, (fail) => createOrdering(asked, limits, fail), async (ordering, answer, leftMs) => (
+      { costs: costsOf(answer), ...await ordering.finish(leftMs(), question.signal), isNew: true, shared: null }
+    ));
+  }
+  const { timeoutMs, mergeBytes } = limits;
   const collecting = createCollecting(asked, mergeBytes);
   const costs = costsOf(await session.ask(callOf(question, asked, timeoutMs, collecting)));
   const startMs = monotonicMs();
   const { rows, ...collected } = collecting.result();
   const mergedMs = monotonicMs() - startMs;
-  return { ...collected, costs, result: { columns: columnsOfRows(asked, rows), numRows: rows.count }, mergedMs, renderedMs: monotonicMs() - startMs - mergedMs, isNew: true, isKept: false };
+  return { ...collected, costs, result: { columns: columnsOfRows(asked, rows), numRows: rows.count }, mergedMs, renderedMs: monotonicMs() - startMs - mergedMs, isNew: true, shared: null };
 }
 
 /** The call of a query. */
@@ -136,7 +170,7 @@ export function callOf(question: Question, asked: Query, timeoutMs: number, { ta
   const rows = givesRows(asked) ? { rows: { slices: sliceCredit, rowsMax: rowsWanted(asked) } } : {};
   return {
     verb: "groupby", tables: question.tables, columns: columnsOf(asked), affinity: question.affinity, body: [encodeQuery(asked)], isSafe: true,
-    timeoutMs, signal: question.signal, asks: { ...question.asks, ...rows }, onReply: take,
+    timeoutMs, signal: question.signal, asks: { ...question.asks, ...rows }, isShown: question.onPartial !== undefined, onReply: take,
   };
 }
 
@@ -162,7 +196,16 @@ export function summaryOf(parts: readonly Pick<Part, "costs" | "mergedMs">[], fa
   });
 }
 
+/** A table of what is done, whose summary counts no costs: the controller tells of these in the end. */
+function tableOfDraft({ accepted, answered, result: { columns, numRows }, tookMs }: Drafted, startMs: number): Table {
+  const costs: Costs = { cost: noCost, workers: 0, retries: 0, queuedMs: 0, leftOut: [] };
+  const summary = summaryOf([{ costs, mergedMs: tookMs }], { accepted, ended: answered, rows: numRows, slices: 0, startMs, finishMs: 0 });
+  return new Table(columns, numRows, { ...summary, coverage: { shardsMissing: [], rowsMissing: answered < accepted.shards.length ? null : 0 } });
+}
+
 function tableOf(answer: Answered, before: readonly Part[], startMs: number): Table {
-  const { accepted, ended, slices, renderedMs, isNew, isKept, result: { columns, numRows } } = answer;
-  return new Table(columns, numRows, summaryOf([...before, answer], { accepted, ended, rows: numRows, slices, startMs, finishMs: renderedMs, isNew }), isKept);
+  const { accepted, ended, slices, renderedMs, isNew, shared, result: { columns, numRows } } = answer;
+  // What is asked before, as the ends of histograms and baskets are, is asked anew, and may be computed.
+  const summary = summaryOf([...before, answer], { accepted, ended, rows: numRows, slices, startMs, finishMs: renderedMs, isNew: isNew || before.some(({ costs }) => costs.cost.rowsScanned > 0) });
+  return new Table(columns, numRows, summary, shared);
 }

@@ -1,18 +1,29 @@
 /** The thread for merging: it does what its client says, in the order in which it is said. */
 import { parentPort, type MessagePort } from "node:worker_threads";
+import { monotonicMs } from "../base/clock.js";
 import { toBquerydError, unreachable } from "../base/errors.js";
 import { createCollector, taskGarbageBytesMax } from "../base/garbage.js";
 import { limitOfMemory } from "../engine/engine.js";
 import { decodeQuery } from "../engine/query/bytes.js";
 import type { Query } from "../engine/query/query.js";
 import { stopIfAsked } from "../engine/scan.js";
-import type { MergeReply, MergeRequest } from "./merge-messages.js";
-import { createMerger, renderGroups, type Merger } from "./merger.js";
+import type { MergeReply, MergeRequest, OrderedRows } from "./merge-messages.js";
+import { createMerger, draftGroups, renderGroups, type Merger } from "./merger.js";
+import { columnsOfRows, createCollecting } from "./row-taking.js";
 
-interface Job {
+interface GroupsJob {
+  readonly kind: "groups";
   readonly query: Query;
   readonly merger: Merger;
 }
+
+interface RowsJob {
+  readonly kind: "rows";
+  readonly query: Query;
+  readonly collecting: ReturnType<typeof createCollecting>;
+}
+
+type Job = GroupsJob | RowsJob;
 
 if (parentPort !== null) serve(parentPort);
 
@@ -33,27 +44,65 @@ function serve(port: MessagePort): void {
   function handle(request: MergeRequest): void {
     switch (request.kind) {
       case "open": jobs.set(request.job, openJob(request)); break;
-      case "add": jobs.get(request.job)?.merger.add(request.block, request.bytes); break;
+      case "openRows": jobs.set(request.job, openRows(request)); break;
+      case "add": {
+        const job = jobs.get(request.job);
+        if (job?.kind === "groups") job.merger.add(request.block, request.bytes);
+        break;
+      }
+      case "rows": takeRows(request); break;
+      case "draft": makeDraft(request.job); break;
       case "finish": finish(request.job); break;
       case "drop": jobs.delete(request.job); break;
       default: unreachable(request);
     }
   }
 
+  function makeDraft(job: number): void {
+    const found = jobs.get(job);
+    if (found?.kind !== "groups") return;
+    const draft = draftGroups(found.query, found.merger);
+    port.postMessage({ kind: "drafted", job, draft } satisfies MergeReply, [...buffersOf(draft, new Set())]);
+  }
+
   function finish(job: number): void {
     const found = jobs.get(job);
     // It has failed, which the client knows or is about to.
     if (found === undefined) return;
-    const groups = renderGroups(found.query, found.merger);
+    const answer = found.kind === "groups" ? renderGroups(found.query, found.merger) : orderRows(found);
     jobs.delete(job);
-    port.postMessage({ kind: "finished", job, groups } satisfies MergeReply, [...buffersOf(groups, new Set())]);
+    port.postMessage({ kind: "finished", job, answer } satisfies MergeReply, [...buffersOf(answer, new Set())]);
+  }
+
+  function takeRows({ job, reply, bytes }: Extract<MergeRequest, { kind: "rows" }>): void {
+    const found = jobs.get(job);
+    if (found?.kind !== "rows") return;
+    found.collecting.take(reply, bytes === null ? [] : [bytes], () => undefined);
+    port.postMessage({ kind: "taken", job } satisfies MergeReply);
   }
 }
 
 function openJob({ query: bytes, shardCount, bytesMax, stopFlag }: Extract<MergeRequest, { kind: "open" }>): Job {
-  const flag = new Int32Array(stopFlag);
   const query = decodeQuery(bytes);
-  return { query, merger: createMerger(query, shardCount, { bytesMax, stopIfAsked: () => { stopIfAsked(() => Atomics.load(flag, 0) !== 0); } }) };
+  return { kind: "groups", query, merger: createMerger(query, shardCount, { bytesMax, stopIfAsked: stopBy(stopFlag) }) };
+}
+
+function openRows({ query: bytes, accepted, bytesMax, stopFlag }: Extract<MergeRequest, { kind: "openRows" }>): Job {
+  const query = decodeQuery(bytes);
+  const collecting = createCollecting(query, bytesMax, stopBy(stopFlag));
+  collecting.take(accepted, [], () => undefined);
+  return { kind: "rows", query, collecting };
+}
+
+function stopBy(stopFlag: SharedArrayBuffer): () => void {
+  const flag = new Int32Array(stopFlag);
+  return () => { stopIfAsked(() => Atomics.load(flag, 0) !== 0); };
+}
+
+function orderRows({ query, collecting }: RowsJob): OrderedRows {
+  const startMs = monotonicMs();
+  const { rows, ended, slices } = collecting.result();
+  return { result: { columns: columnsOfRows(query, rows), numRows: rows.count }, ended, slices, mergedMs: monotonicMs() - startMs, renderedMs: 0 };
 }
 
 /** The buffers of all arrays that a value is made of: they are handed over, not copied. */

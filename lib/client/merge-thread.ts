@@ -2,13 +2,16 @@
 import { Worker } from "node:worker_threads";
 import { BquerydError, unreachable } from "../base/errors.js";
 import type { Block } from "../engine/tree.js";
-import type { MergeReply, MergeRequest } from "./merge-messages.js";
-import type { RenderedGroups } from "./merger.js";
+import type { MergeReply, MergeRequest, OrderedRows, RowsJob } from "./merge-messages.js";
+import type { Draft, RenderedGroups } from "./merger.js";
+import type { Accepted } from "./merging.js";
 
 /** Merges partials on a thread of its own. */
 export interface MergeThread {
   /** Begins to merge for a query, as encodeQuery wrote it; `fail` is told once what the job fails with before it is asked for its answer. */
   open(query: Uint8Array, size: JobSize, fail: (error: BquerydError) => void): MergeJob;
+  /** Begins to collect and order rows for a query that was accepted; as `open`. */
+  openRows(query: Uint8Array, from: { readonly accepted: Accepted; readonly bytesMax: number }, fail: (error: BquerydError) => void): RowsJob;
   /** Ends the thread; jobs that are not done fail with CANCELLED. */
   close(): Promise<void>;
 }
@@ -23,6 +26,8 @@ export interface JobSize {
 export interface MergeJob {
   /** Adds the bytes of a block, which are copied; null for a shard that is left out. */
   add(block: Block, bytes: Uint8Array | null): void;
+  /** What the answer would be over what has been added before; undefined where there is none, or the job has ended. One at a time. */
+  draft(): Promise<Draft | undefined>;
   /** The answer. Rejects with what the job failed with, CANCELLED by the signal, or DEADLINE when the time is over first. */
   finish(timeoutMs: number, signal: AbortSignal | undefined): Promise<RenderedGroups>;
   /** Ends the job, if it has not ended. */
@@ -31,7 +36,10 @@ export interface MergeJob {
 
 /** Who waits for a job. */
 interface Waiting {
-  settle(outcome: RenderedGroups | BquerydError): void;
+  settle(outcome: RenderedGroups | OrderedRows | BquerydError): void;
+  /** The oldest rows that were added have been taken. */
+  taken(): void;
+  drafted(draft: Draft | undefined): void;
 }
 
 const defaultProgram = new URL("./merge-program.js", import.meta.url);
@@ -61,7 +69,9 @@ export function createMergeThread(program = defaultProgram): MergeThread {
 
   function take(reply: MergeReply): void {
     switch (reply.kind) {
-      case "finished": waiting.get(reply.job)?.settle(reply.groups); break;
+      case "finished": waiting.get(reply.job)?.settle(reply.answer); break;
+      case "taken": waiting.get(reply.job)?.taken(); break;
+      case "drafted": waiting.get(reply.job)?.drafted(reply.draft); break;
       case "failed": waiting.get(reply.job)?.settle(new BquerydError(reply.code, reply.message, { details: reply.details })); break;
       default: unreachable(reply);
     }
@@ -91,11 +101,43 @@ export function createMergeThread(program = defaultProgram): MergeThread {
       const stopFlag = new SharedArrayBuffer(4);
       const job = createJob(++jobs, { stopFlag, fail, post, wait, leave });
       post({ kind: "open", job: jobs, query, ...size, stopFlag });
-      return job;
+      return groupsJob(job, post);
+    },
+    openRows(query, from, fail) {
+      worker ??= start();
+      const stopFlag = new SharedArrayBuffer(4);
+      const job = createJob(++jobs, { stopFlag, fail, post, wait, leave });
+      post({ kind: "openRows", job: jobs, query, ...from, stopFlag });
+      return rowsJob(job);
     },
     async close() {
       failAll(new BquerydError("CANCELLED", "the rpc object was closed while the call ran"));
       await worker?.terminate();
+    },
+  };
+}
+
+function groupsJob(job: Job, post: JobThread["post"]): MergeJob {
+  return {
+    ...job,
+    add(block, bytes) {
+      if (bytes === null) post({ kind: "add", job: job.id, block, bytes });
+      else job.send(bytes, (copy) => ({ kind: "add", job: job.id, block, bytes: copy }));
+    },
+  };
+}
+
+function rowsJob(job: Job): RowsJob {
+  return {
+    drop: job.drop,
+    add(reply, bytes, onTaken) {
+      job.expect(onTaken);
+      job.send(bytes ?? new Uint8Array(0), (copy) => ({ kind: "rows", job: job.id, reply, bytes: bytes === null ? null : copy }));
+    },
+    async finish(timeoutMs, signal) {
+      const answer = await job.finish(timeoutMs, signal);
+      if (!("ended" in answer)) throw new Error("a job for rows ends with rows");
+      return answer;
     },
   };
 }
@@ -109,35 +151,50 @@ interface JobThread {
   leave(job: number): void;
 }
 
-function createJob(job: number, { stopFlag, fail, post, wait, leave }: JobThread): MergeJob {
+/** A job of either kind. */
+interface Job {
+  readonly id: number;
+  /** Sends a copy of bytes, after those that were sent before. */
+  send(bytes: Uint8Array, requestOf: (copy: Uint8Array) => MergeRequest): void;
+  /** Calls back when the next rows of those that are sent have been taken. */
+  expect(onTaken: () => void): void;
+  draft(): Promise<Draft | undefined>;
+  finish(timeoutMs: number, signal: AbortSignal | undefined): Promise<RenderedGroups | OrderedRows>;
+  drop(): void;
+}
+
+function createJob(job: number, { stopFlag, fail, post, wait, leave }: JobThread): Job {
   const flag = new Int32Array(stopFlag);
-  const copying: Promise<void>[] = [];
-  let outcome: RenderedGroups | BquerydError | undefined;
+  const expected: (() => void)[] = [];
+  let copying = Promise.resolve();
+  let drafted = (_draft: Draft | undefined): void => undefined;
+  let outcome: RenderedGroups | OrderedRows | BquerydError | undefined;
   let tell = (): void => undefined;
 
-  function settle(found: RenderedGroups | BquerydError): void {
+  const end = (): void => { leave(job); drafted(undefined); };
+  function settle(found: RenderedGroups | OrderedRows | BquerydError): void {
     outcome = found;
-    leave(job);
+    end();
     if (found instanceof BquerydError) fail(found);
     tell();
   }
   function abandon(error: BquerydError): void {
     if (outcome !== undefined) return;
     outcome = error;
-    leave(job);
+    end();
     Atomics.store(flag, 0, 1);
     post({ kind: "drop", job });
     tell();
   }
   const drop = (): void => { abandon(new BquerydError("CANCELLED", "the call was cancelled")); };
   /** What sockets give cannot be handed over; a long copy is made in turns. */
-  async function send(block: Block, bytes: Uint8Array): Promise<void> {
+  async function send(bytes: Uint8Array, requestOf: (copy: Uint8Array) => MergeRequest): Promise<void> {
     const copy = new Uint8Array(bytes.length);
     for (let at = 0; at < bytes.length && outcome === undefined; at += turnBytes) {
       if (at > 0) await new Promise((resolve) => { setImmediate(resolve); });
       copy.set(bytes.subarray(at, at + turnBytes), at);
     }
-    if (outcome === undefined) post({ kind: "add", job, block, bytes: copy }, [copy.buffer]);
+    if (outcome === undefined) post(requestOf(copy), [copy.buffer]);
   }
   function settled(): Promise<void> {
     return new Promise((resolve) => {
@@ -146,19 +203,23 @@ function createJob(job: number, { stopFlag, fail, post, wait, leave }: JobThread
     });
   }
 
-  wait(job, { settle });
+  wait(job, { settle, taken: () => expected.shift()?.(), drafted: (draft) => { drafted(draft); } });
   return {
-    add(block, bytes) {
-      if (bytes === null) post({ kind: "add", job, block, bytes });
-      else copying.push(send(block, bytes));
-    },
+    id: job,
+    send(bytes, requestOf) { copying = copying.then(() => send(bytes, requestOf)); },
+    expect: (onTaken) => void expected.push(onTaken),
+    draft: () => new Promise((resolve) => {
+      if (outcome !== undefined) return resolve(undefined);
+      drafted = resolve;
+      post({ kind: "draft", job });
+    }),
     async finish(timeoutMs, signal) {
       const late = new BquerydError("DEADLINE", `the partial answers were not merged within the ${Math.round(timeoutMs)} ms that were left; raise timeout`);
       const timer = setTimeout(() => { abandon(late); }, timeoutMs);
       signal?.addEventListener("abort", drop, { once: true });
       if (signal?.aborted === true) drop();
       try {
-        await Promise.all(copying);
+        await copying;
         if (outcome === undefined) post({ kind: "finish", job });
         await settled();
       } finally {

@@ -1,11 +1,13 @@
 /** What comes of one query for groups: a few partials are merged here, many in the thread for merging. */
+import { monotonicMs } from "../base/clock.js";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import type { Partial } from "../engine/partial.js";
+import { purposeOf } from "../engine/partial-limit.js";
 import { encodeQuery } from "../engine/query/bytes.js";
 import type { Query } from "../engine/query/query.js";
 import type { Block } from "../engine/tree.js";
 import type { MergeJob, MergeThread } from "./merge-thread.js";
-import { createMerger, cutShort, renderGroups, type Merger, type RenderedGroups } from "./merger.js";
+import { createMerger, cutShort, draftGroups, renderGroups, type Draft, type Merger, type RenderedGroups } from "./merger.js";
 import type { Grant, News } from "./session.js";
 
 /** What a controller says first of a call. */
@@ -26,7 +28,7 @@ export interface Merged {
 /** Merges partials of at most `mergeBytes` here, as they come. The result throws BAD_MESSAGE when something is missing. */
 export function createMerging(query: Query, mergeBytes: number): Taking & { result(): Merged } {
   let merger: Merger | undefined;
-  const parts = createParts(mergeBytes, {
+  const parts = createParts(purposeOf(query), mergeBytes, {
     begin: ({ shards }) => { merger = createMerger(query, shards.length, { bytesMax: mergeBytes }); },
     add: (block, bytes) => { merger?.add(block, bytes); },
   });
@@ -44,6 +46,8 @@ export function createMerging(query: Query, mergeBytes: number): Taking & { resu
 export interface Answering extends Taking {
   /** The answer, when all has come. Rejects with what merging fails with, CANCELLED, and DEADLINE when the time is over first. */
   finish(timeoutMs: number, signal: AbortSignal | undefined): Promise<RenderedGroups & Pick<Merged, "accepted">>;
+  /** What the answer would be over the shards that have come; undefined where there is none. One at a time. */
+  draft(): Promise<(Draft & Pick<Merged, "accepted">) | undefined>;
   /** Ends what is still going on. */
   drop(): void;
 }
@@ -53,9 +57,9 @@ const mergedHereBytesMax = 1024 * 1024;
 
 /** Merges partials of at most `mergeBytes`. `fail` is told what merging in the thread fails with, as soon as it does. */
 export function createAnswering(query: Query, { mergeBytes, mergeThread }: { mergeBytes: number; mergeThread: MergeThread }, fail: (error: BquerydError) => void): Answering {
-  let held: { readonly block: Block; readonly bytes: Uint8Array | null }[] = [];
+  let held: Held[] = [];
   let job: MergeJob | undefined;
-  const parts = createParts(mergeBytes, {
+  const parts = createParts(purposeOf(query), mergeBytes, {
     begin() {
       job?.drop();
       job = undefined;
@@ -75,15 +79,41 @@ export function createAnswering(query: Query, { mergeBytes, mergeThread }: { mer
       const rendered = job === undefined ? renderHere(query, accepted, held, mergeBytes) : await job.finish(timeoutMs, signal);
       return { ...rendered, accepted };
     },
+    async draft() {
+      if (held.length === 0 && job === undefined) return undefined;
+      const accepted = parts.accepted();
+      const draft = job === undefined ? draftHere(query, accepted, held, mergeBytes) : await job.draft();
+      return draft === undefined ? undefined : { ...draft, accepted };
+    },
     drop: () => { job?.drop(); },
   };
 }
 
-function renderHere(query: Query, { shards }: Accepted, held: readonly { readonly block: Block; readonly bytes: Uint8Array | null }[], mergeBytes: number): RenderedGroups {
+/** What came of a block; null of a shard that is left out. */
+interface Held {
+  readonly block: Block;
+  readonly bytes: Uint8Array | null;
+}
+
+function mergeHere(query: Query, { shards }: Accepted, held: readonly Held[], mergeBytes: number): Merger {
+  const merger = createMerger(query, shards.length, { bytesMax: mergeBytes });
+  for (const { block, bytes } of held) merger.add(block, bytes);
+  return merger;
+}
+
+function renderHere(query: Query, accepted: Accepted, held: readonly Held[], mergeBytes: number): RenderedGroups {
   try {
-    const merger = createMerger(query, shards.length, { bytesMax: mergeBytes });
-    for (const { block, bytes } of held) merger.add(block, bytes);
-    return renderGroups(query, merger);
+    return renderGroups(query, mergeHere(query, accepted, held, mergeBytes));
+  } catch (cause) {
+    throw toBquerydError(cause, "merge the partial answers");
+  }
+}
+
+function draftHere(query: Query, accepted: Accepted, held: readonly Held[], mergeBytes: number): Draft | undefined {
+  const startMs = monotonicMs();
+  try {
+    const draft = draftGroups(query, mergeHere(query, accepted, held, mergeBytes));
+    return draft === undefined ? undefined : { ...draft, tookMs: monotonicMs() - startMs };
   } catch (cause) {
     throw toBquerydError(cause, "merge the partial answers");
   }
@@ -97,7 +127,7 @@ interface PartSink {
 }
 
 /** Passes on the parts of the newest attempt. */
-function createParts(mergeBytes: number, sink: PartSink): Taking & { accepted(): Accepted } {
+function createParts(purpose: string, mergeBytes: number, sink: PartSink): Taking & { accepted(): Accepted } {
   let accepted: Accepted | undefined;
   let takenBytes = 0;
   return {
@@ -111,7 +141,7 @@ function createParts(mergeBytes: number, sink: PartSink): Taking & { accepted():
       else if (reply.type === "partial" && bytes !== undefined) {
         takenBytes += bytes.length;
         if (takenBytes > mergeBytes) {
-          throw new BquerydError("MEMORY_LIMIT", `the partial answers passed ${mergeBytes} bytes, the limit of merge_memory; raise it or group by fewer distinct values`, { details: { mergeBytes } });
+          throw new BquerydError("MEMORY_LIMIT", `${purpose} takes partial answers of more than ${mergeBytes} bytes, the limit of merge_memory; raise it or group by fewer distinct values`, { details: { mergeBytes } });
         }
         sink.add(reply.block, bytes, takenBytes);
       }

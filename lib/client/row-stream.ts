@@ -23,6 +23,7 @@ import { Table } from "./table.js";
  * Rows as tables of at most 65,536 rows and a few MB, in order; each in the dtypes of its shard. They come no faster than
  * they are taken, and breaking off cancels the call. In an order that was asked for they are one table, as the first row may
  * be the last that is read. A stream is iterated once.
+ * The `timeout` of the call is for all of it, the time between the taking of two tables included.
  */
 export interface RowStream extends AsyncIterable<Table> {
   /** What answering took; null until the last table was taken. */
@@ -71,7 +72,8 @@ async function* takeInTurn(session: Asker, asked: Question, limits: CallLimits):
   const signal = question.signal === undefined ? leaving.signal : AbortSignal.any([question.signal, leaving.signal]);
   const queue = createSliceQueue(query);
   const timeoutMs = Math.max(1, limits.timeoutMs - (monotonicMs() - startMs));
-  session.ask(callOf({ ...question, signal }, query, timeoutMs, queue)).then(
+  // Whoever takes rows in a loop sees them come.
+  session.ask({ ...callOf({ ...question, signal }, query, timeoutMs, queue), isShown: true }).then(
     (answer) => { queue.close(() => costsOf(answer)); },
     (cause: unknown) => { queue.close(() => { throw toBquerydError(withAdvice(cause, query)); }); },
   );

@@ -1,12 +1,13 @@
 /** Rows of one query, collected. */
 import { BquerydError } from "../base/errors.js";
+import { dtypes, type Dtype } from "../columns/dtypes.js";
 import type { ResultColumn } from "../engine/finish.js";
 import { rowsOfNothing } from "../engine/nothing.js";
 import type { Query } from "../engine/query/query.js";
 import { orderRows } from "../engine/result/order.js";
 import { firstInOrder, resultColumns } from "../engine/rows/best-rows.js";
 import { rowSpecs } from "../engine/rows/columns.js";
-import { bytesOfRows, pickRows, sliceRows, type Rows } from "../engine/rows/rows.js";
+import { bytesOfRows, pickRows, sliceRows, widenRows, type Rows } from "../engine/rows/rows.js";
 import { upTo } from "../engine/values.js";
 import { cutShort } from "./merger.js";
 import type { Accepted, Taking } from "./merging.js";
@@ -30,8 +31,8 @@ export function rowsWanted({ order, limit, offset }: Query): number | null {
   return order.length > 0 || limit === null ? null : Math.max(1, offset + limit);
 }
 
-/** Collects rows of at most `mergeBytes`. */
-export function createCollecting(query: Query, mergeBytes: number): Taking & { result(): Collected } {
+/** Collects rows of at most `mergeBytes`. `stop` is called now and then, and ends it by throwing. */
+export function createCollecting(query: Query, mergeBytes: number, stop: () => void = () => undefined): Taking & { result(): Collected } {
   const columnCount = rowSpecs(query).length;
   const wanted = rowsWanted(query) ?? Infinity;
   let accepted: Accepted | undefined;
@@ -42,7 +43,7 @@ export function createCollecting(query: Query, mergeBytes: number): Taking & { r
   return {
     take(reply, body, grant) {
       if (reply.type === "accepted") {
-        const first = createFirst(query, wanted);
+        const first = createFirst(query, wanted, stop);
         accepted = reply;
         state = { first, order: createSliceOrder(reply, columnCount, first) };
         [slices, heldBytes] = [0, 0];
@@ -60,9 +61,16 @@ export function createCollecting(query: Query, mergeBytes: number): Taking & { r
       if (accepted === undefined || state === undefined) throw cutShort();
       const { ended } = state.order;
       if (ended < accepted.shards.length && state.first.count() < wanted) throw cutShort();
-      return { rows: finishRows(query, ended === 0 && accepted.shards.length === 0 ? rowsOfNothing(query) : state.first.take()), accepted, ended, slices };
+      const rows = finishRows(query, ended === 0 && accepted.shards.length === 0 ? rowsOfNothing(query) : state.first.take(), stop);
+      return { rows: widenRows(rows, dtypesInAll(query, accepted)), accepted, ended, slices };
     },
   };
+}
+
+/** The dtypes that hold plain columns in all shards, so that those of rows do not depend on how many shards were read; null where one is of its own in all, or none holds it. */
+function dtypesInAll(query: Query, { widened = [] }: Accepted): (Dtype | null)[] {
+  const dtypeOf = new Map(widened.map(({ name, dtype }) => [name, dtypes.find((candidate) => candidate === dtype) ?? null]));
+  return rowSpecs(query).map(({ expr }) => (expr.kind === "column" ? dtypeOf.get(expr.name) ?? null : null));
 }
 
 /** What is kept in fact, where all that came would be too much: with an order and a limit most of it is gone again. */
@@ -72,8 +80,8 @@ function requireBytes({ order, limit }: Query, keptBytes: number, mergeBytes: nu
 }
 
 /** Keeps the rows of whole shards until there are enough; a shard that is left out leaves nothing behind. */
-function createFirst(query: Query, wanted: number) {
-  const kept = firstInOrder(query, { count: 0, columns: [] });
+function createFirst(query: Query, wanted: number, stop: () => void) {
+  const kept = firstInOrder(query, { count: 0, columns: [] }, stop);
   let count = 0;
   let shard: Rows[] = [];
   let shardRows = 0;
@@ -104,11 +112,11 @@ function createFirst(query: Query, wanted: number) {
 }
 
 /** Rows in the order asked, from the offset on and as many as wanted. */
-function finishRows({ order, offset, limit, ...query }: Query, rows: Rows): Rows {
+function finishRows({ order, offset, limit, ...query }: Query, rows: Rows, stop: () => void): Rows {
   const end = limit === null ? rows.count : Math.min(rows.count, offset + limit);
   if (order.length === 0) return sliceRows(rows, Math.min(offset, rows.count), Math.max(end, Math.min(offset, rows.count)));
   const names = rowSpecs({ order, offset, limit, ...query }).map(({ name }) => name);
-  return pickRows(rows, orderRows(upTo(rows.count), order, resultColumns(names, rows), { offset, limit }));
+  return pickRows(rows, orderRows(upTo(rows.count), order, resultColumns(names, rows), { offset, limit, stop }));
 }
 
 /** The columns of rows. */

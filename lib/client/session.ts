@@ -1,8 +1,11 @@
 /** The calls of one client: sent to a controller, answered once each, and sent again elsewhere when it is lost. */
+import { setTimeout as delay } from "node:timers/promises";
 import { monotonicMs, randomId } from "../base/clock.js";
 import { BquerydError, isErrorCode, toBquerydError } from "../base/errors.js";
+import { shortAddress } from "../wire/addresses.js";
+import type { KeyPair } from "../wire/keys.js";
 import type { ClientMessage, ClientReply } from "../wire/messages.js";
-import { openLink, type Link } from "./link.js";
+import { openLink, type Link, type Refused } from "./link.js";
 
 /** What a client asks. */
 export interface Call {
@@ -15,13 +18,17 @@ export interface Call {
   readonly isSafe: boolean;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the caller shows how far it is, so that nobody else needs to. */
+  readonly isShown?: boolean;
   /** What the call asks besides. */
-  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations" | "known">;
+  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations" | "known" | "errands" | "worker" | "detached" | "query" | "generation" | "level">;
   /**
    * Replies before the final one; an error it throws fails the call and cancels it at the controller. `grant` says that so
    * many slices of an attempt were taken, now or later; it does nothing when the call is over.
    */
   onReply?(reply: News, body: readonly Uint8Array[], grant: Grant): void;
+  /** What an errand came to, before the final answer; again when the call was sent again. */
+  onAnswer?(form: "json" | "bytes", body: readonly Uint8Array[]): void;
 }
 
 /** What a controller says of a call before its final answer. */
@@ -38,6 +45,11 @@ export interface SessionOptions {
   /** Addresses of controllers, now; throws NO_CONTROLLER when none is up. */
   findControllers(): Promise<readonly string[]>;
   readonly messageBytesMax: number;
+  /** The keys of this client, where it has some. */
+  readonly keys?: KeyPair | undefined;
+  /** The mark of the cluster in whose registry controllers are found. */
+  readonly cluster?: string | undefined;
+  /** Silence beyond which a controller counts as lost. */
   readonly expiryMs: number;
 }
 
@@ -46,14 +58,19 @@ interface Pending {
   readonly call: Call;
   readonly deadlineMs: number;
   sends: number;
-  /** The link it was sent on last. */
+  /** The link it was sent on last, or is to be. */
   link: Link | undefined;
+  /** Whether somebody may have it. */
+  isOut: boolean;
   settle(outcome: Answer | BquerydError): void;
 }
 
 const sendsMin = 3;
 /** What a controller is given beyond the deadline to say itself that time is over, and what was outstanding. */
 const graceMs = 500;
+/** Between two looks for a controller that is being started again, and for how many times the expiry one is looked for. */
+const lookAgainMs = 100;
+const lookExpiries = 2;
 
 /** What asks a cluster. */
 export type Asker = Pick<Session, "ask">;
@@ -66,11 +83,19 @@ export class Session {
   #link: Promise<Link> | undefined;
   /** What #link has become. */
   #open: Link | undefined;
+  /** The one that has been welcomed. */
+  #met: Link | undefined;
+  /** Those that take no more of our calls, open until the ones they have are over. */
+  readonly #left = new Set<Link>();
   #addressCount = 0;
   /** When controllers were lost that have not welcomed us since. */
   readonly #lost = new Map<string, number>();
+  /** The highest epoch of pointers that an answer carried: no later one may be of an earlier. */
+  #epoch = 0;
   /** Addresses at which a controller has been met. */
   readonly #welcomed = new Set<string>();
+  /** Why no controller is found, while it is looked for again. */
+  #missing: BquerydError | undefined;
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -87,14 +112,15 @@ export class Session {
         this.#cancel(entry);
         entry.settle(error);
       };
-      const timer = setTimeout(() => { stop(this.#welcomed.size === 0 ? unanswered(entry) : late(call)); }, call.timeoutMs + graceMs);
+      const timer = setTimeout(() => { stop(this.#missing ?? (this.#welcomed.size === 0 ? unanswered(entry) : late(call))); }, call.timeoutMs + graceMs);
       const onAbort = (): void => { stop(cancelled()); };
       const entry: Pending = {
-        id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0, link: undefined,
+        id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0, link: undefined, isOut: false,
         settle: (outcome) => {
           if (!this.#pending.delete(id)) return;
           clearTimeout(timer);
           call.signal?.removeEventListener("abort", onAbort);
+          this.#closeLeft();
           if (outcome instanceof BquerydError) reject(outcome);
           else resolve(outcome);
         },
@@ -109,7 +135,8 @@ export class Session {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#failAll(new BquerydError("CANCELLED", "the rpc object was closed while the call ran"));
-    await (await this.#link?.catch(() => undefined))?.close();
+    const link = await this.#link?.catch(() => undefined);
+    await Promise.all([...this.#left, ...(link === undefined ? [] : [link])].map((one) => one.close()));
   }
 
   #send(entry: Pending): void {
@@ -118,7 +145,10 @@ export class Session {
     this.#link ??= this.#connect();
     const connecting = this.#link;
     connecting.then((link) => {
-      if (this.#pending.has(entry.id)) sendCall(link, entry);
+      if (!this.#pending.has(entry.id)) return;
+      entry.link = link;
+      // What must not be done twice waits until there is somebody who does it: to a dead controller it could not be sent but once.
+      if (entry.call.isSafe || this.#met === link) sendCall(link, entry, this.#epoch);
     }, (error: unknown) => {
       if (this.#link === connecting) this.#link = undefined;
       entry.settle(toBquerydError(error, "reach a controller"));
@@ -126,25 +156,49 @@ export class Session {
   }
 
   async #connect(): Promise<Link> {
-    const addresses = await this.#options.findControllers();
+    const addresses = await this.#findControllers();
     this.#addressCount = addresses.length;
     const address = chooseAddress(addresses, this.#lost, this.#clientId);
+    const left = this.#takeLeft(address);
+    if (left !== undefined) return left;
     const link: Link = openLink({
-      address, clientId: this.#clientId, messageBytesMax: this.#options.messageBytesMax, expiryMs: this.#options.expiryMs,
+      address, clientId: this.#clientId, messageBytesMax: this.#options.messageBytesMax, keys: this.#options.keys, cluster: this.#options.cluster, expiryMs: this.#options.expiryMs,
       onReply: (header, body) => {
-        if (header.type === "welcome") {
-          this.#lost.delete(address);
-          this.#welcomed.add(address);
-        }
+        if (header.type === "welcome") this.#meet(link);
         // A client that was silent for long, as one whose machine slept, is forgotten with all its calls.
         if (header.type === "heartbeat" && !header.known) this.#leave(link, "it had heard nothing of this client for long");
         else this.#receive(header, body);
       },
       onMalformed: (error) => { this.#failAll(error); },
-      onLost: (reason) => { this.#lose(link, reason); },
+      onLost: (reason, refusal) => { this.#lose(link, reason, refusal); },
     });
     this.#open = link;
     return link;
+  }
+
+  /** A client that has met a controller waits a while for one that is started again; others hear at once that none is up. */
+  async #findControllers(): Promise<readonly string[]> {
+    const untilMs = monotonicMs() + lookExpiries * this.#options.expiryMs;
+    for (;;) {
+      try {
+        const addresses = await this.#options.findControllers();
+        this.#missing = undefined;
+        return addresses;
+      } catch (cause) {
+        const failure = toBquerydError(cause, "find a controller");
+        const isOver = this.#welcomed.size === 0 || this.#pending.size === 0 || monotonicMs() + lookAgainMs > untilMs;
+        this.#missing = failure.code === "NO_CONTROLLER" && !isOver ? failure : undefined;
+        if (this.#missing === undefined) throw failure;
+      }
+      await delay(lookAgainMs);
+    }
+  }
+
+  #meet(link: Link): void {
+    this.#lost.delete(link.address);
+    this.#welcomed.add(link.address);
+    this.#met = link;
+    for (const entry of [...this.#pending.values()]) if (entry.link === link && !entry.isOut) sendCall(link, entry, this.#epoch);
   }
 
   #leave(link: Link, reason: string): void {
@@ -153,15 +207,50 @@ export class Session {
   }
 
   /** Sends what the link carried again, once to every controller there is and never less than a few times. */
-  #lose(link: Link, reason: string): void {
+  #lose(link: Link, reason: string, refusal?: Refused): void {
     this.#lost.set(link.address, monotonicMs());
     if (this.#open === link) this.#link = undefined;
+    this.#left.delete(link);
     const sendsMax = Math.max(sendsMin, this.#addressCount + 1);
     const isStranger = !this.#welcomed.has(link.address);
     for (const entry of [...this.#pending.values()].filter((candidate) => candidate.link === link)) {
-      if (isStranger && entry.sends >= this.#addressCount) entry.settle(unanswered(entry));
-      else if (entry.call.isSafe && entry.sends < sendsMax) this.#send(entry);
-      else entry.settle(new BquerydError("CONNECTION_LOST", `the controller ${link.address} was lost: ${reason}; ask again, or start one with bqueryd up`, { details: { address: link.address } }));
+      if (isStranger && entry.sends >= this.#addressCount) entry.settle(refusal?.error ?? unanswered(entry));
+      else if ((entry.call.isSafe || !entry.isOut) && entry.sends < sendsMax) this.#send(entry);
+      else entry.settle(refusal?.isCertain === true ? refusal.error : lost(entry, link, reason));
+    }
+  }
+
+  /** A controller that is stopping, or knows less of the tables than this client has seen, does not keep a call from the others. */
+  #fail(entry: Pending, error: BquerydError): void {
+    const { link, call, sends } = entry;
+    const isForOthers = error.code === "CONNECTION_LOST" || error.code === "STALE";
+    if (link === undefined || !isForOthers || !call.isSafe || sends >= this.#addressCount) {
+      entry.settle(error);
+      return;
+    }
+    if (this.#open === link) {
+      this.#lost.set(link.address, monotonicMs());
+      this.#left.add(link);
+      this.#link = this.#open = undefined;
+    }
+    this.#send(entry);
+    this.#closeLeft();
+  }
+
+  /** The connection to that controller, if it is still open: another one would end the calls that go over it. */
+  #takeLeft(address: string): Link | undefined {
+    const link = [...this.#left].find((one) => one.address === address);
+    if (link === undefined) return undefined;
+    this.#left.delete(link);
+    this.#open = this.#met = link;
+    return link;
+  }
+
+  #closeLeft(): void {
+    for (const link of this.#left) {
+      if ([...this.#pending.values()].some((entry) => entry.link === link)) continue;
+      this.#left.delete(link);
+      void link.close();
     }
   }
 
@@ -178,8 +267,14 @@ export class Session {
     // A reply to an unknown id is late: its call has ended.
     const entry = this.#pending.get(header.id);
     if (entry === undefined) return;
-    if (header.type === "result") entry.settle(header);
-    else if (header.type === "error") entry.settle(errorOf(header));
+    if ("epoch" in header) this.#epoch = Math.max(this.#epoch, header.epoch ?? 0);
+    if (header.type === "result") {
+      // Who has ended all controllers waits for none to come back.
+      if (entry.call.verb === "killall") this.#welcomed.clear();
+      entry.settle(header);
+    }
+    else if (header.type === "error") this.#fail(entry, errorOf(header));
+    else if (header.type === "answer") entry.call.onAnswer?.(header.form, body);
     else this.#deliver(entry, header, body);
   }
 
@@ -203,13 +298,13 @@ function chooseAddress(addresses: readonly string[], lost: ReadonlyMap<string, n
 }
 
 /** Sends a call; one that cannot be sent, being too large, fails alone. */
-function sendCall(link: Link, entry: Pending): void {
+function sendCall(link: Link, entry: Pending, epoch: number): void {
   const { verb, tables, columns, affinity, body, asks = {} } = entry.call;
-  entry.link = link;
+  entry.isOut = true;
   try {
     link.send({
       type: "call", id: entry.id, verb, tables: [...tables], columns: [...columns],
-      ...(affinity === undefined ? {} : { affinity }), ...asks, remainingMs: Math.max(0, entry.deadlineMs - monotonicMs()),
+      ...(affinity === undefined ? {} : { affinity }), ...asks, ...(epoch === 0 ? {} : { epoch }), remainingMs: Math.max(0, entry.deadlineMs - monotonicMs()),
     }, body);
   } catch (error) {
     entry.settle(toBquerydError(error, "send the call"));
@@ -224,8 +319,14 @@ function cancelled(): BquerydError {
   return new BquerydError("CANCELLED", "the call was cancelled");
 }
 
+function lost({ call }: Pending, { address }: Link, reason: string): BquerydError {
+  const shown = shortAddress(address);
+  const advice = call.isSafe ? "ask again, or start one with bqueryd up" : `${call.verb} may or may not have happened, look before you ask again`;
+  return new BquerydError("CONNECTION_LOST", `the controller ${shown} was lost: ${reason}; ${advice}`, { details: { address: shown } });
+}
+
 function unanswered({ link }: Pending): BquerydError {
-  const address = link?.address ?? "any known address";
+  const address = link === undefined ? "any known address" : shortAddress(link.address);
   return new BquerydError("NO_CONTROLLER", `no controller answers at ${address}; look whether it is right, or start one with bqueryd up`, { details: { address } });
 }
 

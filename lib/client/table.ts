@@ -8,8 +8,9 @@ import type { ResultColumn } from "../engine/finish.js";
 import type { HistogramBins } from "../engine/measures/measure.js";
 import { countOf, isLists } from "../engine/values.js";
 import { cellReader, formatCell, isNumericDtype, type Cell } from "./cells.js";
-import { columnValues, itemValues, type ColumnValues, type ItemValues } from "./column-values.js";
+import { columnValues, itemValues, type ColumnStrings, type ColumnValues, type ItemValues, type SharedStrings } from "./column-values.js";
 import type { Summary } from "./summary.js";
+import { arrowOf, csvOf } from "./written.js";
 
 /** A row by column name; it has no prototype, so any name is safe. */
 export type Row = Record<string, Cell>;
@@ -54,6 +55,13 @@ export interface Column {
   [inspect.custom](): unknown;
 }
 
+/** How CSV is written. */
+export interface CsvOptions {
+  /** false leaves out the line of names, for what is added to other lines (default: true). */
+  readonly header?: boolean;
+}
+
+const csvNames = ["header"];
 const printedRowsMax = 60;
 
 /** A finished result. Iterating yields row objects. */
@@ -61,14 +69,16 @@ export class Table implements Iterable<Row> {
   readonly columns: readonly ColumnType[];
   readonly numRows: number;
   readonly summary: Summary;
+  readonly #results: readonly ResultColumn[];
   readonly #columns: ReadonlyMap<string, Column>;
 
-  /** With `isShared` the columns are those of other tables too, so that arrays for callers, who may write into them, are copies. */
-  constructor(columns: readonly ResultColumn[], numRows: number, summary: Summary, isShared = false) {
+  /** With `shared` the columns are those of other tables too, so that arrays for callers, who may write into them, are copies. */
+  constructor(columns: readonly ResultColumn[], numRows: number, summary: Summary, shared: SharedStrings | null = null) {
     this.columns = columns.map(({ name, values }) => ({ name, ...typeOf(values) }));
     this.numRows = numRows;
     this.summary = summary;
-    this.#columns = new Map(columns.map((column) => [column.name, openColumn(column, numRows, isShared)]));
+    this.#results = columns;
+    this.#columns = new Map(columns.map((column) => [column.name, openColumn(column, numRows, shared)]));
   }
 
   /** The column of a name; throws UNKNOWN_COLUMN naming the nearest. */
@@ -86,6 +96,27 @@ export class Table implements Iterable<Row> {
   /** All rows as objects. */
   rows(): Row[] {
     return [...this];
+  }
+
+  /**
+   * The result as CSV, as `bqueryd export` writes it: commas, a line of names, lines that end in a line feed. Nulls are
+   * empty fields and empty strings `""`; whole numbers have all their digits, floats those that read back bit for bit (inf
+   * and -inf too); timestamps and dates are ISO 8601, bytes `\x` and hexadecimal digits; a list is a JSON array, in which
+   * bytes are base64. Throws MEMORY_LIMIT beyond what one string holds (about 500 million characters), and USAGE.
+   */
+  toCSV(options: CsvOptions = {}): string {
+    requireCsvOptions(options);
+    return csvOf({ columns: this.#results, rows: this.numRows }, { header: options.header ?? true });
+  }
+
+  /**
+   * The result as an Arrow IPC file (the format of `.arrow` and Feather files, as `bqueryd export` writes it; not the
+   * stream), in an array of its own. Columns have the types of their dtypes, timestamps are nanoseconds in UTC, dates days,
+   * bytes binary, lists lists of items that are not null; all columns are nullable. Record batches have at most 65,536
+   * rows. The bins of histograms are not in it. Throws MEMORY_LIMIT beyond what one array holds.
+   */
+  toArrow(): Uint8Array {
+    return arrowOf({ columns: this.#results, rows: this.numRows });
   }
 
   /** The result as an aligned table; of a long one the first and last rows. */
@@ -109,16 +140,26 @@ export class Table implements Iterable<Row> {
   }
 }
 
+/** Throws USAGE for what a program without types may write. */
+function requireCsvOptions(options: unknown): void {
+  if (typeof options !== "object" || options === null) throw new BquerydError("USAGE", "toCSV takes an object of options; write toCSV({header: false})");
+  for (const [name, value] of Object.entries(options)) {
+    if (!csvNames.includes(name)) throw new BquerydError("USAGE", `toCSV has no option '${name}'${suggestion(name, csvNames, `it takes ${csvNames.join(", ")}`)}`);
+    if (value !== undefined && typeof value !== "boolean") throw new BquerydError("USAGE", `header ${String(value)} is neither true nor false; write {header: false}`);
+  }
+}
+
 function typeOf(values: ResultColumn["values"]): Omit<ColumnType, "name"> {
   return isLists(values) ? { dtype: values.dtype, item: values.item.dtype } : { dtype: values.dtype };
 }
 
-function openColumn({ values, isNull, bins }: ResultColumn, rows: number, isShared: boolean): Column {
+function openColumn({ name, values, isNull, bins }: ResultColumn, rows: number, shared: SharedStrings | null): Column {
   const read = cellReader(values);
   const isNullRow = (row: number): boolean => isNull !== null && isNull[row] === 1;
+  const sharedHere: ColumnStrings | null = shared === null ? null : (make) => shared(name, make);
   let made: ColumnValues | undefined;
-  const facts = { ...typeOf(values), ...(bins === undefined ? {} : { bins: openBins(bins, isShared) }) };
-  const valuesOf = (): ColumnValues => (made ??= columnValues(values, rows, isShared));
+  const facts = { ...typeOf(values), ...(bins === undefined ? {} : { bins: openBins(bins, sharedHere) }) };
+  const valuesOf = (): ColumnValues => (made ??= columnValues(values, rows, sharedHere));
   return {
     ...facts,
     get values() { return valuesOf(); },
@@ -128,8 +169,8 @@ function openColumn({ values, isNull, bins }: ResultColumn, rows: number, isShar
   };
 }
 
-function openBins({ edges, under, over }: HistogramBins, isShared: boolean): Bins {
-  const all = [...edges, under, over].map((values) => itemValues(values, countOf(values), isShared));
+function openBins({ edges, under, over }: HistogramBins, shared: ColumnStrings | null): Bins {
+  const all = [...edges, under, over].map((values) => itemValues(values, countOf(values), shared));
   return { edges: all.slice(0, edges.length), under: all[edges.length]!, over: all[edges.length + 1]! };
 }
 

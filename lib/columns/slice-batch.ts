@@ -22,7 +22,8 @@ export function sliceBatch(batch: Batch, from: number, to: number): Batch {
   }
 }
 
-function sliceNulls(nulls: Uint8Array | null, from: number, to: number): Uint8Array | null {
+/** Bits `from` to `to` (exclusive) of a null bitmap as one of their own; null where none is set. */
+export function sliceNulls(nulls: Uint8Array | null, from: number, to: number): Uint8Array | null {
   if (nulls === null) return null;
   const slice = new Uint8Array(Math.ceil((to - from) / 8));
   copyBits(nulls, from, slice, 0, to - from);

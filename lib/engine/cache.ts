@@ -54,6 +54,11 @@ export class ColumnCache {
     space.onFull(() => this.#evictOne());
   }
 
+  /** Bytes of the chunks that are kept. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
   /** Pins vectors of a table; with `bypass` nothing is looked up or kept. Costs are added to `cost` in place. */
   lease(table: Pick<Table, "name" | "generation">, bypass: boolean, cost: DecodeCost): Lease {
     const pinned: Entry[] = [];

@@ -14,6 +14,7 @@ import { isAssociative, mergeTree } from "./merge-tree.js";
 import type { Partial } from "./partial.js";
 import { blockKey, createPartialCache } from "./partial-cache.js";
 import { encodePartial } from "./partial-bytes.js";
+import { namesOf } from "./partial-names.js";
 import { tooManyGroups } from "./partial-limit.js";
 import { decodeQuery } from "./query/bytes.js";
 import { givesRows, type Query } from "./query/query.js";
@@ -70,6 +71,15 @@ export interface RowsTask {
   readonly onSlice: (slice: Slice & { readonly ordinal: number }) => void;
 }
 
+/** What an engine has in memory, in bytes. */
+export interface EngineMemory {
+  /** Decoded columns. */
+  readonly cacheBytes: number;
+  readonly partialCacheBytes: number;
+  /** The most that a task has used to compute in. */
+  readonly queryPeakBytes: number;
+}
+
 /** The engine of one compute thread. */
 export interface Engine {
   /** Runs a task to its end; throws a BquerydError whose details name the shard where one failed. */
@@ -78,6 +88,7 @@ export interface Engine {
   takeCacheChanges(): CacheChange[];
   /** Closes tables of these names that earlier tasks left open: they were replaced or removed. */
   forget(names: readonly string[]): void;
+  memory(): EngineMemory;
   close(): void;
 }
 
@@ -166,6 +177,7 @@ export function createEngine({ dataDir, cacheBytes, queryBytes, partialCacheByte
     },
     takeCacheChanges: () => cache.takeChanges(),
     forget: (names) => { shards.forget(new Set(names)); },
+    memory: () => ({ cacheBytes: cache.usedBytes, partialCacheBytes: partials.usedBytes, queryPeakBytes: space.query.heap.peakBytes }),
     close() {
       cache.clear();
       partials.clear();
@@ -200,13 +212,14 @@ function sendRows(asked: RowsTask, work: Work, reader: ShardReader): void {
 function runShards({ task, query, cost }: Work, scanner: BlockScanner<TaskShard>, messageBytes: number): void {
   const startMs = monotonicMs();
   const end = Math.max(...task.shards.map((shard) => shard.ordinal)) + 1;
+  const names = namesOf(query);
   const merge = (left: Partial, right: Partial): Partial => {
     stopIfAsked(task.shouldStop);
-    return timed(cost, () => mergePartials(left, right));
+    return timed(cost, () => mergePartials(left, right, names));
   };
   const blocks = createBlockMerging(end, {
     bytesMax: messageBytes, merge,
-    join: (scanned) => (query.blocks === "aligned" ? scanned : joinRuns(scanned, (run) => timed(cost, () => mergeTree(run)))),
+    join: (scanned) => (query.blocks === "aligned" ? scanned : joinRuns(scanned, (run) => timed(cost, () => mergeTree(run, names)))),
     give(block, partial) {
       stopIfAsked(task.shouldStop);
       task.onBlock(block, encodePartial(partial, (bytes) => { if (bytes > messageBytes) throw tooManyGroups(query, bytes, messageBytes); }));

@@ -50,6 +50,7 @@ export function createSpace(capacityBytes: number, { queryBytes = capacityBytes,
   const heap: Heap = {
     ...rest,
     get usedBytes() { return rest.usedBytes; },
+    get peakBytes() { return rest.peakBytes; },
     find: (bytes) => rest.find(bytes) ?? findStray(bytes),
     release: (pointer) => { (strays.delete(pointer) ? queries : rest).release(pointer); },
   };

@@ -2,7 +2,7 @@
  * Merging many partials along a tree: of those that only add up, all keys become one first, and then all states go where they
  * belong at once. What comes of it is what merging by twos gives.
  */
-import { dtypesOf, mergePartials, packPlaces, placeCodes, placeWords, uniteDomains, type Places, type Union } from "./merge.js";
+import { dtypesOf, mergePartials, packPlaces, placeCodes, placeWords, uniteDomains, type PartialNames, type Places, type Union } from "./merge.js";
 import { codesOf, type Partial, type PartialKey } from "./partial.js";
 import { placeNumbers } from "./place-values.js";
 import type { Placement } from "./placement.js";
@@ -11,11 +11,11 @@ import { definitionOf, type StateColumn } from "./states/kinds.js";
 import { countOf, upTo } from "./values.js";
 
 /** The partial of all leaves. Throws as mergePartials. */
-export function mergeTree(tree: Tree<Partial>): Partial {
+export function mergeTree(tree: Tree<Partial>, names?: PartialNames): Partial {
   if (!isPair(tree)) return tree;
   const partials = leavesOf(tree);
   const merged = partials.length > 2 && areAlike(partials) ? mergeAtOnce(tree, partials) : undefined;
-  return merged ?? mergePartials(mergeTree(tree[0]), mergeTree(tree[1]));
+  return merged ?? mergePartials(mergeTree(tree[0], names), mergeTree(tree[1], names), names);
 }
 
 /** Tells whether a partial adds up with others of its shape to the same along any tree that keeps their order. */

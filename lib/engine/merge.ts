@@ -9,14 +9,20 @@ import { definitionOf, type StateColumn } from "./states/kinds.js";
 import { createMergePlan, type MergePlan } from "./states/merge-plan.js";
 import type { MergedRows } from "./states/state.js";
 import type { Compare } from "./values.js";
-import { widenValues, widerDtype } from "./widening.js";
+import { namingColumn, widenValues, widerDtype } from "./widening.js";
+
+/** What the keys and states of partials are called in errors; the inputs of a state by their places. */
+export interface PartialNames {
+  readonly keys: readonly string[];
+  readonly states: readonly (readonly string[])[];
+}
 
 /**
  * The partial of both blocks; the left one holds the earlier shards. Equal inputs give equal bytes. Dtypes that differ
  * are widened; throws SCHEMA_MISMATCH where they cannot be. Arrays of the left side may be those of the partial.
  */
-export function mergePartials(a: Partial, b: Partial): Partial {
-  const [left, right] = widenBoth(a, b);
+export function mergePartials(a: Partial, b: Partial, names?: PartialNames): Partial {
+  const [left, right] = widenBoth(a, b, names);
   const unions = left.keys.map((key, place) => uniteDomains(key, right.keys[place]!));
   const plan = planMerge(left, right, unions);
   return {
@@ -135,26 +141,26 @@ function mergeStates(left: StateColumn, right: StateColumn, plan: MergePlan, row
 }
 
 /** Both partials with equal dtypes. */
-function widenBoth(left: Partial, right: Partial): [Partial, Partial] {
+function widenBoth(left: Partial, right: Partial, names: PartialNames | undefined): [Partial, Partial] {
   if (left.keys.length !== right.keys.length || left.states.length !== right.states.length) throw mismatch("they answer different queries");
-  const keys = left.keys.map((key, place) => commonDtypes([key.dtype], [right.keys[place]!.dtype], "a key"));
-  const states = left.states.map((state, place) => commonDtypes(dtypesOf(state), dtypesOf(right.states[place]!), "a measured column"));
+  const keys = left.keys.map((key, place) => commonDtypes([key.dtype], [right.keys[place]!.dtype], [names?.keys[place] ?? "a key"]));
+  const states = left.states.map((state, place) => commonDtypes(dtypesOf(state), dtypesOf(right.states[place]!), names?.states[place] ?? []));
   if (![...keys, ...states].some((common) => common !== null)) return [left, right];
   const widen = (partial: Partial): Partial => ({
     ...partial,
-    keys: partial.keys.map((key, place) => widenKey(key, keys[place]?.[0])),
-    states: partial.states.map((state, place) => widenState(state, states[place] ?? null)),
+    keys: partial.keys.map((key, place) => namingColumn(names?.keys[place], () => widenKey(key, keys[place]?.[0]))),
+    states: partial.states.map((state, place) => namingColumn(names?.states[place]?.[0], () => widenState(state, states[place] ?? null))),
   });
   return [widen(left), widen(right)];
 }
 
 /** Dtypes that hold both sides; null where they are equal. */
-function commonDtypes(left: readonly Dtype[], right: readonly Dtype[], what: string): readonly Dtype[] | null {
+function commonDtypes(left: readonly Dtype[], right: readonly Dtype[], names: readonly string[]): readonly Dtype[] | null {
   if (left.length === right.length && left.every((dtype, place) => dtype === right[place])) return null;
   return left.map((one, place) => {
     const other = right[place];
     const common = other === undefined ? undefined : widerDtype(one, other);
-    if (common === undefined) throw mismatch(`${what} is ${one} in one shard and ${other ?? "absent"} in another`);
+    if (common === undefined) throw mismatch(`${names[place] ?? "a measured column"} is ${one} in one shard and ${other ?? "absent"} in another`);
     return common;
   });
 }
@@ -164,7 +170,7 @@ function widenKey(key: PartialKey, dtype: Dtype | undefined): PartialKey {
 }
 
 function widenState(state: StateColumn, dtypes: readonly Dtype[] | null): StateColumn {
-  return dtypes === null || commonDtypes(dtypesOf(state), dtypes, "") === null ? state : definitionOf(state.kind).widen(state, dtypes);
+  return dtypes === null || commonDtypes(dtypesOf(state), dtypes, []) === null ? state : definitionOf(state.kind).widen(state, dtypes);
 }
 
 /** The dtypes of the inputs of a state. */

@@ -5,6 +5,7 @@
  *   4..4+J description, JSON; its `lengths` are the bytes of every array
  *   then   the arrays in that order, each padded to start at a multiple of 8
  */
+import { createMappedBytes } from "../base/mapped-bytes.js";
 import { requireCount, type AnyArray, type Description } from "./states/bytes.js";
 
 /** The bytes of a description and arrays; `check` may throw, told how many there will be before they are taken. */
@@ -13,20 +14,20 @@ export function packArrays(description: Description, arrays: readonly AnyArray[]
   let at = padded(4 + head.length);
   const length = arrays.reduce((sum, array) => sum + padded(array.byteLength), at);
   check(length);
-  const bytes = new Uint8Array(length);
+  const bytes = createMappedBytes(length);
   new DataView(bytes.buffer).setUint32(0, head.length, true);
   bytes.set(head, 4);
   for (const array of arrays) {
     bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), at);
-    if (array instanceof Float64Array) unifyNaNs(new Float64Array(bytes.buffer, at, array.length));
+    if (array instanceof Float64Array) unifyNaNs(array, new Float64Array(bytes.buffer, at, array.length));
     at += padded(array.byteLength);
   }
   return bytes;
 }
 
 /** One form of NaN in place of the many: which of them arithmetic gives differs between compiled code and code that is not yet. */
-function unifyNaNs(values: Float64Array): void {
-  for (let k = 0; k < values.length; k++) if (values[k] !== values[k]) values[k] = NaN;
+function unifyNaNs(values: Float64Array, written: Float64Array): void {
+  for (let k = 0; k < values.length; k++) if (values[k] !== values[k]) written[k] = NaN;
 }
 
 /**
@@ -36,6 +37,7 @@ function unifyNaNs(values: Float64Array): void {
 export function unpackArrays(packed: Uint8Array): { description: Description; arrays: Uint8Array[] } {
   const bytes = packed.byteOffset % 8 === 0 ? packed : packed.slice();
   const headBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+  if (headBytes > bytes.length - 4) throw new RangeError("cut short");
   const description = requireRecord(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(4, 4 + headBytes))));
   let at = padded(4 + headBytes);
   const arrays = requireArray(description.lengths).map((entry) => {
@@ -62,5 +64,6 @@ export function requireArray(input: unknown): readonly unknown[] {
 }
 
 function padded(bytes: number): number {
-  return (bytes + 7) & ~7;
+  // No bit operators: these are of 32 bits, and lengths from outside are not.
+  return Math.ceil(bytes / 8) * 8;
 }

@@ -42,16 +42,20 @@ export function encodePartial(partial: Partial, check?: (bytes: number) => void)
 
 /**
  * The partial of bytes from another process; throws BAD_MESSAGE when they are none. The arrays are views of a copy only where
- * alignment asks for one. `check` may throw a BquerydError, told how many bytes it will take, about, before it does.
+ * alignment asks for one. `check` may throw a BquerydError: it is told how many bytes it takes, each time before it takes more.
  */
 export function decodePartial(bytes: Uint8Array, check: (bytes: number) => void = () => undefined): Partial {
   try {
     const { description, arrays } = unpackArrays(bytes);
     const head = requireHead(description);
     const { groups } = head;
+    let taken = bytes.length;
+    check(taken);
     // Narrow numbers become wide ones beside the bytes that came.
-    check(bytes.length + groups * (4 * head.keys.length + 8 * (head.states.length + 1)));
-    const reader = createReader(arrays);
+    const reader = createReader(arrays, (more) => {
+      taken += more;
+      check(taken);
+    });
     const rows = readCounts(head.rows, groups, reader);
     const keys = head.keys.map((key) => readKey(key, groups, reader));
     const states = head.states.map((state) => readState(state, groups, reader));

@@ -111,7 +111,11 @@ function accumulate(input: ChunkInput, plan: ScanPlan): void {
   for (const accumulator of [plan.rows, ...plan.states]) accumulator.grow(capacity);
   const counting = plan.grouper === null ? undefined : plan.states.find((state) => state.addAndCount?.(input, slots, plan.rows.pointer()) === true);
   if (counting === undefined) plan.rows.add(input, slots);
-  for (const state of plan.states) if (state !== counting) state.add(input, slots);
+  for (const state of plan.states) {
+    // There may be a thousand of them.
+    stopIfAsked(plan.scan.context.shouldStop);
+    if (state !== counting) state.add(input, slots);
+  }
 }
 
 /** The partial of the rows scanned so far. */

@@ -33,7 +33,7 @@ export interface ScanContext {
   readonly queryBytes: number;
   /** Bytes that a message with a partial may have. */
   readonly messageBytes: number;
-  /** Asked between chunks; true ends the scan with CANCELLED. */
+  /** Asked between chunks, and in them every so often; true ends the scan with CANCELLED. */
   readonly shouldStop: () => boolean;
   readonly cost: ScanCost;
   /** What conditions keep for all shards of a task. */
@@ -98,7 +98,7 @@ export function maskBaskets(column: TableColumn, scan: Scan): BasketMasking {
 }
 
 /** The column of an expression over the shard of a scan. Throws UNKNOWN_COLUMN, DTYPE_MISMATCH. */
-export function bind(expr: Expression, { table, arena, strings }: Scan): ScanColumn {
-  return bindExpression(expr, table, { arena, strings });
+export function bind(expr: Expression, { table, arena, strings, context: { shouldStop } }: Scan): ScanColumn {
+  return bindExpression(expr, table, { arena, strings, stop: () => { stopIfAsked(shouldStop); } });
 }
 

@@ -15,7 +15,9 @@ export interface MergeTree<T> {
   add(block: Block, value: T): void;
   /** Tells whether none of the ordinals of a block or run has been added, and the first is one of the list. */
   hasRoomFor(block: Block): boolean;
-  /** What has been merged so far, in order of ordinals; the tree keeps none of it. */
+  /** What has been merged so far, in order of ordinals. */
+  entries(): { block: Block; value: T }[];
+  /** The same; the tree keeps none of it. */
   take(): { block: Block; value: T }[];
   /** The value of the whole list once every ordinal has been added, else undefined. */
   root(): T | undefined;
@@ -48,6 +50,8 @@ export function createMergeTree<T>(count: number, merge: (left: T, right: T) => 
     nodes.set(block.start, { block, value });
   }
 
+  const entries = (): { block: Block; value: T }[] => [...nodes.values()].sort((a, b) => a.block.start - b.block.start);
+
   return {
     add(block, value) {
       cover(covered, block);
@@ -55,8 +59,9 @@ export function createMergeTree<T>(count: number, merge: (left: T, right: T) => 
       lift(block, value);
     },
     hasRoomFor: ({ start, size }) => start >= 0 && start < count && !covered.subarray(start, start + size).includes(1),
+    entries,
     take() {
-      const taken = [...nodes.values()].sort((a, b) => a.block.start - b.block.start);
+      const taken = entries();
       nodes.clear();
       return taken;
     },

@@ -1,22 +1,23 @@
-/** What was made once and may be asked for again: values by key, bounded by the bytes of their arrays. */
+/** What was made once and may be asked for again: values by key, bounded by the bytes they take. */
 
 import { bytesOfArrays } from "./array-bytes.js";
 
 /** Values by key, least recently used first out, bounded in bytes. They are never changed in place, so they are shared. */
 export interface ValueCache<T> {
+  readonly usedBytes: number;
   find(key: string): T | undefined;
-  /** Keeps a value that takes `moreBytes` besides its arrays, unless it is so large that it would push out most others; tells whether it is kept. */
-  keep(key: string, value: T, moreBytes?: number): boolean;
+  /** Keeps a value, unless it is so large that it would push out most others; tells whether it is kept. */
+  keep(key: string, value: T): boolean;
   clear(): void;
 }
 
 /** A value may take this part of the cache. */
 const largestShare = 1 / 8;
-/** What keeping track of a value costs besides its arrays. */
+/** What keeping track of a value costs besides what it is made of. */
 const entryBytes = 1_024;
 
-/** A cache of at most `limitBytes`; with 0 it keeps nothing. */
-export function createValueCache<T>(limitBytes: number): ValueCache<T> {
+/** A cache of at most `limitBytes`, with 0 of nothing; `bytesOf` tells what a value takes. */
+export function createValueCache<T>(limitBytes: number, bytesOf: (value: T) => number = bytesOfArrays): ValueCache<T> {
   /** A Map keeps insertion order: re-inserting on use makes its first key the least recently used. */
   const entries = new Map<string, { readonly value: T; readonly bytes: number }>();
   let usedBytes = 0;
@@ -25,6 +26,7 @@ export function createValueCache<T>(limitBytes: number): ValueCache<T> {
     entries.delete(key);
   }
   return {
+    get usedBytes() { return usedBytes; },
     find(key) {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
@@ -32,9 +34,9 @@ export function createValueCache<T>(limitBytes: number): ValueCache<T> {
       entries.set(key, entry);
       return entry.value;
     },
-    keep(key, value, moreBytes = 0) {
+    keep(key, value) {
       drop(key);
-      const bytes = entryBytes + moreBytes + bytesOfArrays(value);
+      const bytes = entryBytes + bytesOf(value);
       if (bytes > limitBytes * largestShare) return false;
       entries.set(key, { value, bytes });
       usedBytes += bytes;

@@ -68,6 +68,18 @@ export function countOf(values: Values): number {
   return isText(values) ? values.offsets.length - 1 : values.array.length;
 }
 
+/** Values `start` to `end` (exclusive), the offsets of texts as copies that begin at 0, all else as views. */
+export function sliceValues(values: Values, start: number, end: number): Values {
+  if (isText(values)) {
+    const { dtype, offsets, bytes } = values;
+    const from = offsets[start]!;
+    return { dtype, offsets: offsets.subarray(start, end + 1).map((offset) => offset - from), bytes: bytes.subarray(from, offsets[end]) };
+  }
+  if (isFloats(values)) return { dtype: values.dtype, array: values.array.subarray(start, end) };
+  if (isWholes(values)) return { dtype: values.dtype, array: values.array.subarray(start, end) };
+  return { dtype: values.dtype, array: values.array.subarray(start, end) };
+}
+
 /** A run of `count` values that mean nothing: zeros as they are held, empty texts. */
 export function blankValues(dtype: Dtype, count: number): Values {
   if (isTextDtype(dtype)) return { dtype, offsets: new Uint32Array(count + 1), bytes: new Uint8Array(0) };

@@ -81,6 +81,22 @@ function rebias({ dtype, array }: Wholes, target: Int64Dtype): BigInt64Array {
   return less === 0n ? array : array.map((value) => value - less);
 }
 
+/**
+ * What `work` gives, which widens values of a column; where it throws SCHEMA_MISMATCH for one of them, the error says of
+ * which column.
+ */
+export function namingColumn<T>(column: string | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (column === undefined || !(cause instanceof BquerydError) || cause.code !== "SCHEMA_MISMATCH" || !cause.message.startsWith(someColumn)) throw cause;
+    throw new BquerydError(cause.code, `${column}${cause.message.slice(someColumn.length)}`, { details: cause.details, cause });
+  }
+}
+
+/** How a message begins that cannot name the column. */
+const someColumn = "a column";
+
 function inexact(value: bigint, dtype: Dtype, target: Dtype): BquerydError {
-  return new BquerydError("SCHEMA_MISMATCH", `a column is ${dtype} in one shard and widens to ${target}, which does not hold its value ${value}; import the shards again with one schema`, { details: { dtype, target } });
+  return new BquerydError("SCHEMA_MISMATCH", `${someColumn} is ${dtype} in one shard and widens to ${target}, which does not hold its value ${value}; import the shards again with one schema`, { details: { dtype, target } });
 }

@@ -20,7 +20,8 @@ export interface ExpressionKernels {
   exprToSigned(values: Pointer, nulls: Pointer, n: number, target: Pointer): number;
   /** The lower edge of the bin of `width` (int64: at least 1) that a value lies in; `origin` is an edge. */
   exprFloorI64(values: Pointer, nulls: Pointer, n: number, width: bigint, origin: bigint, target: Pointer): number;
-  exprFloorF64(values: Pointer, n: number, width: number, origin: number, target: Pointer): void;
+  /** The greatest of the edges (k * width + origin) / scale that is not above the value; |origin| < 2^32 widths. */
+  exprFloorF64(values: Pointer, n: number, width: number, origin: number, scale: number, target: Pointer): void;
   /** Quotients rounded down; divisor at least 1. */
   exprFloorDivide(values: Pointer, n: number, divisor: bigint, target: Pointer): void;
   /** The least or greatest of both, or the one that is not null; sets the bits of `nulls`, 0 at first, where both are null, and gives how many. */
@@ -74,8 +75,11 @@ export interface ExpressionKernels {
    */
   histogramBinsF64(values: Pointer, n: number, edges: Pointer, bins: number, inverse: number, even: number, target: Pointer): void;
   histogramBinsI64(values: Pointer, n: number, edges: Pointer, bins: number, offset: number, inverse: number, even: number, target: Pointer): void;
-  /** counts[bin] += 1, int64, for the bins that histogramBinsF64 gives of even edges; and for bins themselves. */
-  histogramAddF64(values: Pointer, n: number, edges: Pointer, bins: number, inverse: number, counts: Pointer): void;
+  /**
+   * counts[bin] += 1, int64, for the bins that histogramBinsF64 gives of even edges; and for bins themselves. `tallies` are 4 * (bins + 2)
+   * uint32, all 0 before and after; n < 2^32.
+   */
+  histogramAddF64(values: Pointer, n: number, edges: Pointer, bins: number, inverse: number, tallies: Pointer, counts: Pointer): void;
   histogramAdd(bins: Pointer, n: number, counts: Pointer): void;
   /** Bins of two columns as one of binsX * binsY, row-major; under and over by the first of the two that is. */
   histogramJoin(x: Pointer, y: Pointer, n: number, binsX: number, binsY: number, target: Pointer): void;

@@ -10,6 +10,8 @@ export interface Heap {
   readonly kernels: Kernels;
   /** Bytes in use, whole blocks counted. */
   readonly usedBytes: number;
+  /** The most that was ever in use. */
+  readonly peakBytes: number;
   readonly capacityBytes: number;
   /** A block of at least `bytes`, not zeroed, 64-byte aligned; undefined when there is no room. */
   find(bytes: number): number | undefined;
@@ -33,7 +35,7 @@ export function createHeap(kernels: Kernels, capacityBytes: number, from = kerne
   const capacity = roundDown(Math.min(capacityBytes, kernels.bytes.length - start));
   const free = Array.from({ length: orderCount }, createFreeList);
   const orderInUse = new Map<number, number>();
-  let usedBytes = 0;
+  let [usedBytes, peakBytes] = [0, 0];
   fillFreeLists(free, capacity);
 
   function find(bytes: number): number | undefined {
@@ -42,6 +44,7 @@ export function createHeap(kernels: Kernels, capacityBytes: number, from = kerne
     if (offset === undefined) return undefined;
     orderInUse.set(offset, order);
     usedBytes += 2 ** order;
+    peakBytes = Math.max(peakBytes, usedBytes);
     return start + offset;
   }
 
@@ -58,6 +61,7 @@ export function createHeap(kernels: Kernels, capacityBytes: number, from = kerne
     kernels,
     capacityBytes: capacity,
     get usedBytes() { return usedBytes; },
+    get peakBytes() { return peakBytes; },
     find,
     blockBytes: (bytes) => 2 ** orderOf(bytes),
     release,

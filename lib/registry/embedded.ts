@@ -1,11 +1,16 @@
 /**
  * The registry of one machine without a server: an LMDB environment in a folder that its processes share. A write is
- * one synchronous transaction behind the writer lock; readers look at a change counter every 100 ms.
+ * one synchronous transaction behind the writer lock; readers look at a change counter when the file is written.
  *
  *   CLUSTER:bqueryd_controllers:ID    JSON of a controller, when its listing ends, and the process behind it
  *   CLUSTER:bqueryd_changes           how often the list of controllers has changed, renewals left out
+ *   CLUSTER:bqueryd_pointers:TABLE    epoch and generation: entries.ts
+ *   CLUSTER:bqueryd_epoch             the epoch of the pointers
+ *   CLUSTER:bqueryd_tickets and more  tickets: ticket-store.ts
  */
+import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { Type, type Static } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
@@ -13,9 +18,14 @@ import { open, type RootDatabase } from "lmdb";
 import { monotonicMs, wallMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import { makeDirectory } from "../base/files.js";
+import { compareRecords, decodeEpoch, decodePointer, encodePointer, epochMoved, joinPointers, lacks, nextEpoch, RecordSchema, requireChanges, requireClusterName } from "./entries.js";
 import { checkDiskSpace, checkLmdbFolder } from "./lmdb-file.js";
+import { keepLmdbTickets, openTicketStore } from "./lmdb-tickets.js";
+import { keepLooking, type Look } from "./looking.js";
 import { hasEnded, markOfProcess } from "./process-mark.js";
-import type { ControllerRecord, Registry } from "./registry.js";
+import type { ControllerRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
+import type { TicketStore } from "./ticket-store.js";
+import type { TicketKeeper } from "./tickets.js";
 import { withWriterLock, type WriterLockOptions } from "./writer-lock.js";
 
 /** Where the registry is, whose it is, and how long a write waits for others. */
@@ -29,16 +39,16 @@ export interface EmbeddedRegistryOptions {
 }
 
 const defaultWriterWaitMs = 5_000;
-const pollMs = 100;
 /** How often /proc is asked whether listed processes still run: it costs ten times what the rest of a look does. */
 const processesMs = 1_000;
+/** How often a registry is tried that cannot be read. */
+const retryMs = 100;
 const readersMax = 1_024;
+const dataFile = "data.mdb";
 const mapBytes = 64 * 1024 * 1024;
 
 const Entry = Type.Object({
-  record: Type.Object({
-    id: Type.String(), address: Type.String(), node: Type.String(), pid: Type.Integer(), startedMs: Type.Number(),
-  }),
+  record: RecordSchema,
   /** By the wall clock of the one machine. A clock set back lengthens listings, one set forward ends them early. */
   expiresMs: Type.Number(),
   process: Type.Union([Type.Null(), Type.Object({ pid: Type.Integer(), startTicks: Type.String(), pidNamespace: Type.String() })]),
@@ -48,33 +58,53 @@ const entryCheck = TypeCompiler.Compile(Entry);
 
 type Database = RootDatabase<string, string>;
 
-/** What a poll compares with. */
+/** What a look compares with. */
 interface View {
   readonly changes: number;
+  readonly epoch: number;
+  readonly ticketsChanged: number;
   readonly live: readonly Entry[];
+}
+
+/** The files of a registry as they were opened: a folder that is removed takes them along, and another one has others. */
+interface OpenFiles {
+  readonly database: Database;
+  readonly lock: WriterLockOptions;
+  /** The data file: device and inode. */
+  readonly mark: string;
 }
 
 /** A Registry in a folder; throws REGISTRY_UNAVAILABLE naming the folder when that cannot be used. */
 export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Promise<Registry> {
   const { registryDir, cluster, writerWaitMs: waitMs = defaultWriterWaitMs } = options;
-  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(cluster)) {
-    throw new BquerydError("CONFIG", `'${cluster}' cannot name a cluster; use up to 64 letters, digits and _ . -`, { details: { cluster } });
-  }
+  requireClusterName(cluster);
+  const closing = new AbortController();
   try {
-    await makeDirectory(registryDir, 0o700);
-    const { dev, ino } = await stat(registryDir);
-    const closing = new AbortController();
-    const lock: WriterLockOptions = { registryDir, name: `${dev}:${ino}`, waitMs, signal: closing.signal };
-    // Opening writes too: the first one the file's head, and every one begins a transaction, for which LMDB would block
-    // this thread behind a stopped writer.
-    const database = await withWriterLock(lock, async () => {
-      await checkLmdbFolder(registryDir);
-      return openDatabase(registryDir);
-    });
-    return new EmbeddedRegistry({ cluster, lock, closing, database });
+    return new EmbeddedRegistry({ cluster, closing, files: await openFiles({ registryDir, waitMs, signal: closing.signal }) });
   } catch (cause) {
     throw unavailable(registryDir, cause);
   }
+}
+
+/** Opens what is in the folder, and makes that anew where it is missing. */
+async function openFiles(facts: Omit<WriterLockOptions, "name">): Promise<OpenFiles> {
+  const { registryDir } = facts;
+  await makeDirectory(registryDir, 0o700);
+  const { dev, ino } = await stat(registryDir);
+  const lock: WriterLockOptions = { ...facts, name: `${dev}:${ino}` };
+  // Opening writes too: the first one the file's head, and every one begins a transaction, for which LMDB would block
+  // this thread behind a stopped writer.
+  return withWriterLock(lock, async () => {
+    await checkLmdbFolder(registryDir);
+    const database = openDatabase(registryDir);
+    return { database, lock, mark: markOf(registryDir) };
+  });
+}
+
+/** Tells the data file of a folder from any other; empty where there is none. */
+function markOf(registryDir: string): string {
+  const file = statSync(join(registryDir, dataFile), { throwIfNoEntry: false });
+  return file === undefined ? "" : `${file.dev}:${file.ino}`;
 }
 
 function openDatabase(path: string): Database {
@@ -85,23 +115,44 @@ function openDatabase(path: string): Database {
 }
 
 class EmbeddedRegistry implements Registry {
-  readonly #database: Database;
-  readonly #lock: WriterLockOptions;
+  readonly tickets: TicketKeeper;
+  readonly #cluster: string;
   readonly #closing: AbortController;
   readonly #changesKey: string;
   readonly #controllersPrefix: string;
-  readonly #writes = new Set<Promise<void>>();
-  readonly #watchers = new Set<() => void>();
+  readonly #epochKey: string;
+  readonly #pointersPrefix: string;
+  readonly #work = new Set<Promise<unknown>>();
+  readonly #watchers = new Set<(change: RegistryChange) => void>();
+  #files: OpenFiles;
+  #reopening: Promise<void> | undefined;
   #view: View | "unreadable" = "unreadable";
+  /** Of the last look that was not in vain. */
+  #epoch = 0;
+  #ticketsChanged = 0;
   #processesSeenMs = -Infinity;
-  #timer: NodeJS.Timeout | undefined;
+  #stopLooking: (() => void) | undefined;
 
-  constructor(parts: { cluster: string; lock: WriterLockOptions; closing: AbortController; database: Database }) {
-    this.#database = parts.database;
-    this.#lock = parts.lock;
+  constructor(parts: { cluster: string; closing: AbortController; files: OpenFiles }) {
+    this.#files = parts.files;
     this.#closing = parts.closing;
+    this.#cluster = parts.cluster;
     this.#changesKey = `${parts.cluster}:bqueryd_changes`;
     this.#controllersPrefix = `${parts.cluster}:bqueryd_controllers:`;
+    this.#epochKey = `${parts.cluster}:bqueryd_epoch`;
+    this.#pointersPrefix = `${parts.cluster}:bqueryd_pointers:`;
+    this.tickets = keepLmdbTickets({
+      store: () => this.#ticketStore, read: (work) => this.#read(work), write: (change) => this.#write(change),
+      movePointers: (changes, expectedEpoch) => this.#movePointers(changes, expectedEpoch),
+    });
+  }
+
+  get #database(): Database {
+    return this.#files.database;
+  }
+
+  get #ticketStore(): TicketStore {
+    return openTicketStore(this.#database, this.#cluster);
   }
 
   async announce(record: ControllerRecord, ttlMs: number): Promise<void> {
@@ -122,17 +173,33 @@ class EmbeddedRegistry implements Registry {
   }
 
   controllers(): Promise<ControllerRecord[]> {
-    return this.#guard(() => {
-      this.#database.resetReadTxn();
-      return this.#readLive().map(({ record }) => record);
+    return this.#read(() => this.#readLive().map(({ record }) => record));
+  }
+
+  pointers(): Promise<Pointers> {
+    return this.#read(() => this.#readPointers());
+  }
+
+  async movePointers(changes: readonly PointerChange[], expectedEpoch: number): Promise<number> {
+    requireChanges(changes);
+    return this.#write(() => this.#movePointers(changes, expectedEpoch));
+  }
+
+  async restorePointers(known: Pointers): Promise<void> {
+    await this.#write(() => {
+      const before = this.#readPointers();
+      if (!lacks(before, known)) return;
+      const { tables } = joinPointers(before, known);
+      for (const [table, pointer] of tables) if (before.tables.get(table) !== pointer) this.#database.putSync(this.#pointersPrefix + table, encodePointer(pointer));
+      this.#database.putSync(this.#epochKey, String(Math.max(known.epoch, before.epoch + 1)));
     });
   }
 
-  watch(onChange: () => void): () => void {
-    const watcher = () => { onChange(); };
-    if (this.#watchers.size === 0) this.#view = this.#look();
+  watch(onChange: (change: RegistryChange) => void): () => void {
+    const watcher = (change: RegistryChange): void => { onChange(change); };
+    if (this.#watchers.size === 0) this.#view = this.#lookFirst();
     this.#watchers.add(watcher);
-    this.#timer ??= setInterval(() => { this.#poll(); }, pollMs).unref();
+    this.#stopLooking ??= this.#keepLooking();
     return () => { this.#unwatch(watcher); };
   }
 
@@ -140,35 +207,79 @@ class EmbeddedRegistry implements Registry {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new BquerydError("REGISTRY_UNAVAILABLE", "the registry is closed; open it again"));
     for (const watcher of [...this.#watchers]) this.#unwatch(watcher);
-    await Promise.allSettled(this.#writes);
+    await Promise.allSettled(this.#work);
     await this.#database.close();
   }
 
-  /** Runs `work` and gives its failures the folder's name. */
+  /** Runs `work` over the folder as it is now, and gives its failures the folder's name. */
   async #guard<T>(work: () => T | Promise<T>): Promise<T> {
+    const { registryDir } = this.#files.lock;
     try {
       this.#closing.signal.throwIfAborted();
+      if (markOf(registryDir) !== this.#files.mark) await this.#reopen();
       return await work();
     } catch (cause) {
-      throw unavailable(this.#lock.registryDir, cause);
+      throw unavailable(registryDir, cause);
     }
   }
 
-  async #write(change: () => void): Promise<void> {
-    const writing = this.#guard(async () => {
-      await checkDiskSpace(this.#lock.registryDir);
-      await withWriterLock(this.#lock, () => { this.#database.transactionSync(change); });
+  #read<T>(work: () => T): Promise<T> {
+    return this.#guard(() => {
+      this.#database.resetReadTxn();
+      return work();
     });
-    this.#writes.add(writing);
+  }
+
+  async #write<T>(change: () => T): Promise<T> {
+    const writing = this.#guard(async () => {
+      const { lock } = this.#files;
+      await checkDiskSpace(lock.registryDir);
+      return withWriterLock(lock, () => this.#database.transactionSync(change));
+    });
+    this.#work.add(writing);
     try {
-      await writing;
+      return await writing;
     } finally {
-      this.#writes.delete(writing);
+      this.#work.delete(writing);
     }
+  }
+
+  /** Inside a transaction. */
+  #movePointers(changes: readonly PointerChange[], expectedEpoch: number): number {
+    const before = this.#readEpoch();
+    if (before !== expectedEpoch) throw epochMoved(expectedEpoch, before);
+    const epoch = nextEpoch(before, wallMs());
+    for (const { table, generation } of changes) this.#database.putSync(this.#pointersPrefix + table, encodePointer({ generation, epoch }));
+    this.#database.putSync(this.#epochKey, String(epoch));
+    return epoch;
+  }
+
+  /** Lets go of files that were removed or replaced by others, and opens those that are there. */
+  #reopen(): Promise<void> {
+    return this.#reopening ??= this.#openAgain().finally(() => { this.#reopening = undefined; });
+  }
+
+  async #openAgain(): Promise<void> {
+    const { lock, database } = this.#files;
+    const opening = openFiles(lock);
+    this.#work.add(opening);
+    try {
+      this.#files = await opening;
+    } finally {
+      this.#work.delete(opening);
+    }
+    await database.close();
+    if (this.#stopLooking === undefined) return;
+    this.#stopLooking();
+    this.#stopLooking = this.#keepLooking();
+  }
+
+  #keepLooking(): () => void {
+    return keepLooking(join(this.#files.lock.registryDir, dataFile), () => this.#lookAgain());
   }
 
   #readLive(): Entry[] {
-    return this.#readEntries().filter(isLive).sort((a, b) => a.record.startedMs - b.record.startedMs || (a.record.id < b.record.id ? -1 : 1));
+    return this.#readEntries().filter(isLive).sort((a, b) => compareRecords(a.record, b.record));
   }
 
   #readEntries(): Entry[] {
@@ -182,6 +293,16 @@ class EmbeddedRegistry implements Registry {
     }
   }
 
+  #readEpoch(): number {
+    return decodeEpoch(this.#epochKey, this.#database.get(this.#epochKey));
+  }
+
+  #readPointers(): Pointers {
+    const start = this.#pointersPrefix;
+    const entries = [...this.#database.getRange({ start, end: `${start}\uffff` })];
+    return { epoch: this.#readEpoch(), tables: new Map(entries.map(({ key, value }) => [key.slice(start.length), decodePointer(key, value)])) };
+  }
+
   #readChanges(): number {
     return Number(this.#database.get(this.#changesKey) ?? 0);
   }
@@ -190,28 +311,45 @@ class EmbeddedRegistry implements Registry {
     this.#database.putSync(this.#changesKey, String(this.#readChanges() + 1));
   }
 
-  #unwatch(watcher: () => void): void {
+  #unwatch(watcher: (change: RegistryChange) => void): void {
     this.#watchers.delete(watcher);
     if (this.#watchers.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#stopLooking?.();
+    this.#stopLooking = undefined;
   }
 
-  #poll(): void {
+  #lookAgain(): Look {
     const before = this.#view;
-    this.#view = this.#look();
-    if (isSameView(before, this.#view)) return;
-    for (const watcher of [...this.#watchers]) watcher();
+    const view = this.#view = this.#look();
+    const told: RegistryChange[] = isSameList(before, view) ? [] : ["controllers"];
+    if (view !== "unreadable" && view.epoch !== this.#epoch) told.push("pointers");
+    if (view !== "unreadable" && view.ticketsChanged !== this.#ticketsChanged) told.push("tickets");
+    if (view !== "unreadable") [this.#epoch, this.#ticketsChanged] = [view.epoch, view.ticketsChanged];
+    for (const change of told) for (const watcher of [...this.#watchers]) watcher(change);
+    if (view === "unreadable") return { isChanged: false, dueMs: retryMs };
+    const expiresMs = Math.min(...view.live.map((entry) => entry.expiresMs - wallMs()));
+    const dueMs = Math.min(expiresMs, processesMs - (monotonicMs() - this.#processesSeenMs), processesMs);
+    return { isChanged: before !== "unreadable" && !hasSameCounters(before, view), dueMs };
+  }
+
+  #lookFirst(): View | "unreadable" {
+    const view = this.#look();
+    if (view !== "unreadable") [this.#epoch, this.#ticketsChanged] = [view.epoch, view.ticketsChanged];
+    return view;
   }
 
   #look(): View | "unreadable" {
     try {
+      if (markOf(this.#files.lock.registryDir) !== this.#files.mark) {
+        this.#reopen().catch(() => undefined);
+        return "unreadable";
+      }
       this.#database.resetReadTxn();
-      const changes = this.#readChanges();
+      const counters = { changes: this.#readChanges(), epoch: this.#readEpoch(), ticketsChanged: this.#ticketStore.changes() };
       const before = this.#view;
       // The counter does not move when a listing runs out or a process is killed, nor when a listing is renewed.
-      if (before !== "unreadable" && before.changes === changes && this.#areLive(before.live)) return before;
-      return { changes, live: this.#readLive() };
+      if (before !== "unreadable" && hasSameCounters(before, counters) && this.#areLive(before.live)) return before;
+      return { ...counters, live: this.#readLive() };
     } catch {
       return "unreadable";  // Whoever is told asks for the list, and gets the reason.
     }
@@ -225,6 +363,10 @@ class EmbeddedRegistry implements Registry {
   }
 }
 
+function hasSameCounters(a: Omit<View, "live">, b: Omit<View, "live">): boolean {
+  return a.changes === b.changes && a.epoch === b.epoch && a.ticketsChanged === b.ticketsChanged;
+}
+
 function isLive(entry: Entry): boolean {
   return isListed(entry) && (entry.process === null || !hasEnded(entry.process));
 }
@@ -233,7 +375,7 @@ function isListed({ expiresMs }: Entry): boolean {
   return expiresMs > wallMs();
 }
 
-function isSameView(a: View | "unreadable", b: View | "unreadable"): boolean {
+function isSameList(a: View | "unreadable", b: View | "unreadable"): boolean {
   if (a === "unreadable" || b === "unreadable") return a === b;
   return a.changes === b.changes && isDeepStrictEqual(a.live.map(({ record }) => record), b.live.map(({ record }) => record));
 }

@@ -1,4 +1,5 @@
-/** What processes of a cluster know of each other without being told an address. */
+/** What processes of a cluster know of each other without being told an address, and which generation of a table is in use. */
+import type { TicketKeeper } from "./tickets.js";
 
 /** A controller that is up, as it announced itself. */
 export interface ControllerRecord {
@@ -12,19 +13,62 @@ export interface ControllerRecord {
   readonly startedMs: number;
 }
 
-/** The shared state of one cluster. Every operation may fail with REGISTRY_UNAVAILABLE; asking again may help. */
+/** Which generation of a table is in use. */
+export interface TablePointer {
+  /** 64 hexadecimal digits; null when none is named any more: the table is read as if it had never had a pointer. */
+  readonly generation: string | null;
+  /** The epoch that set it. */
+  readonly epoch: number;
+}
+
+/** The pointers of a cluster at one moment. */
+export interface Pointers {
+  /** A whole number that is greater after every change, also of a registry that was emptied between; 0 before the first. */
+  readonly epoch: number;
+  /** By directory name: `taxi.bcolz`, `taxi-3.bcolzs`. Tables without an entry were never given one. */
+  readonly tables: ReadonlyMap<string, TablePointer>;
+}
+
+/** A pointer to be set; null names none any more. */
+export interface PointerChange {
+  readonly table: string;
+  readonly generation: string | null;
+}
+
+/** What has changed, or may have. */
+export type RegistryChange = "controllers" | "pointers" | "tickets";
+
+/**
+ * The shared state of one cluster. Every operation may fail with REGISTRY_UNAVAILABLE, within seconds; asking again may
+ * help. Of a change that failed so it is not known whether it was made.
+ */
 export interface Registry {
+  /** Downloads under way, and those that have ended not long ago. */
+  readonly tickets: TicketKeeper;
   /** Lists the controller for `ttlMs` from now; repeat it well before that. */
   announce(record: ControllerRecord, ttlMs: number): Promise<void>;
   /** Takes the controller off the list; no matter if it is not on it. */
   withdraw(id: string): Promise<void>;
   /** The controllers that are up, the longest-lived first. */
   controllers(): Promise<ControllerRecord[]>;
+  /** All pointers. */
+  pointers(): Promise<Pointers>;
   /**
-   * Calls `onChange` soon after the list of controllers changed, or could no longer be read, and not for renewals.
+   * Sets all the pointers given or none, and gives the new epoch. Throws STALE when the epoch is not `expectedEpoch`, and
+   * USAGE for names and generations that are none, a table twice, or no change at all.
+   */
+  movePointers(changes: readonly PointerChange[], expectedEpoch: number): Promise<number>;
+  /**
+   * Puts back what the registry has lost: of each table the pointer of the greater epoch stays, and the epoch does not end
+   * below the one given. Changes nothing where nothing is lost.
+   */
+  restorePointers(known: Pointers): Promise<void>;
+  /**
+   * Calls `onChange` soon after the list of controllers, the pointers or the state of a ticket or slot changed, and with
+   * "controllers" when the registry can no longer be read or can be again; not for renewals and the bytes of a slot.
    * Returns how to stop that.
    */
-  watch(onChange: () => void): () => void;
+  watch(onChange: (change: RegistryChange) => void): () => void;
   /** Stops all watching and lets go of the registry; announced controllers stay listed until their time is over. */
   close(): Promise<void>;
 }

@@ -7,3 +7,8 @@ export function digestOf(shards: readonly { readonly name: string; readonly gene
   for (const { name, generation } of shards) hash.update(`${name}\0${generation}\0`);
   return hash.digest("hex");
 }
+
+/** The digest of lists of names, as a key that stays short however many there are: 64 hexadecimal digits. */
+export function digestOfNames(...lists: readonly (readonly string[])[]): string {
+  return createHash("sha256").update(JSON.stringify(lists)).digest("hex");
+}

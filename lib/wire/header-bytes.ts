@@ -1,8 +1,10 @@
 /**
  * Walks the MessagePack of a header before anything is built from it. The decoder behind it reserves memory by the
- * counts a sender claims and knows extensions that define records or regular expressions; both are refused here.
+ * counts a sender claims and knows extensions that define records or regular expressions; both are refused here, and so are
+ * more values than a process can hold: an empty map is one byte here and many there.
  */
 import { BquerydError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 
 /** Containers inside containers that a header may have. */
 const depthMax = 64;
@@ -21,12 +23,14 @@ interface Token {
 
 /**
  * Accepts exactly one whole MessagePack value of nil, booleans, numbers, text, binary, arrays, maps, timestamps,
- * undefined and large integers, nested at most 64 deep. Throws BAD_MESSAGE for anything else.
+ * undefined and large integers, nested at most 64 deep, and `limits.headerValuesMax` in all.
+ * Throws BAD_MESSAGE for anything else.
  */
 export function checkHeaderBytes(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const expected = [1];
   let at = 0;
+  let values = 1;
   while (expected.length > 0) {
     const depth = expected.length - 1;
     if (expected[depth] === 0) {
@@ -38,6 +42,8 @@ export function checkHeaderBytes(bytes: Uint8Array): void {
     at += token.bytes;
     // Every value takes a byte at least, so a count beyond the bytes left is a lie.
     if (at > bytes.length || token.children > bytes.length - at) throw malformed("ends too early");
+    values += token.children;
+    if (values > limits.headerValuesMax) throw malformed(`has more than ${limits.headerValuesMax} values`);
     if (token.children > 0) expected.push(token.children);
     if (expected.length > depthMax) throw malformed(`is nested more than ${depthMax} deep`);
   }

@@ -3,6 +3,8 @@
  * socket takes one send at a time. A lane that cannot move waits on its own; the others go on.
  */
 import { unreachable } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { joinMessages, packetMessagesMax } from "./packets.js";
 import type { SendOutcome } from "./sockets.js";
 
 /** Why a lane was given up: its peer is gone, or took nothing while too much piled up. */
@@ -17,6 +19,7 @@ export interface OutboxOptions {
   onLaneLost(peer: string, loss: LaneLoss): void;
 }
 
+/** A message. */
 interface Parcel {
   readonly frames: Uint8Array[];
   readonly bytes: number;
@@ -28,10 +31,15 @@ interface Lane {
   head: Parcel | undefined;
   tail: Parcel | undefined;
   bytes: number;
+  /** Messages: small ones take more than their bytes. */
+  count: number;
 }
 
 /** Sends in a row before other work of the process gets its turn. */
 const burstMax = 64;
+/** Messages are sent together as long as they are small: of a large one the receiver is to have the next only when it took it. */
+const packetBytesMax = 64 * 1024;
+const packetFramesMax = 64;
 const retryMinMs = 1;
 const retryMaxMs = 50;
 
@@ -58,7 +66,7 @@ export class Outbox {
     if (this.#state === "closed" || this.#stuck.has(peer)) return;
     const lane = this.#lanes.get(peer) ?? this.#addLane(peer);
     append(lane, frames);
-    if (lane.bytes <= this.#options.laneBytesMax) {
+    if (lane.bytes <= this.#options.laneBytesMax && lane.count <= limits.outboxMessagesMax) {
       this.#start();
       return;
     }
@@ -115,35 +123,39 @@ export class Outbox {
   }
 
   #addLane(peer: string): Lane {
-    const lane: Lane = { peer, head: undefined, tail: undefined, bytes: 0 };
+    const lane: Lane = { peer, head: undefined, tail: undefined, bytes: 0, count: 0 };
     this.#lanes.set(peer, lane);
     this.#ready.push(lane);
     return lane;
   }
 
   #start(): void {
+    if (this.#isRunning || this.#state !== "open") return;
+    this.#isRunning = true;
     // A `write` that throws is a defect: unhandled, it ends the process with its reason.
-    if (!this.#isRunning && this.#state === "open") void this.#run();
+    void this.#run();
   }
 
   async #run(): Promise<void> {
-    this.#isRunning = true;
+    // What else its owner has to say at this moment goes with it.
+    await Promise.resolve();
     for (let sends = 1; this.#ready.length > 0 && this.#state === "open"; sends++) {
       const lane = this.#ready.shift()!;
       if (lane.head === undefined || this.#lanes.get(lane.peer) !== lane) continue;
-      const outcome = await this.#options.write(lane.peer, lane.head.frames);
-      if (this.#lanes.get(lane.peer) === lane) this.#settle(lane, outcome);
+      const packet = firstOf(lane);
+      const outcome = await this.#options.write(lane.peer, joinMessages(packet));
+      if (this.#lanes.get(lane.peer) === lane) this.#settle(lane, outcome, packet.length);
       // Sends that succeed at once never leave the microtask queue, and receiving must not starve.
       if (sends % burstMax === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     this.#isRunning = false;
   }
 
-  #settle(lane: Lane, outcome: SendOutcome): void {
+  #settle(lane: Lane, outcome: SendOutcome, messages: number): void {
     switch (outcome) {
       case "sent":
         this.#retryMs = retryMinMs;
-        removeFirst(lane);
+        for (let message = 0; message < messages; message++) removeFirst(lane);
         if (lane.head === undefined) this.drop(lane.peer);
         else this.#ready.push(lane);
         return;
@@ -179,6 +191,20 @@ function append(lane: Lane, frames: Uint8Array[]): void {
   else lane.tail.next = parcel;
   lane.tail = parcel;
   lane.bytes += bytes;
+  lane.count += 1;
+}
+
+/** The first message of a lane, and those after it that may go with it. */
+function firstOf({ head }: Lane): Uint8Array[][] {
+  const packet: Uint8Array[][] = [];
+  let [bytes, frames] = [0, 0];
+  for (let parcel = head; parcel !== undefined && packet.length < packetMessagesMax; parcel = parcel.next) {
+    bytes += parcel.bytes;
+    frames += parcel.frames.length;
+    if (packet.length > 0 && (bytes > packetBytesMax || frames > packetFramesMax)) break;
+    packet.push(parcel.frames);
+  }
+  return packet;
 }
 
 function removeFirst(lane: Lane): void {
@@ -187,4 +213,5 @@ function removeFirst(lane: Lane): void {
   lane.head = first.next;
   if (lane.head === undefined) lane.tail = undefined;
   lane.bytes -= first.bytes;
+  lane.count -= 1;
 }

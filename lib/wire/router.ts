@@ -3,8 +3,11 @@ import { BquerydError, toBquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import type { Channel, Channels } from "./catalogue.js";
 import { decodeFrames, encodeFrames, requireChannel } from "./frames.js";
+import type { KeyPair } from "./keys.js";
 import { Outbox } from "./outbox.js";
+import { messagesOf } from "./packets.js";
 import { codeOf, openRouterSocket, type RawSocket } from "./sockets.js";
+import type { Admit } from "./zap.js";
 
 /** A message as the controller gets it. */
 export type Incoming = {
@@ -21,6 +24,8 @@ export interface RouterOptions {
   readonly messageBytesMax: number;
   /** Bytes queued for one peer beyond which it counts as stuck; by default limits.outboxBytesMax. */
   readonly outboxBytesMax?: number;
+  /** With it only those connect whose key it admits, and what travels is encrypted. */
+  readonly guard?: { readonly keys: KeyPair; readonly admit: Admit } | undefined;
   onMessage(peer: string, message: Incoming): void;
   /** The peer is gone, or took nothing until its outbox was full: what was queued for it is dropped. */
   onUnreachable(peer: string): void;
@@ -28,6 +33,8 @@ export interface RouterOptions {
   onMalformed(peer: string, error: BquerydError): void;
   /** Some connection has ended; zeromq does not say whose. A heartbeat to each peer finds out. */
   onDisconnect?(): void;
+  /** Somebody could not connect: it has no keys, or does not know the one of this end. Not told of keys that `guard` refuses. */
+  onRefused?(): void;
 }
 
 /** A bound ROUTER. */
@@ -39,6 +46,8 @@ export interface Router {
    * later; throws MEMORY_LIMIT when the message is larger than `messageBytesMax`.
    */
   send<C extends Channel>(peer: string, channel: C, header: Channels[C]["reply"], body?: readonly Uint8Array[]): void;
+  /** Drops all that a peer says from now on, unread: zeromq cannot end its connection. */
+  shutOut(peer: string): void;
   /** Bytes queued for a peer, without what the sockets have taken. */
   queuedBytes(peer: string): number;
   /** Takes no more messages, gives what is queued a bounded time to get out, closes, and resolves when the port is free. */
@@ -47,6 +56,8 @@ export interface Router {
 
 /** Milliseconds that byes and final answers get, first to leave our outbox, then to leave the process. */
 export const flushMs = 500;
+/** Peers remembered as shut out. They leave by themselves: they hear nothing any more. */
+const shutOutMax = 20_000;
 /** The id in an answer to a message whose own id could not be read. */
 const noId = "0".repeat(32);
 
@@ -55,7 +66,7 @@ export async function bindRouter(options: RouterOptions): Promise<Router> {
   const socket = openRouterSocket({
     frameBytesMax: Math.min(options.messageBytesMax, limits.frameBytesMax),
     isIpv6: options.bind.includes(":"),
-  });
+  }, options.guard);
   try {
     await bindFirstFree(socket, options);
   } catch (cause) {
@@ -76,18 +87,24 @@ function startRouter(socket: RawSocket, options: RouterOptions): Router {
     outbox.push(peer, encodeFrames(channel, "reply", header, body, options.messageBytesMax));
   };
   let closing: Promise<void> | undefined;
+  const shutOut = new Set<string>();
   socket.on("disconnect", () => { if (closing === undefined) options.onDisconnect?.(); });
+  socket.onRefused((refusal) => { if (refusal === "mismatch" && closing === undefined) options.onRefused?.(); });
 
   async function receive(): Promise<void> {
     for await (const [routingId, ...frames] of socket.receive()) {
       if (closing !== undefined || routingId === undefined) continue;
       const peer = Buffer.from(routingId).toString("hex");
-      const message = tryDecode(frames, options.messageBytesMax);
-      if (!(message instanceof BquerydError)) options.onMessage(peer, message);
-      else {
-        if (outbox.queuedBytes(peer) === 0) answerMalformed({ peer, frames, error: message, address, send });
-        options.onMalformed(peer, message);
-      }
+      for (const message of messagesOf(frames)) if (!shutOut.has(peer)) take(peer, message);
+    }
+  }
+
+  function take(peer: string, frames: Uint8Array[] | BquerydError): void {
+    const message = frames instanceof BquerydError ? frames : tryDecode(frames, options.messageBytesMax);
+    if (!(message instanceof BquerydError)) options.onMessage(peer, message);
+    else {
+      if (!(frames instanceof BquerydError) && outbox.queuedBytes(peer) === 0) answerMalformed({ peer, frames, error: message, address, send });
+      options.onMalformed(peer, message);
     }
   }
 
@@ -99,7 +116,16 @@ function startRouter(socket: RawSocket, options: RouterOptions): Router {
     await socket.close(flushMs);
     await receiving;
   }
-  return { address, send, queuedBytes: (peer) => outbox.queuedBytes(peer), close: () => (closing ??= shut()) };
+  return {
+    address, send,
+    shutOut(peer) {
+      shutOut.add(peer);
+      const [oldest] = shutOut;
+      if (shutOut.size > shutOutMax && oldest !== undefined) shutOut.delete(oldest);
+    },
+    queuedBytes: (peer) => outbox.queuedBytes(peer),
+    close: () => (closing ??= shut()),
+  };
 }
 
 function tryDecode(frames: readonly Uint8Array[], messageBytesMax: number): Incoming | BquerydError {

@@ -1,11 +1,12 @@
 /**
- * `npm run bench -- groupby|import --rows N --json`: measures, and prints a table or a line of JSON a result. What is
+ * `npm run bench -- groupby|import|cluster --rows N --json`: measures, and prints a table or a line of JSON a result. What is
  * wrong with an answer ends it with exit code 1. `npm run bench -- clean` removes the data that earlier runs have kept.
  */
 import { parseArgs } from "node:util";
 import { BquerydError } from "../../lib/base/errors.js";
 import { reportError } from "../../lib/cli/report.js";
 import { listenForInterruption } from "../support/interruption.js";
+import { benchCluster } from "./cluster/main.js";
 import { removeData } from "./data.js";
 import { benchGroupby } from "./groupby.js";
 import { benchImport } from "./import.js";
@@ -19,12 +20,14 @@ interface Flags {
   readonly seed: number;
   readonly json: boolean;
   readonly fresh: boolean;
-  /** Of groupby: names of cases, undefined for all; and whether to print where their time goes. */
+  /** Of groupby and cluster: names of cases, undefined for all; of groupby whether to print where their time goes. */
   readonly only: readonly string[] | undefined;
   readonly profile: boolean;
+  /** Of cluster: how long each load lasts. */
+  readonly seconds: number;
 }
 
-const usage = "use npm run bench -- groupby|import [--rows N] [--runs N] [--seed N] [--json] [--fresh], with groupby [--only q1,q2] [--profile], or npm run bench -- clean";
+const usage = "use npm run bench -- groupby|import|cluster [--rows N] [--runs N] [--seed N] [--json] [--fresh], with groupby and cluster [--only q1,q2], with groupby [--profile], with cluster [--seconds N], or npm run bench -- clean";
 const failedExitCode = 1;
 /** Timed runs of a query, and of work on files, without --runs. */
 const [queryRuns, fileRuns] = [7, 3];
@@ -56,6 +59,9 @@ async function run({ bench, json, runs, ...request }: Flags, signal: AbortSignal
     case "import":
       await benchImport({ ...request, runs: runs ?? fileRuns, signal, note, report });
       break;
+    case "cluster":
+      await benchCluster({ ...request, signal, note, report });
+      break;
     case "clean":
       print(`removed ${await removeData()}`);
       return;
@@ -69,11 +75,12 @@ function parseFlags(argv: readonly string[]): Flags {
   const options = {
     rows: { type: "string", default: "1000000" }, runs: { type: "string" }, seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false }, fresh: { type: "boolean", default: false },
+    seconds: { type: "string", default: "5" },
     only: { type: "string" }, profile: { type: "boolean", default: false },
   } as const;
   try {
-    const { values: { rows, runs, seed, only, ...switches }, positionals: [bench = ""] } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    const counts = { rows: parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6) };
+    const { values: { rows, runs, seed, seconds, only, ...switches }, positionals: [bench = ""] } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    const counts = { rows: parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6), seconds: parseCount("seconds", seconds, 86_400) };
     return { bench, ...counts, only: only?.split(","), ...switches };
   } catch (cause) {
     if (cause instanceof BquerydError) throw cause;

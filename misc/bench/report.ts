@@ -53,12 +53,28 @@ export interface Profile {
   readonly totalMs: number;
 }
 
-export type Result = TimedResult | SizedResult | MeanResult | Profile;
+/** One figure of a cluster, beside the limit that it is held against. */
+export interface FigureResult {
+  readonly bench: string;
+  readonly mode: "cluster";
+  readonly rows: number;
+  /** What of the case it is: `median`. */
+  readonly figure: string;
+  readonly value: number;
+  readonly unit: "ms" | "MB" | "MB/s" | "%" | "1/s" | "";
+  /** Null where none is asked for. */
+  readonly limit: number | null;
+  /** Whether it has to be at least the limit; else it is to be no more. */
+  readonly isFloor?: boolean;
+}
+
+export type Result = TimedResult | SizedResult | MeanResult | Profile | FigureResult;
 
 /** A result as a line of JSON. `ratio` says how many times faster, or smaller, than the peer we are, by the medians. */
 export function formatJson(result: Result): string {
   if ("cases" in result) return JSON.stringify({ ...result, ratio: round(result.ratio) });
   if ("kernelMs" in result) return JSON.stringify(jsonOfProfile(result));
+  if ("figure" in result) return JSON.stringify(jsonOfFigure(result));
   const { bench, mode, rows, peer } = result;
   const shared = { bench, mode, rows, peer: peer?.name ?? null, ratio: ratioOf(result) };
   if ("storedBytes" in result) return JSON.stringify({ ...shared, stored_bytes: result.storedBytes, peer_stored_bytes: result.peer.storedBytes });
@@ -69,6 +85,12 @@ export function formatJson(result: Result): string {
     ...(bytes === undefined ? {} : { bytes, bytes_per_s: Math.round(perSecond(bytes, times)) }),
     ...(cores === undefined ? {} : { rows_per_s_per_core: Math.round(perSecond(rows, times) / cores) }),
   });
+}
+
+function jsonOfFigure({ bench, mode, rows, figure, value, unit, limit, isFloor }: FigureResult): object {
+  const ratio = limit === null ? null : round(isFloor === true ? value / limit : limit / value);
+  const shared = { bench, mode, rows, figure, unit, value: round(value), peer: limit === null ? null : "limit", limit };
+  return { ...shared, ratio: Number.isFinite(ratio) ? ratio : null, ...(unit === "ms" ? { median_ms: round(value) } : {}) };
 }
 
 function jsonOfProfile({ bench, mode, rows, ...times }: Profile): object {
@@ -84,8 +106,10 @@ export function formatResults(results: readonly Result[]): string {
   const sized = results.filter((result) => "storedBytes" in result);
   const profiles = results.filter((result) => "kernelMs" in result);
   const means = results.filter((result) => "cases" in result);
+  const figures = results.filter((result) => "figure" in result);
   return [
     ...(timed.length === 0 ? [] : [formatTimes(timed)]), ...means.map(formatMean),
+    ...(figures.length === 0 ? [] : [formatFigures(figures)]),
     ...(sized.length === 0 ? [] : ["", formatSizes(sized)]), ...(profiles.length === 0 ? [] : ["", formatProfiles(profiles)]),
   ].join("\n");
 }
@@ -127,6 +151,15 @@ function formatSizes(results: readonly SizedResult[]): string {
     return [bench, formatCount(result.rows), formatBytes(storedBytes), peer.name, formatBytes(peer.storedBytes), showRatio(result)];
   });
   return formatTable(["size", "rows", "stored", "peer", "its size", "smaller"], rows, { align: ["left", "right", "right", "left", "right", "right"] });
+}
+
+function formatFigures(results: readonly FigureResult[]): string {
+  const rows = results.map(({ bench, figure, value, unit, limit, isFloor }) => {
+    const asked = limit === null ? "" : `${isFloor === true ? "at least" : "at most"} ${limit}`;
+    const isMet = limit === null ? "" : (isFloor === true ? value >= limit : value <= limit) ? "met" : "missed";
+    return [bench, figure, value.toFixed(unit === "" || unit === "1/s" ? 0 : 2), unit, asked, isMet];
+  });
+  return formatTable(["case", "figure", "measured", "unit", "asked", ""], rows, { align: ["left", "left", "right", "left", "left", "left"] });
 }
 
 function formatProfiles(profiles: readonly Profile[]): string {

@@ -6,12 +6,18 @@ import { parseArgs } from "node:util";
 import { freshSeed } from "../../lib/base/clock.js";
 import { fuzzBcolz } from "../../test/support/bcolz-fuzz.js";
 import { checkCrashes } from "./crash.js";
+import { checkFaults } from "./fault.js";
+import { checkFiles } from "./files.js";
 import { checkFlips } from "./flip.js";
 import { checkRandomQueries } from "./random.js";
 import { checkRoundtrips } from "./roundtrip.js";
-import { soakWorker } from "../../test/support/soak.js";
-import { killWorkersUnderLoad } from "../../test/support/worker-deaths.js";
+import { checkSoak } from "./soak.js";
+import { sendMalformed } from "../../test/support/hostile/malformed.js";
+import { askOneWorker } from "../../test/support/memory-runs.js";
+import { runS3 } from "../../test/support/s3/runs.js";
+import { switchUnderLoad } from "../../test/support/switch-runs.js";
 import { runSimulation } from "../../test/simulation/simulator.js";
+import { runTicketSimulation } from "../../test/simulation/tickets/ticket-simulator.js";
 
 /** What a check found: figures, and the first miss. */
 interface Outcome {
@@ -28,14 +34,19 @@ interface Check {
 }
 
 const checks: ReadonlyMap<string, Check> = new Map([
-  ["random", { about: "random queries against DuckDB, one in ten through a cluster", count: 2_000, run: checkRandomQueries }],
-  ["simulate", { about: "simulated clusters with faults, each from a seed of its own", count: 2_000, run: checkSimulations }],
+  ["random", { about: "random queries against DuckDB, one in ten through a cluster, of these one in ten over Redis", count: 2_000, run: checkRandomQueries }],
+  ["simulate", { about: "simulated clusters with faults, each from a seed of its own, one in six of downloads", count: 2_000, run: checkSimulations }],
   ["fuzz", { about: "mutated files of bcolz tables, each read or refused", count: 10_000, run: checkFuzz }],
   ["crash", { about: "power cuts at any operation of create, replace, append, compact and collect", count: 600, run: checkCrashes }],
   ["flip", { about: "tables of which every byte is flipped and every file cut at every length", count: 20, run: checkFlips }],
   ["roundtrip", { about: "random tables exported to each format and imported again", count: 200, run: checkRoundtrips }],
-  ["soak", { about: "mixed queries to one worker, whose memory must not grow", count: 10_000, run: checkSoak }],
-  ["fault", { about: "kill -9 of workers under load", count: 20, run: checkFaults }],
+  ["files", { about: "imports and exports of large files: their memory, and what they leave, ended at any moment", count: 37, run: checkFiles }],
+  ["s3", { about: "random operations on objects in an S3 server with faults, compared with a model", count: 10_000, run: checkS3 }],
+  ["memory", { about: "mixed queries to one worker, whose memory must not grow", count: 10_000, run: checkMemory }],
+  ["malformed", { about: "malformed messages to controller, worker and client, half of them with keys, while an honest client asks", count: 100_000, run: checkMalformed }],
+  ["soak", { about: "mixed load for so many minutes while processes are killed: no wrong answer, no leak", count: 30, run: checkSoak }],
+  ["switch", { about: "versions of a set that take each other's place on two nodes under load: every answer of one of them", count: 200, run: checkSwitches }],
+  ["fault", { about: "faults of processes and connections under load; with an odd seed, of the Redis server with the registry too", count: 20, run: checkFaults }],
 ]);
 
 process.exitCode = await main(process.argv.slice(2));
@@ -67,11 +78,12 @@ function readWhole(text: string | undefined, otherwise: number | undefined): num
 function checkSimulations(count: number, seed: number): Promise<Outcome> {
   let steps = 0;
   for (let k = 0; k < count; k++) {
-    const report = runSimulation((seed + k) >>> 0);
+    const run = (seed + k) % 6 === 5 ? runTicketSimulation : runSimulation;
+    const report = run((seed + k) >>> 0);
     steps += report.steps;
     if (report.problems.length === 0) continue;
-    const { trace } = runSimulation(report.seed, { trace: true });
-    const miss = [`seed ${report.seed}`, ...report.problems, ...trace.slice(-200)].join("\n");
+    const { trace } = run(report.seed, { trace: true });
+    const miss = [`npm run check -- simulate --count 1 --seed ${report.seed}`, ...report.problems, ...trace.slice(-200)].join("\n");
     return Promise.resolve({ figures: { simulations: k + 1, steps }, miss });
   }
   return Promise.resolve({ figures: { simulations: count, steps }, miss: undefined });
@@ -82,12 +94,24 @@ function checkFuzz(count: number, seed: number): Promise<Outcome> {
   return Promise.resolve({ figures: { ...figures }, miss: failure });
 }
 
-async function checkFaults(count: number, seed: number): Promise<Outcome> {
-  const { answers, kills, retries, wrong, failed } = await killWorkersUnderLoad({ kills: count, seed });
-  return { figures: { answers, kills, retries, wrong: wrong.length, failed: failed.length }, miss: wrong[0] ?? failed[0] };
+async function checkS3(count: number, seed: number): Promise<Outcome> {
+  const { failure, ...figures } = await runS3({ count, seed });
+  return { figures, miss: failure };
 }
 
-async function checkSoak(count: number, seed: number): Promise<Outcome> {
-  const { failure, ...figures } = await soakWorker({ count, seed });
+async function checkMemory(count: number, seed: number): Promise<Outcome> {
+  const { failure, ...figures } = await askOneWorker({ count, seed });
   return { figures, miss: failure };
+}
+
+async function checkSwitches(count: number, seed: number): Promise<Outcome> {
+  const { failure, ...figures } = await switchUnderLoad({ count, seed });
+  return { figures, miss: failure };
+}
+
+async function checkMalformed(count: number, seed: number): Promise<Outcome> {
+  const { failure, ...open } = await sendMalformed({ count: Math.ceil(count / 2), seed, withKeys: false });
+  if (failure !== undefined) return { figures: { open }, miss: failure };
+  const { failure: miss, ...guarded } = await sendMalformed({ count: Math.floor(count / 2), seed, withKeys: true });
+  return { figures: { open, guarded }, miss };
 }

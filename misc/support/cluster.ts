@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly workers: number;
   /** The folder of the registry; without it a temporary one, removed at the end. */
   readonly registryDir?: string;
+  /** A Redis server with the registry, in place of the folder. */
+  readonly redisUrl?: string;
   /** Whether the client keeps answers; without it every question is computed, or taken from the caches of workers. */
   readonly keepsAnswers?: boolean;
   /** Further flags of every process: `["--heartbeat=0.1"]`. */
@@ -55,7 +57,8 @@ export async function withCluster<T>(options: ClusterOptions, use: (cluster: Clu
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const temporary = options.registryDir === undefined ? await mkdtemp(join(tmpdir(), "bqueryd-registry-")) : undefined;
   const registryDir = options.registryDir ?? temporary!;
-  const flags = [`--registry-dir=${registryDir}`, `--cluster=${clusterName}`, `--data-dir=${options.dataDir}`, ...(options.flags ?? [])];
+  const redisUrl = options.redisUrl ?? "";
+  const flags = [`--registry-dir=${registryDir}`, `--redis-url=${redisUrl}`, `--cluster=${clusterName}`, `--data-dir=${options.dataDir}`, ...(options.flags ?? [])];
   const controllers: BquerydProcess[] = [];
   const workers: BquerydProcess[] = [];
   let rpc: Rpc | undefined;
@@ -63,7 +66,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   async function startController(): Promise<BquerydProcess> {
     const started = await startBqueryd(["controller", ...flags]);
     controllers.push(started);
-    await untilServing("controller", started, async () => (await listControllers(registryDir)).includes(started.pid));
+    await untilServing("controller", started, async () => (await listControllers(registryDir, redisUrl)).includes(started.pid));
     return started;
   }
 
@@ -84,7 +87,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   try {
     await startController();
     const kept = options.keepsAnswers === true ? {} : { answer_memory: "0" };
-    rpc = await connectWith(loadConfig({ flags: { registry_dir: registryDir, cluster: clusterName, ...kept } }));
+    rpc = await connectWith(loadConfig({ flags: { registry_dir: registryDir, redis_url: redisUrl, cluster: clusterName, ...kept } }));
     await Promise.all(Array.from({ length: options.workers }, startWorker));
     return { registryDir, rpc, controllers, workers, startController, startWorker, stop };
   } catch (error) {
@@ -100,8 +103,8 @@ async function untilServing(role: string, started: BquerydProcess, isServing: ()
   }, startsWithinMs);
 }
 
-async function listControllers(registryDir: string): Promise<number[]> {
-  const registry = await openRegistry({ registryDir, cluster: clusterName });
+async function listControllers(registryDir: string, redisUrl: string): Promise<number[]> {
+  const registry = await openRegistry({ registryDir, redisUrl, cluster: clusterName });
   try {
     return (await registry.controllers()).map(({ pid }) => pid);
   } finally {

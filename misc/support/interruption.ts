@@ -1,5 +1,9 @@
 /** How a program that has started others learns that it is to end, so that it can end them first. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { BquerydError } from "../../lib/base/errors.js";
+import { reportError } from "../../lib/cli/report.js";
 
 /** Signals, and the end of whoever read the output, as one AbortSignal. */
 export interface Interruption {
@@ -12,6 +16,26 @@ export interface Interruption {
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const interruptedExitCode = 130;
+
+/**
+ * Runs an example in a temporary folder of its own, which is removed after it, and resolves with its exit code. An error
+ * is told as the commands tell theirs; of whatever fails because of an interruption, the interruption is told.
+ */
+export async function runInFolder(prefix: string, run: (folder: string, interruption: Interruption) => Promise<number>): Promise<number> {
+  const interruption = listenForInterruption();
+  try {
+    const folder = await mkdtemp(join(tmpdir(), prefix));
+    try {
+      return await run(folder, interruption);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  } catch (error) {
+    return reportError(interruption.signal.aborted ? interruption.signal.reason : error);
+  } finally {
+    interruption.close();
+  }
+}
 
 /** Listens until closed. A second signal ends the process at once. */
 export function listenForInterruption(): Interruption {

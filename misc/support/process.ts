@@ -13,6 +13,8 @@ export interface BquerydProcess {
   /** The last that it wrote on a stream that was not inherited. */
   stdout(): string;
   stderr(): string;
+  /** Characters that it wrote on stderr in all. */
+  stderrCharacters(): number;
   /** Sends a signal; nothing happens to one that has ended. */
   signal(name: NodeJS.Signals): void;
 }
@@ -50,7 +52,7 @@ export async function startBqueryd(args: readonly string[], { cwd, inherit }: St
   return {
     pid: child.pid!,
     get hasEnded() { return child.exitCode !== null || child.signalCode !== null; },
-    ended, stdout, stderr,
+    ended, stdout: stdout.tail, stderr: stderr.tail, stderrCharacters: stderr.total,
     signal: (name) => { child.kill(name); },
   };
 }
@@ -74,9 +76,13 @@ function failureOf(args: readonly string[], outcome: number | NodeJS.Signals, st
   return new BquerydError("INTERNAL", `bqueryd ${args.join(" ")} ended with ${outcome}: ${stderr.trim()}`);
 }
 
-/** Reads a stream to its end and gives the last of it. */
-function keepTail(stream: NodeJS.ReadableStream | null): () => string {
+/** Reads a stream to its end and gives the last of it, and how long it was. */
+function keepTail(stream: NodeJS.ReadableStream | null): { tail(): string; total(): number } {
   let tail = "";
-  stream?.setEncoding("utf8").on("data", (text: string) => { tail = (tail + text).slice(-keptCharacters); });
-  return () => tail;
+  let total = 0;
+  stream?.setEncoding("utf8").on("data", (text: string) => {
+    tail = (tail + text).slice(-keptCharacters);
+    total += text.length;
+  });
+  return { tail: () => tail, total: () => total };
 }

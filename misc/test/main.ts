@@ -2,15 +2,15 @@
  * `npm test`: all test files, as many processes of mocha side by side as there are cores up to four. What a process
  * prints appears when it has ended; the failures are told again at the end, and the last line sums all up.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { accessSync, constants, readdirSync, statfsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { mapBounded } from "../../lib/base/bounded.js";
 import { monotonicMs } from "../../lib/base/clock.js";
-import { groupFiles } from "./groups.js";
+import { fitsMemory, groupFiles } from "./groups.js";
 
 /** How a process of mocha ended. */
 interface Ending {
@@ -23,15 +23,25 @@ interface Ending {
 }
 
 const mocha = createRequire(import.meta.url).resolve("mocha/bin/mocha.js");
+/** What the tests need besides: each of them installs it where it may. */
+const needs = ["need-redis.mjs", "need-s3-clients.mjs"].map((name) => fileURLToPath(new URL(`../../../misc/${name}`, import.meta.url)));
 const tests = fileURLToPath(new URL("../../test/", import.meta.url));
 const processesMost = 4;
 const groupLimitMs = 300_000;
 const running = new Set<ChildProcess>();
+const memoryFolder = "/dev/shm";
+/** More than all groups side by side put there, with what their processes take. */
+const memoryFreeBytesMin = 8 * 2 ** 30;
+const smallTemp = hasRoom(memoryFolder) ? memoryFolder : tmpdir();
 
 process.exitCode = await main(process.argv.slice(2));
 
 /** Runs the files whose path holds one of the words, all without any. */
 async function main(words: readonly string[]): Promise<number> {
+  for (const need of needs) {
+    const { status } = spawnSync(process.execPath, [need], { stdio: "inherit" });
+    if (status !== 0) return status ?? 1;
+  }
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => { stopAll(signal); });
   const files = readdirSync(tests, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.js")).map((name) => join(tests, name));
   const chosen = words.length === 0 ? files : files.filter((file) => words.some((word) => file.includes(word)));
@@ -45,7 +55,8 @@ async function main(words: readonly string[]): Promise<number> {
 
 function run(files: readonly string[]): Promise<Ending> {
   const startMs = monotonicMs();
-  const child = spawn(process.execPath, [mocha, ...files], { stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env, TMPDIR: fitsMemory(files) ? smallTemp : tmpdir() };
+  const child = spawn(process.execPath, [mocha, ...files], { env, stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   const limit = setTimeout(() => child.kill("SIGKILL"), groupLimitMs);
   let output = "";
@@ -58,6 +69,17 @@ function run(files: readonly string[]): Promise<Ending> {
       resolve({ files, seconds: (monotonicMs() - startMs) / 1000, ...readEnding(output, files, signal ?? code ?? 0) });
     });
   });
+}
+
+/** Whether temp files can be made in a folder in memory, and there is room for them. */
+function hasRoom(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    const { bavail, bsize } = statfsSync(folder);
+    return Math.min(bavail * bsize, process.availableMemory()) >= memoryFreeBytesMin;
+  } catch {
+    return false;
+  }
 }
 
 /** A process that did not tell how many passed, or failed all the same, counts as one failure. */

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { after, describe, it } from "mocha";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
+import { oneOf, someOf } from "../support/random/draw.js";
 
 const program = fileURLToPath(new URL("../../misc/bench/main.js", import.meta.url));
 
@@ -19,28 +21,31 @@ async function runBench(...args: string[]): Promise<{ code: number | null; stdou
 }
 
 describe("bench", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   after(() => runBench("clean"));
 
-  it("measures every case beside DuckDB, keeps its data until it is told to remove them, and leaves nothing else", async () => {
+  it("measures cases of every sort beside DuckDB, keeps its data until it is told to remove them, and leaves nothing else", async () => {
     const before = readdirSync(tmpdir());
-    const first = await runBench("groupby", "--rows", "3000", "--json");
+    const seed = freshSeed();
+    const random = seededRandom(seed);
+    const question = oneOf(random, ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9"]);
+    const asIs = oneOf(random, ["count1", "count3", "histogram"]);
+    const [besideOthers, mode] = oneOf(random, [["sorted-1-percent", "bypass"], ["bcolz-q1", "warm"], ["bcolz-q2", "warm"], ["bcolz-q5", "warm"], ["workers-q4", "warm"], ["workers-q9", "warm"]] as const);
+    const only = ["ping", "empty", question, asIs, besideOthers];
+    const first = await runBench("groupby", "--rows", "3000", "--runs", "1", "--json", "--only", only.join(","));
     expect(first.code, first.stderr).to.equal(0);
     const lines = first.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-    const questions = ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9"];
-    const inModes = (names: readonly string[], modes: readonly string[]): [string, string, number][] => names.flatMap((name) => modes.map((mode): [string, string, number] => [name, mode, 3_000]));
-    const besideDuckDb = inModes(["count1", "count3", "histogram"], ["warm", "bypass"]);
-    const besideOthers = [...inModes(["sorted-1-percent"], ["bypass"]), ...inModes(["bcolz-q1", "bcolz-q2", "bcolz-q5", "workers-q4", "workers-q9"], ["warm"])];
-    const asked = [...inModes(questions, ["warm", "bypass", "again"]), ...besideDuckDb, ...besideOthers, ...inModes(["mean"], ["warm", "bypass"])];
-    expect(lines.map(({ bench, mode, rows }) => [bench, mode, rows])).to.deep.equal([["ping", "warm", 0], ["empty", "warm", 1], ...asked]);
+    const inModes = (name: string, ...modes: readonly string[]): unknown[][] => modes.map((each) => [name, each, 3_000]);
+    const asked = [...inModes(question, "warm", "bypass", "again"), ...inModes(asIs, "warm", "bypass"), ...inModes(besideOthers, mode), ...inModes("mean", "warm", "bypass")];
+    expect(lines.map(({ bench, mode, rows }) => [bench, mode, rows]), `seed ${seed}`).to.deep.equal([["ping", "warm", 0], ["empty", "warm", 1], ...asked]);
     for (const { median_ms: medianMs, min_ms: minMs } of lines.slice(0, -2)) expect(medianMs).to.be.at.least(minMs).and.above(0);
-    for (const { bench, mode, peer, peer_median_ms: peerMs, ratio } of lines.slice(2, -8)) {
+    for (const { bench, mode, peer, peer_median_ms: peerMs, ratio } of lines.slice(2, -3)) {
       if (mode === "again") continue;
       expect(peer, bench).to.match(/^duckdb \d/);
       expect(peerMs).to.be.above(0);
       expect(ratio).to.be.above(0);
     }
-    for (const { cases, ratio } of lines.slice(-2)) expect([cases, ratio > 0]).to.deep.equal([questions.length, true]);
+    for (const { cases, ratio } of lines.slice(-2)) expect([cases, ratio > 0]).to.deep.equal([1, true]);
     const again = await runBench("groupby", "--rows", "3e3", "--runs", "1", "--only", "q6,q10", "--profile");
     expect(again.code, again.stderr).to.equal(0);
     expect(again.stderr).to.contain("made by an earlier run");
@@ -51,8 +56,23 @@ describe("bench", function () {
     expect(readdirSync(tmpdir())).to.deep.equal(before);
   });
 
+  it("holds the figures of a cluster against their limits, after it saw that every answer is right", async () => {
+    const before = readdirSync(tmpdir());
+    const seed = freshSeed();
+    const [drawn, figures] = oneOf(seededRandom(seed), [["small", ["rate", "p99", "errors"]], ["overload", ["asked", "answered", "busy", "other errors"]], ["cancel", ["idle after"]]] as const);
+    const { code, stdout, stderr } = await runBench("cluster", "--rows", "300", "--seconds", "1", "--only", drawn, "--json");
+    expect(code, stderr).to.equal(0);
+    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    expect(lines.map(({ bench, mode, figure }) => [bench, mode, figure]), `seed ${seed}`).to.deep.equal(figures.map((figure) => [drawn, "cluster", figure]));
+    for (const { figure, value, limit } of lines) {
+      if (/errors$/.test(figure)) expect([value, limit], stdout).to.deep.equal([0, 0]);
+      else if (figure !== "busy") expect(value, figure).to.be.above(0);
+    }
+    expect(readdirSync(tmpdir())).to.deep.equal(before);
+  });
+
   it("imports, opens, verifies and appends beside its peers, after it saw that the rows are DuckDB's", async () => {
-    const { code, stdout, stderr } = await runBench("import", "--rows", "300", "--runs", "1", "--json");
+    const { code, stdout, stderr } = await runBench("import", "--rows", "20", "--runs", "1", "--json");
     expect(code, stderr).to.equal(0);
     const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
     expect(lines.map(({ bench, mode }) => [bench, mode])).to.deep.equal(["csv", "lz4", "parquet", "zstd", "open", "verify", "append"].map((name) => [name, "files"]));
@@ -61,11 +81,14 @@ describe("bench", function () {
   });
 
   it("refuses what it cannot read, on one line", async () => {
-    for (const args of [[], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"], ["groupby", "--only", "q11"]]) {
+    const wrong: readonly string[][] = [
+      [], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"], ["groupby", "--only", "q11"], ["cluster", "--only", "q1"],
+    ];
+    for (const args of someOf(seededRandom(freshSeed()), wrong, 3)) {
       const { code, stdout, stderr } = await runBench(...args);
-      expect(code).to.equal(64);
+      expect(code, args.join(" ")).to.equal(64);
       expect(stdout).to.equal("");
-      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use (?:npm run bench -- groupby\|import|some of ping, empty, q1,) [^\n]*\n$/);
+      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use (?:npm run bench -- groupby\|import\|cluster|some of (?:ping, empty, q1|empty, small),) [^\n]*\n$/);
     }
   });
 });

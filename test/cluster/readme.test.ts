@@ -54,7 +54,8 @@ describe("README", function () {
       }
       if (kind === "js") {
         writeFileSync(join(folder, "example.mjs"), text);
-        run(process.execPath, ["example.mjs"]);
+        const stdout = run(process.execPath, ["example.mjs"]);
+        if (next?.kind === "text") expect(trimLines(stdout)).to.equal(next.text.trim());
       }
       if (kind === "sh serve") await serve(text);
     }

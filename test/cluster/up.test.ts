@@ -7,10 +7,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { loadConfig } from "../../lib/base/config.js";
 import { evaluate, formatValue } from "../../lib/cli/repl.js";
 import { startUp } from "../../lib/cli/up.js";
 import { connect, type Rpc } from "../../lib/index.js";
+import { someOf } from "../support/random/draw.js";
 import { until } from "../support/until.js";
 import { writeShards } from "../support/write-table.js";
 
@@ -73,20 +75,10 @@ describe("up", function () {
     return child.exitCode;
   }
 
-  it("serves when it says so, and Ctrl-C ends every process of it", async () => {
-    const { child, rpc, stdout } = await ready();
+  it("serves when it says so, starts a killed worker again, and a killed controller at its old address, and Ctrl-C ends every process of it", async () => {
+    const { child, rpc, stdout, stderr } = await ready();
     expect(await sum(rpc)).to.equal(10);
-    await rpc.close();
-    const children = childrenOf(child.pid!);
-    expect(children).to.have.length(3);
-    child.kill("SIGINT");
-    expect(await exitCode(child)).to.equal(0);
-    expect(stdout()).to.match(/\nstopped: SIGINT\n$/);
-    expect(children.filter(isAlive)).to.deep.equal([]);
-  });
-
-  it("starts a killed worker again, and a killed controller at its old address", async () => {
-    const { child, rpc, stdout } = await ready();
+    expect(childrenOf(child.pid!)).to.have.length(3);
     const address = /^ready: ([^,]+)/.exec(stdout())![1];
     for (const role of ["worker", "controller"]) {
       const victim = childrenOf(child.pid!).find((pid) => commandOf(pid).includes(role))!;
@@ -98,21 +90,24 @@ describe("up", function () {
       }, 20_000);
       expect(await sum(rpc)).to.equal(10);
     }
-    await rpc.close();
-  });
-
-  it("ends after killall", async () => {
-    const { child, rpc, stdout } = await ready();
-    await rpc.killall();
-    await rpc.close();
-    expect(await exitCode(child)).to.equal(0);
-    expect(stdout()).to.match(/\nstopped: killall\n$/);
-  });
-
-  it("its processes end when it is killed", async () => {
-    const { child, rpc } = await ready();
+    expect(stderr().match(/killed by SIGKILL: by kill -9, or by the kernel because memory ran out/g)).to.have.length(2);
     await rpc.close();
     const children = childrenOf(child.pid!);
+    child.kill("SIGINT");
+    expect(await exitCode(child)).to.equal(0);
+    expect(stdout()).to.match(/\nstopped: SIGINT\n$/);
+    expect(children.filter(isAlive)).to.deep.equal([]);
+  });
+
+  it("tells when it joins a cluster that is up already; the processes of one that is killed end", async () => {
+    const { child, rpc, stderr } = await ready();
+    await rpc.close();
+    expect(stderr()).to.not.include("joins");
+    const second = up({ workers: "1" });
+    await until("the second one says so", () => /^bqueryd: joins a cluster of 1 controller and 2 workers at tcp:\/\/127\.0\.0\.1:\d+; give --cluster NAME/m.test(second.stderr()) || hasEnded(second.child), 20_000);
+    expect(second.stderr()).to.include("bqueryd: joins a cluster");
+    const children = childrenOf(child.pid!);
+    expect(children).to.have.length(3);
     child.kill("SIGKILL");
     await until("no child is left", () => !children.some(isAlive), 20_000);
   });
@@ -130,14 +125,42 @@ describe("up", function () {
       [{ port }, 69, /^bqueryd: PORT_IN_USE: .*; .*$/m],
       [{ bind: "0.0.0.0" }, 78, /^bqueryd: CONFIG: .*0\.0\.0\.0.*; .*$/m],
     ] as const;
-    for (const [overrides, code, line] of failures) {
+    const seed = freshSeed();
+    for (const [overrides, code, line] of someOf(seededRandom(seed), failures, 2)) {
       const { child, stdout, stderr } = up({ ...overrides, log_level: "error" });
-      expect(await exitCode(child), stderr()).to.equal(code);
+      expect(await exitCode(child), `seed ${seed}: ${stderr()}`).to.equal(code);
       expect(stdout()).to.equal("");
       expect(stderr()).to.match(line);
       expect(stderr().match(/^bqueryd: /gm), stderr()).to.have.length(1);
     }
     server.close();
+  });
+
+  it("passes on a configuration that is read again by SIGHUP, to those that run and those that are started later, and ends after killall", async () => {
+    const file = join(folder, "bqueryd.cfg");
+    writeFileSync(file, "");
+    const { child, rpc, stdout, stderr } = await ready({ config: file, metrics_port: "0" });
+    const said = (event: string): Record<string, unknown>[] => stderr().split("\n").filter((line) => line.includes(`"${event}"`)).map((line) => JSON.parse(line) as Record<string, unknown>);
+    writeFileSync(file, "memory_limit = 4GB\n");
+    child.kill("SIGHUP");
+    await until("all have read it", () => said("config.reloaded").length === 3, 20_000);
+    expect(said("config.reloaded").map(({ role, changed, needsRestart }) => [role, changed, needsRestart])).to.have.deep.members([
+      ["controller", [], ["memory_limit"]], ["worker", ["memory_limit"], []], ["worker", ["memory_limit"], []],
+    ]);
+    const victim = childrenOf(child.pid!).find((pid) => commandOf(pid).includes("worker"))!;
+    process.kill(victim, "SIGKILL");
+    await until("the worker is replaced", async () => (await rpc.info()).workers.filter(({ pid }) => pid !== victim).length === 2, 20_000);
+    expect(childrenOf(child.pid!).filter((pid) => readProc(pid, "cmdline").includes("--memory-limit=4GB"))).to.have.length(1);
+    writeFileSync(file, "memory_limit = much\n");
+    child.kill("SIGHUP");
+    await until("up refuses it", () => /^bqueryd: CONFIG: memory_limit = 'much' .*; until then the configuration in force stays$/m.test(stderr()), 20_000);
+    expect(hasEnded(child)).to.equal(false);
+    const addresses = said("process.started").slice(0, 3).map(({ metrics }) => String(metrics));
+    expect(new Set(addresses).size).to.equal(3);
+    await rpc.killall();
+    await rpc.close();
+    expect(await exitCode(child)).to.equal(0);
+    expect(stdout()).to.match(/\nstopped: killall\n$/);
   });
 
   it("a program starts and stops one, and code finds rpc in it", async () => {

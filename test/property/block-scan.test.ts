@@ -13,7 +13,7 @@ import { storeTable, type StoredShard } from "../support/random/store.js";
 import { drawTable, type FilledTable } from "../support/random/tables.js";
 import { writeShards } from "../support/write-table.js";
 
-const tables = 30;
+const tables = 10;
 const queriesEach = 6;
 const seed = freshSeed();
 

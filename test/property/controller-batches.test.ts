@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { describe, it } from "mocha";
-import { chooseBatch, chooseBlocks } from "../../lib/cluster/controller/batches.js";
+import { chooseBatch, chooseBlocks } from "../../lib/cluster/controller/schedule/batches.js";
 import { alignedBlocks, isAligned } from "../../lib/engine/tree.js";
 
 const ordinals = fc.uniqueArray(fc.nat(200), { maxLength: 120 }).map((list) => list.sort((a, b) => a - b));

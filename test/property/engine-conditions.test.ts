@@ -33,9 +33,9 @@ describe("conditions", function () {
     await rm(dataDir, { recursive: true });
   });
 
-  /** A table with two columns of each dtype and a column `row`, and its values as they were stored. */
-  async function fill(random: Random, rows: number, isSorted: boolean): Promise<{ generation: string; columns: TermColumn[] }> {
-    const drawn = dtypes.flatMap((dtype) => ["a", "b"].map((suffix) => {
+  /** A table with columns of each dtype and a column `row`, and its values as they were stored. */
+  async function fill(random: Random, rows: number, { isSorted, suffixes }: { readonly isSorted: boolean; readonly suffixes: readonly string[] }): Promise<{ generation: string; columns: TermColumn[] }> {
+    const drawn = dtypes.flatMap((dtype) => suffixes.map((suffix) => {
       const draw = shapes[dtype][oneOf(random, Object.keys(shapes[dtype]))]!(random);
       const nullShare = oneOf(random, [0, 0, 0.1, 0.5, 1]);
       const values = Array.from({ length: rows }, (_, row) => (chance(random, nullShare) ? null : draw(random, row)));
@@ -69,7 +69,7 @@ describe("conditions", function () {
     for (let seed = 1; seed <= 30; seed++) {
       const random = seededRandom(seed);
       const rows = oneOf(random, [1, 2, 17, 300, 300]);
-      const { generation, columns } = await fill(random, rows, false);
+      const { generation, columns } = await fill(random, rows, { isSorted: false, suffixes: ["a", "b"] });
       for (let turn = 0; turn < 70; turn++) {
         const term = drawCondition(random, columns, oneOf(random, [0, 0, 1, 3]), (op, dtype) => drawn.set(`${op} ${dtype}`, (drawn.get(`${op} ${dtype}`) ?? 0) + 1));
         expect(select(generation, [term]).rows, `seed ${seed}: ${show(term)}`).to.deep.equal(expected(columns, rows, term));
@@ -81,16 +81,15 @@ describe("conditions", function () {
 
   it("select the same where statistics rule chunks out, or whole ones in", async () => {
     let pruned = 0;
-    for (const seed of [101, 102]) {
-      const random = seededRandom(seed);
-      const rows = 2 * 65_536 + 3;
-      const { generation, columns } = await fill(random, rows, true);
-      for (let turn = 0; turn < 15; turn++) {
-        const term = drawCondition(random, columns, oneOf(random, [0, 1, 2]), () => undefined);
-        const found = select(generation, [term]);
-        pruned += found.cost.chunksPruned;
-        expect(found.rows, `seed ${seed}: ${show(term)}`).to.deep.equal(expected(columns, rows, term));
-      }
+    const seed = 101;
+    const random = seededRandom(seed);
+    const rows = 2 * 65_536 + 3;
+    const { generation, columns } = await fill(random, rows, { isSorted: true, suffixes: ["a"] });
+    for (let turn = 0; turn < 15; turn++) {
+      const term = drawCondition(random, columns, oneOf(random, [0, 1, 2]), () => undefined);
+      const found = select(generation, [term]);
+      pruned += found.cost.chunksPruned;
+      expect(found.rows, `seed ${seed}: ${show(term)}`).to.deep.equal(expected(columns, rows, term));
     }
     expect(pruned).to.be.greaterThan(10);
   });

@@ -106,7 +106,7 @@ describe("expressions (property)", () => {
       expect(parseCondition(printCondition(condition))).to.deep.equal(condition);
       const expr = drawExpression(random, names, oneOf(random, kinds), 5);
       expect(parseExpression(printExpression(expr))).to.deep.equal(expr);
-    }), { numRuns: 2_000 });
+    }), { numRuns: 500 });
   });
 
   it("over columns of a result give what plain arithmetic gives row by row", () => {
@@ -125,7 +125,7 @@ describe("expressions (property)", () => {
       const selected = outcome(() => [...evaluation.select(condition)]);
       const expected = outcome(() => rowsOf(columns, rows).flatMap((row, at) => (evaluateCondition(condition, row) === true ? [at] : [])));
       if (expected !== "OVERFLOW") expect(selected, printCondition(condition)).to.deep.equal(expected);
-    }), { numRuns: 60 });
+    }), { numRuns: 15 });
   });
 
   it("over tables, as keys and as inputs of measures, give the same, whatever the encoding of chunks", async () => {
@@ -145,7 +145,7 @@ describe("expressions (property)", () => {
         compareAnswers(expr, typeof answer === "string" ? answer : answer.map((row) => row[1] as Scalar), expected);
         if (isNumber && typeof answer !== "string") compareAnswers(expr, answer.map((row) => row[2] as Scalar), expected);
       }
-    }), { numRuns: 12 });
+    }), { numRuns: 5 });
   }).timeout(60_000);
 });
 

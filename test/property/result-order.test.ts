@@ -10,7 +10,7 @@ const count = 6_000;
 type Random = () => number;
 
 /** Columns of many ties, with what orders badly by its bits. */
-const makers: readonly ((random: Random) => { values: Values; plain: (number | bigint)[] })[] = [
+const makers: readonly ((random: Random) => { values: Values; plain: (number | bigint | string)[] })[] = [
   (random) => {
     const array = Float64Array.from({ length: count }, () => [0, -0, Infinity, -Infinity, 5e-324][Math.floor(random() * 12)] ?? Math.round((random() - 0.5) * 1e4) / 8);
     return { values: { dtype: "float64", array }, plain: [...array] };
@@ -23,9 +23,17 @@ const makers: readonly ((random: Random) => { values: Values; plain: (number | b
     const array = Uint8Array.from({ length: count }, () => Math.floor(random() * 2));
     return { values: { dtype: "bool", array }, plain: [...array] };
   },
+  (random) => {
+    const distinct = random() < 0.5 ? 30 : 5_000;
+    const plain = Array.from({ length: count }, () => ["", "a", "a\0", "b\u007f"][Math.floor(random() * 20)] ?? `id${"0".repeat(Math.floor(random() * 3))}${Math.floor(random() * distinct)}`);
+    const texts = plain.map((text) => Buffer.from(text));
+    const offsets = new Uint32Array(count + 1);
+    texts.forEach((text, k) => (offsets[k + 1] = offsets[k]! + text.length));
+    return { values: { dtype: "string", offsets, bytes: Buffer.concat(texts) }, plain };
+  },
 ];
 
-describe("many rows ordered by numbers", () => {
+describe("many rows ordered by numbers and texts", () => {
   it("are in the order of a comparison, ties as they came, nulls last", () => {
     fc.assert(fc.property(fc.nat(), fc.integer({ min: 1, max: 3 }), (seed, names) => {
       const random = seededRandom(seed);
@@ -46,5 +54,15 @@ describe("many rows ordered by numbers", () => {
       const expected = [...rows].sort(compare).slice(3);
       expect([...orderRows(rows, drawn.map(({ name, descending }) => ({ name, descending })), columns, { offset: 3, limit: null })], `seed ${seed}`).to.deep.equal(expected);
     }), { numRuns: 40 });
+  });
+
+  it("are given up as soon as they are asked to", () => {
+    const random = seededRandom(3);
+    for (const make of makers) {
+      const columns: ResultColumn[] = [{ name: "c", values: make(random).values, isNull: null }];
+      let looks = 0;
+      const stop = (): void => { if (++looks === 2) throw new Error("given up"); };
+      expect(() => orderRows(upTo(count), [{ name: "c", descending: false }], columns, { offset: 0, limit: null, stop })).to.throw("given up");
+    }
   });
 });

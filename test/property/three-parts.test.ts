@@ -53,7 +53,7 @@ describe("a query", function () {
         const columns = table.columns.map((column, place) => ({ ...column, values: table.values[place]! }));
         const shards = await storeTable(random, dataDir, table);
         await oracle.load(table);
-        for (let turn = 0; turn < 20; turn++) {
+        for (let turn = 0; turn < 12; turn++) {
           const query = drawGroups(random, table);
           const parts = partsOf(random, query, columns);
           if (await oracle.overflows(table, query)) continue;

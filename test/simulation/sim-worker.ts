@@ -1,9 +1,11 @@
 /** A worker process in the simulator: the real state machine of workers over a modelled compute thread. */
-import { checkInvariants, createWorkerState, on, type ComputeTask, type Instruction, type WorkerEvent, type WorkerState } from "../../lib/cluster/worker/core.js";
+import { checkInvariants, createWorkerState, on, type WorkerState } from "../../lib/cluster/worker/core.js";
+import type { ComputeTask, ErrandTask, Instruction, WorkerEvent } from "../../lib/cluster/worker/events.js";
 import type { Failure } from "../../lib/cluster/worker/failure.js";
 import { alignedBlocks, contiguous } from "../../lib/engine/tree.js";
 import type { Block, Cost, ShardRef, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 import type { SimController } from "./sim-controller.js";
+import { SimProcess } from "./sim-process.js";
 import { chance, delayMsMax, drawDelayMs, drawId, generationOf, holdingsOf, pick, pickOne, rowsOf, valueOf, type NodeData, type World } from "./world.js";
 
 /** Silence after which a worker gives up a connection, and a controller a worker. */
@@ -17,8 +19,9 @@ export interface Connection {
   readonly worker: SimWorker;
   readonly controller: SimController;
   isOpen: boolean;
-  /** Nothing more comes out of it at the controller's end. */
+  /** Nothing more comes out of it at the controller's end, or at the worker's. */
   isDry: boolean;
+  isDeaf: boolean;
   lastUpMs: number;
   lastDownMs: number;
 }
@@ -33,18 +36,17 @@ export class SimWorker {
   readonly #connections = new Map<string, Connection>();
   /** How many times slower than a good one. */
   readonly #slowness: number;
-  /** What happens to a stopped process waits here. */
-  readonly #inbox: (() => void)[] = [];
-  #isStopped = false;
-  #running: ComputeTask | undefined;
+  readonly #process: SimProcess;
+  #running: ComputeTask | ErrandTask | undefined;
 
   constructor(world: World, node: NodeData) {
     this.#world = world;
     this.node = node;
     this.id = drawId(world.random);
-    this.#slowness = world.faults && chance(world.random, 0.1) ? 20 : 1;
+    this.#process = new SimProcess(world);
+    this.#slowness = world.faults && chance(world.random, 0.15) ? pickOne(world.random, [4, 20, 50]) : 1;
     this.#state = createWorkerState({
-      workerId: this.id, node: node.name, pid: 1, version: "1", dataDir: "/", startedMs: world.timeline.nowMs, expiryMs,
+      workerId: this.id, node: node.name, pid: 1, version: "1", dataDir: "/", startedMs: this.#process.nowMs, expiryMs,
       newNonce: () => drawId(world.random),
     });
     this.#apply({ kind: "holdingsChanged", added: holdingsOf(world, node), removed: [] });
@@ -64,7 +66,7 @@ export class SimWorker {
       timeline.after(200, () => { this.connect(controller); });
       return;
     }
-    const connection: Connection = { peer: drawId(random), worker: this, controller, isOpen: true, isDry: false, lastUpMs: 0, lastDownMs: 0 };
+    const connection: Connection = { peer: drawId(random), worker: this, controller, isOpen: true, isDry: false, isDeaf: false, lastUpMs: 0, lastDownMs: 0 };
     this.#connections.set(controller.address, connection);
     controller.connections.add(connection);
     this.#perform(() => { this.#apply({ kind: "linked", link: controller.address }); });
@@ -100,18 +102,17 @@ export class SimWorker {
 
   /** Stops the process for a while, as SIGSTOP does. */
   freeze(durationMs: number): void {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
-    this.#world.timeline.after(durationMs, () => {
-      this.#isStopped = false;
-      for (const happen of this.#inbox.splice(0)) this.#perform(happen);
-    });
+    this.#process.stop(durationMs);
+  }
+
+  leapClock(ms: number): void {
+    this.#process.leap(ms);
   }
 
   /** The compute thread dies and comes back. */
   loseCompute(): void {
     this.#perform(() => {
-      this.#running = undefined;
+      if (this.#running !== undefined && !("errand" in this.#running)) this.#running = undefined;
       const failure: Failure = { code: "WORKER_LOST", message: "the compute thread ended", details: {}, retry: "elsewhere", shard: null };
       this.#apply({ kind: "computeLost", failure });
       this.#world.timeline.after(100, () => { this.#perform(() => { this.#apply({ kind: "computeUp" }); }); });
@@ -124,29 +125,28 @@ export class SimWorker {
 
   receive(connection: Connection, header: WorkerReply, body: readonly Uint8Array[]): void {
     this.#perform(() => {
-      if (!connection.isOpen) return;
+      if (!connection.isOpen || connection.isDeaf) return;
       this.#world.note(() => `worker ${this.id.slice(0, 4)} <- ${header.type} ${"taskId" in header ? header.taskId.slice(0, 4) : ""}`);
       this.#apply({ kind: "received", link: connection.controller.address, header, body });
     });
   }
 
   #beat(): void {
-    this.#world.timeline.after(heartbeatMs, () => {
+    this.#process.after(heartbeatMs, () => {
       if (!this.isAlive) return;
-      this.#perform(() => { this.#apply({ kind: "tick" }); });
+      this.#apply({ kind: "tick" });
       this.#beat();
     });
   }
 
   #perform(happen: () => void): void {
     if (!this.isAlive) return;
-    if (this.#isStopped) this.#inbox.push(happen);
-    else happen();
+    this.#process.perform(() => { if (this.isAlive) happen(); });
   }
 
   #apply(event: WorkerEvent): void {
     if (!this.isAlive) return;
-    const instructions = on(this.#state, event, this.#world.timeline.nowMs);
+    const instructions = on(this.#state, event, this.#process.nowMs);
     checkInvariants(this.#state);
     for (const instruction of instructions) this.#execute(instruction);
   }
@@ -155,6 +155,7 @@ export class SimWorker {
     switch (instruction.kind) {
       case "send": this.#send(instruction.link, instruction.header, instruction.body); break;
       case "run": this.#run(instruction.task); break;
+      case "runErrand": this.#runErrand(instruction.task); break;
       case "cancel": this.#cancel(instruction.taskId); break;
       case "reconnect": {
         const connection = this.#connections.get(instruction.link);
@@ -165,7 +166,8 @@ export class SimWorker {
         // What it said last still arrives.
         this.#world.timeline.after(2 * delayMsMax, () => { this.kill(); });
         break;
-      case "welcomed": break;
+      case "look": this.#apply({ kind: "holdingsChanged", added: holdingsOf(this.#world, this.node), removed: [] }); break;
+      case "welcomed": case "setLogLevel": break;
     }
   }
 
@@ -180,11 +182,27 @@ export class SimWorker {
       if (!connection.isOpen && chance(random, 0.5)) connection.isDry = true;
       if (!connection.isDry) connection.controller.receive(connection, header, body);
     });
-    const isAnswer = header.type === "partial" || header.type === "slice" || header.type === "done" || header.type === "failed" || header.type === "declined";
+    const isAnswer = header.type === "partial" || header.type === "slice" || header.type === "answer" || header.type === "done" || header.type === "failed" || header.type === "declined";
     if (faults && isAnswer && chance(random, 0.03)) {
       this.#world.count("fault repeated message");
       timeline.at(atMs + 3_000 * random(), () => { if (!connection.isDry) connection.controller.receive(connection, header, body); });
     }
+  }
+
+  #runErrand(task: ErrandTask): void {
+    const { begun, problems } = this.#world;
+    const { errand } = task;
+    this.#running = task;
+    if (errand.kind === "execute_code" && begun.has(errand.function)) problems.push(`execute_code ${errand.function} was begun twice`);
+    if (errand.kind === "execute_code") begun.add(errand.function);
+    const ms = errand.kind === "sleep" ? 1_000 * errand.seconds : 60 * this.#world.random();
+    this.#world.timeline.after(ms, () => {
+      this.#perform(() => {
+        if (this.#running !== task) return;
+        this.#running = undefined;
+        this.#apply({ kind: "errandDone", taskId: task.taskId, answer: { form: "json", bytes: new Uint8Array(1) } });
+      });
+    });
   }
 
   #run(task: ComputeTask): void {
@@ -266,7 +284,7 @@ export class SimWorker {
   #drawFailure(task: ComputeTask, shards: readonly ShardRef[]): Failure | undefined {
     for (const { name, generation } of shards) {
       const set = this.#world.sets.find(({ names }) => names.includes(name))!;
-      const isKept = this.node.versions.get(set.base)!.some((version) => generationOf(name, version) === generation);
+      const isKept = [...this.node.versions.get(set.base)!, ...this.node.waiting.get(set.base) ?? []].some((version) => generationOf(name, version) === generation);
       if (!isKept) return { code: "GENERATION_GONE", message: `${name} was replaced`, details: {}, retry: "same", shard: name };
       if (this.node.corrupt.has(name)) return { code: "CORRUPT_CHUNK", message: `${name} is corrupt`, details: {}, retry: "elsewhere", shard: name };
     }

@@ -4,13 +4,14 @@
  */
 import { SimClient } from "./sim-client.js";
 import { SimController } from "./sim-controller.js";
+import { startRegistry } from "./sim-registry.js";
 import { SimWorker } from "./sim-worker.js";
 import { chance, createWorld, pick, pickOne, switchVersion, type NodeData, type SimulationOptions, type SimulationReport, type World } from "./world.js";
 
 /** How long clients ask and things break. */
 const activeMs = 4_000;
 /** How long after that everything must have come to rest: the longest call, and the longest silence. */
-const restMs = 20_000;
+const restMs = 40_000;
 /** Time for processes to find each other before the first question. */
 const settleMs = 300;
 
@@ -27,7 +28,11 @@ export function runSimulation(seed: number, options: SimulationOptions = {}): Si
   const counts = new Map<string, number>();
   const trace: string[] = [];
   const world = createWorld(seed, options, counts, trace);
+  startRegistry(world, seed);
   const cluster = startCluster(world);
+  world.notice = (node, base) => {
+    for (const worker of cluster.workers) if (worker.node === node) world.timeline.after(1_000 * world.random(), () => { worker.noticeTables(base); });
+  };
   const fault = drawFaults(cluster);
   if (world.faults) every(world, 300, fault);
   every(world, 80, () => { ask(cluster); });
@@ -41,13 +46,13 @@ export function runSimulation(seed: number, options: SimulationOptions = {}): Si
 }
 
 function startCluster(world: World): Cluster {
-  const controllers = Array.from({ length: chance(world.random, 0.3) ? 2 : 1 }, (_, index) => new SimController(world, `controller${index}`));
+  const controllers = Array.from({ length: pickOne(world.random, [1, 1, 2, 3]) }, (_, index) => new SimController(world, `controller${index}`));
   const cluster: Cluster = { world, controllers, workers: [], clients: [] };
   for (const node of world.nodes) {
     const count = 1 + pick(world.random, 3);
     for (let started = 0; started < count; started++) startWorker(cluster, node);
   }
-  for (let started = 0; started < 3; started++) cluster.clients.push(new SimClient(world));
+  for (let started = 0; started < 3; started++) cluster.clients.push(new SimClient(world, controllers));
   return cluster;
 }
 
@@ -67,10 +72,9 @@ function every(world: World, meanMs: number, happen: () => void): void {
   world.timeline.at(settleMs, next);
 }
 
-function ask({ world, controllers, clients }: Cluster): void {
-  const up = controllers.filter(({ isUp }) => isUp);
+function ask({ world, clients }: Cluster): void {
   const here = clients.filter(({ isGone }) => !isGone);
-  if (up.length > 0 && here.length > 0) pickOne(world.random, here).ask(pickOne(world.random, up));
+  if (here.length > 0) pickOne(world.random, here).ask();
 }
 
 /** Something that breaks; which kinds there are in this run is drawn once, so that some runs see one kind alone. */
@@ -111,10 +115,32 @@ const faults: Readonly<Record<string, (cluster: Cluster) => void>> = {
     controller.crash();
     world.timeline.after(2_000 * world.random(), () => { controller.start(); });
   },
-  "client gone": (cluster) => {
-    const { world, controllers, clients } = cluster;
-    pickOne(world.random, clients).vanish(controllers);
-    clients.push(new SimClient(world));
+  "client gone": ({ world, controllers, clients }) => {
+    pickOne(world.random, clients).vanish();
+    clients.push(new SimClient(world, controllers));
+  },
+  "connection half open": (cluster) => {
+    const { random } = cluster.world;
+    const connection = pickWorker(cluster)?.connections[0];
+    if (chance(random, 0.5)) pickOne(random, cluster.clients).halfClose(chance(random, 0.5) ? "client" : "controller");
+    else if (connection !== undefined) Object.assign(connection, { [chance(random, 0.5) ? "isDry" : "isDeaf"]: true });
+  },
+  "controller or client stopped": ({ world: { random }, controllers, clients }) => {
+    const processes = chance(random, 0.5) ? controllers : clients;
+    processes[pick(random, processes.length)]!.freeze(8_000 * random());
+  },
+  "node cut off": ({ world: { random, nodes, timeline }, workers }) => {
+    const node = pickOne(random, nodes);
+    const connections = workers.filter((worker) => worker.node === node).flatMap((worker) => worker.connections.map((connection) => ({ worker, connection })));
+    for (const { connection } of connections) Object.assign(connection, { isDry: true, isDeaf: true });
+    timeline.after(8_000 * random(), () => { for (const { worker, connection } of connections) worker.cut(connection); });
+  },
+  "clock leapt": (cluster) => {
+    const { random } = cluster.world;
+    const worker = pickWorker(cluster);
+    const process = pickOne(random, [...cluster.controllers, ...cluster.clients, ...(worker === undefined ? [] : [worker])]);
+    process.leapClock(10_000 * random());
+    cluster.world.hasLeapt = true;
   },
   "table replaced": (cluster) => { replaceTable(cluster); },
   "shard corrupt": ({ world }) => {
@@ -127,21 +153,21 @@ function pickWorker({ world, workers }: Cluster): SimWorker | undefined {
   return alive.length === 0 ? undefined : pickOne(world.random, alive);
 }
 
-/** Puts a new version in place, or two, so that what a query began to read is gone. */
+/** Puts a new version in place, or mostly two, so that what a query began to read is gone. */
 function replaceTable(cluster: Cluster): void {
   const { base } = pickOne(cluster.world.random, cluster.world.sets);
   replaceOnce(cluster, base);
-  if (chance(cluster.world.random, 0.5)) replaceOnce(cluster, base);
+  if (chance(cluster.world.random, 0.8)) replaceOnce(cluster, base);
 }
 
 /** Every node gets the version now or soon; each worker notices in its own time. */
-function replaceOnce({ world, workers }: Cluster, base: string): void {
+function replaceOnce({ world }: Cluster, base: string): void {
   const { random, timeline } = world;
   for (const node of world.nodes) {
     timeline.after(chance(random, 0.5) ? 0 : 2_000 * random(), () => {
       switchVersion(node, base);
       node.corrupt.clear();
-      for (const worker of workers) if (worker.node === node) timeline.after(1_000 * random(), () => { worker.noticeTables(base); });
+      world.notice(node, base);
     });
   }
 }

@@ -31,6 +31,12 @@ export interface World {
   readonly sets: readonly SetPlan[];
   readonly nodes: readonly NodeData[];
   readonly problems: string[];
+  /** What execute_code was begun with, which is never begun a second time. */
+  readonly begun: Set<string>;
+  /** Lets the workers of a node see what changed of a set, each in its own time. */
+  notice: (node: NodeData, base: string) => void;
+  /** Whether a clock leapt, which can end calls early. */
+  hasLeapt: boolean;
   count(what: string): void;
   /** Keeps a line of trace; the text is made only when it is wanted. */
   note(text: () => string): void;
@@ -51,6 +57,8 @@ export interface NodeData {
   readonly index: number;
   /** Versions kept of each set, the current one first. */
   readonly versions: Map<string, number[]>;
+  /** Versions that lie beside those, the latest first. */
+  readonly waiting: Map<string, number[]>;
   /** Shards that cannot be read here. */
   readonly corrupt: Set<string>;
 }
@@ -65,10 +73,10 @@ export function createWorld(seed: number, options: SimulationOptions, counts: Ma
   const nodeCount = 1 + pick(random, 3);
   const sets = ["alpha", "beta", "gamma"].map((base, index) => planSet(random, base, nodeCount, index === 2));
   const nodes = Array.from({ length: nodeCount }, (_, index): NodeData => {
-    return { name: `node${index}`, index, versions: new Map(sets.map(({ base }) => [base, [1]])), corrupt: new Set() };
+    return { name: `node${index}`, index, versions: new Map(sets.map(({ base }) => [base, [1]])), waiting: new Map(), corrupt: new Set() };
   });
   return {
-    random, timeline, faults: options.faults ?? true, sets, nodes, problems: [],
+    random, timeline, faults: options.faults ?? true, sets, nodes, problems: [], begun: new Set(), hasLeapt: false, notice: () => undefined,
     count(what) { counts.set(what, (counts.get(what) ?? 0) + 1); },
     note(text) { if (options.trace === true) trace.push(`${timeline.nowMs.toFixed(2).padStart(10)} ${text()}`); },
   };
@@ -131,12 +139,16 @@ export function rowsOf(generation: string): number {
 /** What a worker of a node sees in its data directory. */
 export function holdingsOf(world: World, node: NodeData, base?: string): Holding[] {
   return world.sets.filter((set) => base === undefined || set.base === base).flatMap((set) => {
-    const [version] = node.versions.get(set.base)!;
+    const [version, ...kept] = node.versions.get(set.base)!;
+    const waiting = node.waiting.get(set.base) ?? [];
     return set.names.flatMap((name, index): Holding[] => {
       if (!set.placement[index]!.includes(node.index)) return [];
-      const place = set.isTable ? null : { id: `${set.base} ${version}`, index, count: set.names.length };
-      const generation = generationOf(name, version!);
-      return [{ name, generation, rows: 10, bytes: 100, set: place, columns: [{ name: "v", dtype: "int64" }], changedMs: version! * 1_000 }];
+      const describe = (of: number) => {
+        const place = set.isTable ? null : { id: `${set.base} ${of}`, index, count: set.names.length };
+        return { generation: generationOf(name, of), rows: 10, bytes: 100, set: place, columns: [{ name: "v", dtype: "int64" }] };
+      };
+      const beside = [...waiting.map((of) => ({ ...describe(of), prepared: true as const })), ...kept.map(describe)];
+      return [{ name, ...describe(version!), changedMs: version! * 1_000, ...(beside.length === 0 ? {} : { kept: beside }) }];
     });
   });
 }
@@ -145,6 +157,18 @@ export function holdingsOf(world: World, node: NodeData, base?: string): Holding
 export function switchVersion(node: NodeData, base: string): void {
   const versions = node.versions.get(base)!;
   node.versions.set(base, [versions[0]! + 1, ...versions].slice(0, versionsKept));
+}
+
+/** Lays a version beside those that a node has. */
+export function layBeside(node: NodeData, base: string, version: number): void {
+  node.waiting.set(base, [version, ...node.waiting.get(base) ?? []]);
+}
+
+/** Makes a version that was laid beside the current one current, unless a later one is; it waits no longer. */
+export function makeCurrent(node: NodeData, base: string, version: number): void {
+  const versions = node.versions.get(base)!;
+  node.waiting.set(base, node.waiting.get(base)!.filter((waiting) => waiting !== version));
+  if (version > versions[0]!) node.versions.set(base, [version, ...versions].slice(0, versionsKept));
 }
 
 const generations = new Map<string, string>();

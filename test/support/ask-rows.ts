@@ -15,6 +15,8 @@ export interface RowsOptions {
   /** Slices of one task. */
   readonly slices?: number;
   readonly mergeBytes?: number;
+  /** As a controller tells clients. */
+  readonly widened?: readonly { name: string; dtype: string | null }[];
   readonly absent?: readonly { name: string; dtype: string }[];
   /** The order in which shards are asked; by default their own. */
   readonly turns?: readonly number[];
@@ -30,14 +32,14 @@ export interface RowsAnswer {
 /** Asks an engine for rows; a limit ends the asking early, as a controller would. */
 export function askRows(engine: Engine, shards: readonly StoredShard[], input: { readonly [K in keyof QueryInput]?: QueryInput[K] }, options: RowsOptions = {}): RowsAnswer {
   const query = parseQuery({ keys: [], measures: [], ...input, aggregate: false });
-  const { slices = 2, mergeBytes = 2 ** 30, absent, turns = shards.map((_, place) => place) } = options;
+  const { slices = 2, mergeBytes = 2 ** 30, absent, widened = [], turns = shards.map((_, place) => place) } = options;
   const wanted = rowsWanted(query) ?? Infinity;
   const collecting = createCollecting(query, mergeBytes);
   const id = "0".repeat(32);
   const sizes: number[] = [];
   let cost = noCost;
   let count = 0;
-  collecting.take({ type: "accepted", id, queryId: id, attempt: 1, shards: shards.map((shard, ordinal) => ({ ...shard, ordinal })) }, [], () => undefined);
+  collecting.take({ type: "accepted", id, queryId: id, attempt: 1, shards: shards.map((shard, ordinal) => ({ ...shard, ordinal })), widened: [...widened] }, [], () => undefined);
   for (const ordinal of turns) {
     for (let from: number | null = 0; from !== null && count < wanted;) {
       const start: number = from;

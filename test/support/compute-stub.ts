@@ -1,6 +1,6 @@
 /** Stands in for the compute thread of a worker: what the first byte of a query names is what happens. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { ComputeReply, ComputeRequest, ComputeSetup } from "../../lib/cluster/worker/compute-messages.js";
+import type { ComputeReply, ComputeRequest, ComputeSetup } from "../../lib/cluster/worker/compute/compute-messages.js";
 
 /** What a query makes the stub do. */
 export const stubQueries = {
@@ -15,12 +15,13 @@ export const stubQueries = {
 export const unusableDataDir = "/unusable";
 
 const cost = { shards: 1, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 };
+const memory = { cacheBytes: 0, partialCacheBytes: 0, queryPeakBytes: 0 };
 
 if (parentPort !== null) {
   const port = parentPort;
   const setup = workerData as ComputeSetup;
   const stopFlag = new Int32Array(setup.stopFlag);
-  const post = (reply: ComputeReply): void => { port.postMessage(reply); };
+  const post = (reply: ComputeReply): void => { port.postMessage([reply]); };
   if (setup.dataDir === unusableDataDir) {
     post({ kind: "unusable", failure: { code: "MEMORY_LIMIT", message: "no memory", details: {}, retry: "never", shard: null } });
   } else {
@@ -37,10 +38,10 @@ if (parentPort !== null) {
         case stubQueries.untilStopped[0]:
           post({ kind: "block", taskId, block: { start: 0, size: 1 }, partial: Uint8Array.of(1) });
           while (Atomics.load(stopFlag, 0) !== request.run) Atomics.wait(stopFlag, 0, 0, 1);
-          post({ kind: "failed", taskId, failure: { code: "CANCELLED", message: "stopped", details: {}, retry: "never", shard: null }, cacheChanges: [] });
+          post({ kind: "failed", taskId, failure: { code: "CANCELLED", message: "stopped", details: {}, retry: "never", shard: null }, cacheChanges: [], memory });
           break;
         case stubQueries.forever[0]: for (;;) Atomics.wait(stopFlag, 0, Atomics.load(stopFlag, 0), 1_000);
-        default: post({ kind: "done", taskId, cost, cacheChanges: [] });
+        default: post({ kind: "done", taskId, cost, cacheChanges: [], memory });
       }
     });
     post({ kind: "up" });

@@ -193,7 +193,13 @@ function bin([value, width, origin = 0n]: readonly Scalar[]): Scalar {
   if (value === null || value === undefined) return null;
   if (typeof value === "bigint" && typeof width === "bigint" && typeof origin === "bigint") return fit(floorDivide(value - origin, width) * width + origin, "int64");
   const [x, w, o] = [Number(value), Number(width), Number(origin)];
-  return Number.isFinite(x) ? clean(Math.floor((x - o) / w) * w + o) : x;
+  if (!Number.isFinite(x) || Math.abs(x / w) >= 2 ** 53) return x;
+  // Widths and edges here are tenths: the greatest edge that is not above the value.
+  const edgeAt = (place: number): number => (place * w * 10 + o * 10) / 10;
+  let place = Math.floor((x - o) / w);
+  while (edgeAt(place) > x) place -= 1;
+  while (edgeAt(place + 1) <= x) place += 1;
+  return clean(edgeAt(place));
 }
 
 /** NaN is null; there is no -0. */

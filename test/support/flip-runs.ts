@@ -50,8 +50,11 @@ async function writeRandom(path: string, random: Random, tag: string): Promise<v
   if (random() < 0.6) await appendRows(path, columns.map((column) => ({ ...column, values: column.values.slice(-3) })), { codec, dictionaryValuesMax });
 }
 
-/** Flips a bit of every byte of every file of a random table, and cuts every file at every length. */
-export async function runFlips(seed: number): Promise<FlipOutcome> {
+/**
+ * Flips a bit of every byte of every file of a random table, and cuts every file at every length; with `every` above 1, at
+ * one place in so many, which the seed chooses, and the same bits.
+ */
+export async function runFlips(seed: number, every = 1): Promise<FlipOutcome> {
   const folder = await mkdtemp(join(tmpdir(), "bqueryd-flip-"));
   const path = join(folder, "t.bcolz");
   const random = seededRandom(seed);
@@ -62,13 +65,16 @@ export async function runFlips(seed: number): Promise<FlipOutcome> {
     const damaged: Damaged = { path, decoder, values: hashValues(path, decoder) };
     for (const name of await readdir(path)) {
       const bytes = await readFile(join(path, name));
-      for (let at = 0; at < bytes.length; at++, outcome.flips++) {
+      for (let at = 0; at < bytes.length; at++) {
+        const bit = 1 << Math.floor(random() * 8);
+        if (at % every !== seed % every) continue;
         const flipped = Uint8Array.from(bytes);
-        flipped[at]! ^= 1 << Math.floor(random() * 8);
+        flipped[at]! ^= bit;
+        outcome.flips++;
         const problem = await tryDamage(damaged, name, flipped);
         if (problem !== undefined) return { ...outcome, problem: `byte ${at} of ${name} flipped: ${problem}` };
       }
-      for (let length = 0; length < bytes.length; length++, outcome.cuts++) {
+      for (let length = seed % every; length < bytes.length; length += every, outcome.cuts++) {
         if (name === "CURRENT" && isWholeList(length)) continue;
         const problem = await tryDamage(damaged, name, bytes.subarray(0, length));
         if (problem !== undefined) return { ...outcome, problem: `${name} cut to ${length} bytes: ${problem}` };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Random } from "../../lib/base/clock.js";
 import { biasOf, type Dtype } from "../../lib/columns/dtypes.js";
-import { createEngine, type Engine } from "../../lib/engine/engine.js";
+import { createEngine, type Engine, type TaskShard } from "../../lib/engine/engine.js";
 import { finishQuery } from "../../lib/engine/finish.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
@@ -44,8 +44,13 @@ export interface MeasuringQuery {
 export async function openMeasuring(queryBytes = 64 * 2 ** 20): Promise<Measuring> {
   const dataDir = await mkdtemp(join(tmpdir(), "bqueryd-measuring-"));
   const engine = createEngine({ dataDir, cacheBytes: 4 * 2 ** 20, queryBytes, partialCacheBytes: 0 });
+  let tables = 0;
+  // No table takes the place of another: a writer looks at all that is left of those before, which takes longer than to write.
   async function partials(shards: readonly (readonly PlainColumn[])[], query: Query): Promise<Uint8Array[]> {
-    return Promise.all(shards.map(async (columns, ordinal) => scanOne(engine, query, ordinal, await writeTable(join(dataDir, `t-${ordinal}.bcolz`), columns, { replace: true }))));
+    return Promise.all(shards.map(async (columns, ordinal) => {
+      const name = `t-${tables++}.bcolz`;
+      return scanOne(engine, query, { ordinal, name, generation: await writeTable(join(dataDir, name), columns) });
+    }));
   }
   return {
     async ask(shards, asked) {
@@ -64,9 +69,9 @@ export async function openMeasuring(queryBytes = 64 * 2 ** 20): Promise<Measurin
   };
 }
 
-function scanOne(engine: Engine, query: Query, ordinal: number, generation: string): Uint8Array {
+function scanOne(engine: Engine, query: Query, shard: TaskShard): Uint8Array {
   let found: Uint8Array | undefined;
-  engine.run({ query: encodeQuery(query), shards: [{ ordinal, name: `t-${ordinal}.bcolz`, generation }], shouldStop: () => false, onBlock: (_block, bytes) => (found = bytes) });
+  engine.run({ query: encodeQuery(query), shards: [shard], shouldStop: () => false, onBlock: (_block, bytes) => (found = bytes) });
   if (found === undefined) throw new Error("the engine gave no partial");
   return found;
 }

@@ -75,7 +75,7 @@ export async function createPowerCut(root: string, operations: number): Promise<
   function write(path: string, bytes: Uint8Array): void {
     const file = nodeAt(path);
     if (file?.kind === "file") file.content = Buffer.concat([file.content, bytes]);
-    else change(path, undefined, [basename(path), newFile(bytes)]);
+    else change(path, undefined, [basename(path), newFile(Uint8Array.from(bytes))]);
   }
 
   const files: Files = {

@@ -30,16 +30,16 @@ function readColumn(column: TableColumn, heap: Heap): StoredValue[] {
   const values: StoredValue[] = [];
   for (let chunk = 0; chunk < column.chunkCount; chunk++) {
     const vector = column.decode(chunk, heap, (bytes) => heap.find(bytes)!);
-    const nulls = vector.nulls === 0 ? null : heap.kernels.bytes.subarray(vector.nulls, vector.nulls + Math.ceil(vector.rows / 8));
-    for (let row = 0; row < vector.rows; row++) values.push(isBitSet(nulls, row) ? null : valueAt(column, vector, heap, row));
+    const { bytes } = heap.kernels;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const nulls = vector.nulls === 0 ? null : bytes.subarray(vector.nulls, vector.nulls + Math.ceil(vector.rows / 8));
+    for (let row = 0; row < vector.rows; row++) values.push(isBitSet(nulls, row) ? null : valueAt(column, vector, view, row));
     for (const pointer of vector.owned) heap.release(pointer);
   }
   return values;
 }
 
-function valueAt(column: TableColumn, vector: Vector, heap: Heap, row: number): StoredValue {
-  const { bytes } = heap.kernels;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function valueAt(column: TableColumn, vector: Vector, view: DataView, row: number): StoredValue {
   switch (vector.kind) {
     case "float": return view.getFloat64(vector.values + row * 8, true);
     case "int": {
@@ -54,7 +54,7 @@ function valueAt(column: TableColumn, vector: Vector, heap: Heap, row: number): 
     case "text": {
       const start = view.getUint32(vector.values + row * 4, true);
       const end = view.getUint32(vector.values + row * 4 + 4, true);
-      return textOf(column, bytes.subarray(vector.text + start, vector.text + end));
+      return textOf(column, new Uint8Array(view.buffer, view.byteOffset + vector.text + start, end - start));
     }
   }
 }

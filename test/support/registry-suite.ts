@@ -1,13 +1,17 @@
 /** What every registry must do, whatever keeps its state. */
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { monotonicMs, randomId } from "../../lib/base/clock.js";
-import type { ControllerRecord, Registry } from "../../lib/registry/registry.js";
+import { monotonicMs, randomId, wallMs } from "../../lib/base/clock.js";
+import type { ControllerRecord, Pointers, Registry, RegistryChange } from "../../lib/registry/registry.js";
+import { failureOf } from "./failure.js";
+import { describeTickets } from "./ticket-suite.js";
 import { until } from "./until.js";
 
 /** One fresh shared state, and connections to it. */
 export interface RegistryHouse {
   open(cluster: string): Promise<Registry>;
+  /** Takes away all that is kept, as somebody else would, while registries are open. */
+  empty(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -18,6 +22,7 @@ export function controllerRecord(facts: Partial<ControllerRecord> = {}): Control
 
 /** Describes the behaviour that `name` shares with every other registry. */
 export function describeRegistry(name: string, build: () => Promise<RegistryHouse>): void {
+  describeTickets(name, build);
   describe(name, () => {
     let house: RegistryHouse;
     let ours: Registry;
@@ -126,9 +131,118 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
     it("refuses everything once closed, and may be closed again", async () => {
       await ours.close();
       await ours.close();
-      const failures = await Promise.allSettled([ours.controllers(), ours.announce(controllerRecord(), 1_000), ours.withdraw(randomId())]);
+      const failures = await Promise.allSettled([
+        ours.controllers(), ours.announce(controllerRecord(), 1_000), ours.withdraw(randomId()), ours.pointers(), ours.movePointers([{ table: "t.bcolz", generation: null }], 0),
+      ]);
       for (const failure of failures) expect(failure).to.have.nested.property("reason.code", "REGISTRY_UNAVAILABLE");
       expect(await theirs.controllers()).to.deep.equal([]);
     });
+
+    it("has no pointers at first", async () => {
+      expect(await ours.pointers()).to.deep.equal({ epoch: 0, tables: new Map() });
+    });
+
+    it("moves pointers together, each move at a greater epoch, for everybody", async () => {
+      const first = await ours.movePointers([change("a.bcolz", 1), change("b.bcolz", 1)], 0);
+      expect(first).to.be.greaterThan(0);
+      const second = await theirs.movePointers([change("b.bcolz", 2)], first);
+      expect(second).to.be.greaterThan(first);
+      const expected: Pointers = { epoch: second, tables: new Map([["a.bcolz", { generation: generation(1), epoch: first }], ["b.bcolz", { generation: generation(2), epoch: second }]]) };
+      for (const registry of [ours, theirs]) expect(await registry.pointers()).to.deep.equal(expected);
+    });
+
+    it("moves nothing when the epoch is another, and says which it is", async () => {
+      const epoch = await ours.movePointers([change("a.bcolz", 1)], 0);
+      for (const expected of [0, epoch - 1, epoch + 1]) {
+        const failure = await failureOf(() => theirs.movePointers([change("a.bcolz", 2)], expected));
+        expect(failure).to.include({ code: "STALE" });
+        expect(failure.details).to.include({ epoch });
+      }
+      expect((await ours.pointers()).tables.get("a.bcolz")).to.deep.equal({ generation: generation(1), epoch });
+    });
+
+    it("lets one of many moves at once win", async () => {
+      const moves = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? ours : theirs).movePointers([change("a.bcolz", index)], 0)));
+      expect(moves.filter(({ status }) => status === "fulfilled")).to.have.length(1);
+      for (const move of moves) if (move.status === "rejected") expect(move.reason).to.have.property("code", "STALE");
+    });
+
+    it("names no generation any more when that is asked for", async () => {
+      const first = await ours.movePointers([change("a.bcolz", 1)], 0);
+      const second = await ours.movePointers([{ table: "a.bcolz", generation: null }], first);
+      expect((await theirs.pointers()).tables.get("a.bcolz")).to.deep.equal({ generation: null, epoch: second });
+    });
+
+    it("refuses changes that are none", async () => {
+      for (const changes of [[], [change("a.bcolz", 1), change("a.bcolz", 2)], [change("../a", 1)], [change("", 1)], [{ table: "a.bcolz", generation: "x" }]]) {
+        expect(await failureOf(() => ours.movePointers(changes, 0))).to.include({ code: "USAGE" });
+      }
+      expect((await ours.pointers()).epoch).to.equal(0);
+    });
+
+    it("keeps the pointers of clusters apart", async () => {
+      await ours.movePointers([change("a.bcolz", 1)], 0);
+      const other = await house.open("c");
+      expect(await other.pointers()).to.deep.equal({ epoch: 0, tables: new Map() });
+      await other.close();
+    });
+
+    it("tells watchers of moved pointers, and of those alone", async () => {
+      const changes: RegistryChange[] = [];
+      const stop = theirs.watch((change) => { changes.push(change); });
+      await ours.movePointers([change("a.bcolz", 1)], 0);
+      await until("the move is noticed", () => changes.length > 0);
+      await ours.announce(controllerRecord(), 60_000);
+      await until("the controller is noticed", () => changes.length > 1);
+      expect(changes).to.deep.equal(["pointers", "controllers"]);
+      stop();
+    });
+
+    it("restores what is lost: of each table what was set last, at an epoch that is not below", async () => {
+      const now = await ours.movePointers([change("a.bcolz", 1), change("b.bcolz", 1)], 0);
+      const known = [["a.bcolz", { generation: generation(2), epoch: now - 1 }], ["c.bcolz", { generation: generation(3), epoch: now - 2 }]] as const;
+      await theirs.restorePointers({ epoch: now - 1, tables: new Map(known) });
+      const { epoch, tables } = await ours.pointers();
+      expect(epoch).to.be.greaterThan(now);
+      expect([...tables].sort(([a], [b]) => (a < b ? -1 : 1)).map(([table, pointer]) => [table, pointer.generation])).to.deep.equal([["a.bcolz", generation(1)], ["b.bcolz", generation(1)], ["c.bcolz", generation(3)]]);
+      await theirs.restorePointers({ epoch: now, tables: new Map(known) });
+      expect((await ours.pointers()).epoch, "nothing was lost").to.equal(epoch);
+    });
+
+    it("goes on when it is emptied: who announces is listed, and what is put back is there, below every later epoch", async () => {
+      await ours.announce(controllerRecord(), 60_000);
+      const epoch = await ours.movePointers([change("a.bcolz", 1)], 0);
+      const known = await theirs.pointers();
+      const changes: RegistryChange[] = [];
+      const stop = theirs.watch((change) => { changes.push(change); });
+      await house.empty();
+      await until("the loss is noticed", () => changes.includes("controllers") && changes.includes("pointers"));
+      expect(await theirs.controllers()).to.deep.equal([]);
+      const record = controllerRecord();
+      await ours.announce(record, 60_000);
+      expect(await theirs.controllers()).to.deep.equal([record]);
+      await theirs.restorePointers(known);
+      expect(await ours.pointers()).to.deep.equal(known);
+      expect(await ours.movePointers([change("a.bcolz", 2)], epoch)).to.be.greaterThan(epoch);
+      const noticed = changes.length;
+      await ours.announce(controllerRecord(), 60_000);
+      await until("changes are noticed as before", () => changes.length > noticed);
+      stop();
+    });
+
+    it("sets epochs above those of before, also when nobody could put them back", async () => {
+      const epoch = await ours.movePointers([change("a.bcolz", 1)], 0);
+      await house.empty();
+      await until("the millisecond is over", () => wallMs() > epoch);
+      expect(await theirs.movePointers([change("a.bcolz", 2)], 0)).to.be.greaterThan(epoch);
+    });
   });
+}
+
+function change(table: string, number: number): { table: string; generation: string } {
+  return { table, generation: generation(number) };
+}
+
+function generation(number: number): string {
+  return String(number).padStart(64, "0");
 }

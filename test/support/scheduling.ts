@@ -70,6 +70,11 @@ export class Scheduling {
     return this.tell({ kind: "ready", workerId, nonce: idOf(`n${this.#nonces++}`), cached });
   }
 
+  /** Lets a worker offer to take one more task after the one it runs. */
+  readyBeside({ workerId, header }: Assigned): Action[] {
+    return this.tell({ kind: "ready", workerId, nonce: idOf(`n${this.#nonces++}`), cached: [], running: header.taskId });
+  }
+
   call(id: string, tables: string[], more: { clientId?: string; remainingMs?: number; affinity?: string; body?: Uint8Array[]; columns?: string[]; asks?: CallAsks } = {}): Action[] {
     const { clientId = "client", remainingMs = 60_000, affinity, body = [], columns = ["v"], asks = {} } = more;
     const call = { type: "call", id, verb: "groupby", tables, columns, remainingMs, ...asks, ...(affinity === undefined ? {} : { affinity }) } as const;
@@ -78,14 +83,14 @@ export class Scheduling {
 
   /** Answers every shard of a task, one block each, and ends it; all the time since it was assigned was work. */
   finish({ workerId, header }: Assigned, partialBytes = 1): Action[] {
-    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
+    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.startedMs ?? this.nowMs);
     const partials = header.shards.flatMap(({ ordinal }) => this.partial(workerId, header.taskId, ordinal, 1, partialBytes));
     return [...partials, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
   }
 
   /** Answers all shards of a task, which follow each other, with one partial, and ends it. */
   finishRun({ workerId, header }: Assigned, partialBytes = 1): Action[] {
-    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.assignedMs ?? this.nowMs);
+    const scanMs = this.nowMs - (this.state.tasks.get(header.taskId)?.startedMs ?? this.nowMs);
     const partial = this.partial(workerId, header.taskId, header.shards[0]!.ordinal, header.shards.length, partialBytes);
     return [...partial, ...this.tell({ kind: "done", workerId, taskId: header.taskId, cost: { ...freeCost, shards: header.shards.length, scanMs } })];
   }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { compareScans, scanHoldings } from "../../lib/cluster/worker/holdings.js";
+import { compareScans, scanHoldings } from "../../lib/cluster/worker/holdings/holdings.js";
 import { writeRawBcolz, writeRawColumn, type RawColumnSpec } from "../support/bcolz-directory.js";
 
 const ints = (name: string, ...values: bigint[]): RawColumnSpec => ({ name, dtype: "int64", bytes: new Uint8Array(BigInt64Array.from(values).buffer), itemBytes: 8 });

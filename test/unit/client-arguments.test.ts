@@ -53,4 +53,20 @@ describe("arguments of groupby and rows", () => {
     }
     for (const where of ["ATL > 3", [["ATL", "==", "x"]], []]) expect(adviceFor(where)).to.equal(unknown);
   });
+
+  it("say how a measure is written when its op was taken for a column", () => {
+    const unknown = new BquerydError("UNKNOWN_COLUMN", "t.bcolz has no column 'mean'", { details: { table: "t.bcolz", column: "mean" } });
+    const adviceFor = (measures: unknown): unknown => withAdvice(unknown, parseQuery({ keys: ["k"], measures }));
+    expect(adviceFor(["delay", "mean"])).to.include({ message: "t.bcolz has no column 'mean'; if the measure 'mean' is meant, write it as a list in the list: [['delay', 'mean']]" });
+    for (const measures of [["mean"], [["mean", "max"]], []]) expect(adviceFor(measures)).to.equal(unknown);
+  });
+
+  it("show what is no JSON as it is", () => {
+    const holder: unknown[] = [];
+    holder.push(holder);
+    for (const [args, words] of [
+      [[5n, ["k"], []], "5n is not the name of a table"], [[[holder], ["k"], []], "is not the name of a table"], [["t", ["k"], [], [], { partial: 5n }], "partial 5n is unknown"],
+      [["t", ["k"], [], [], { limit: NaN }], "limit is NaN"], [["t", ["k"], [], [], { offset: -Infinity }], "offset is -Infinity"], [["t", ["k"], [], [], { order: [[NaN, 1]] }], 'order ["NaN",1]'],
+    ] as const) expect(refusalOf(...args).message).to.include(words);
+  });
 });

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterEach, describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
+import type { GroupbyQuery } from "../../lib/client/arguments.js";
 import { groupby } from "../../lib/client/groupby.js";
 import { createMergeThread, type MergeThread } from "../../lib/client/merge-thread.js";
 import { createMerger } from "../../lib/client/merger.js";
@@ -163,6 +164,33 @@ describe("the merging of an answer", () => {
       expect(opened).to.equal(threads);
       expect((await askWithin(4 * bytes, [narrow(below)])).numRows).to.equal(below);
     }
+  });
+
+  it("counts what one partial takes before it is decoded, and what the columns of its answer take", async () => {
+    const [groups, bins] = [200, 1_000];
+    const counts = Float64Array.from({ length: groups * (bins + 2) }, (_, cell) => cell % 251);
+    const keys = BigInt64Array.from({ length: groups }, (_, k) => BigInt(k));
+    const wide = encodePartial({
+      groups, keys: [{ dtype: "int64", domain: { dtype: "int64", array: keys }, codes: null, source: null }], rows: Float64Array.from(keys, (key) => Number(key % 7n) + 1),
+      states: [{ kind: "histogram", inputs: ["float64"], cells: bins + 2, counts }, { kind: "count", counts: null }],
+    });
+    const measures = [...["h", "i", "j"].map((name) => ["v", "histogram", name, { bins, low: 0, high: 1 }]), ["*", "count", "n"]];
+    const askWithin = (mergeBytes: number, more: { readonly [K in keyof GroupbyQuery]?: GroupbyQuery[K] } = {}): Promise<Table> => groupby(answering([wide]).session, { tables: "t", keys: ["k"], measures, ...more }, { timeoutMs: 10_000, mergeBytes, mergeThread: open(), differing: { keys: new Set() } });
+    // A byte each, which takes eight.
+    const undecoded = await failureOf(() => askWithin(4 * wide.length, { limit: 1 }));
+    expect(undecoded).to.include({ code: "MEMORY_LIMIT" });
+    expect(undecoded.message).to.match(/^grouping by 'k' takes \d+ bytes to merge/);
+    const whole = await askWithin(30 * wide.length);
+    for (const more of [{}, { having: [["n", ">", 0]] }]) expect((await failureOf(() => askWithin(12 * wide.length, more))).message).to.match(/^grouping by 'k' gives columns of \d+ bytes, more than the \d+ of merge_memory/);
+    for (const more of [{ limit: 3, offset: 1 }, { having: [["k", "in", [5, 199]]] }, { order: [["n", "desc"]], limit: 4 }] as const) {
+      const page = await askWithin(12 * wide.length, more);
+      expect(page.numRows).to.be.within(2, 4);
+      for (const row of page.rows()) expect(row).to.deep.equal(whole.rows()[Number(row["k"])]);
+      const places = Array.from(page.column("k").values as BigInt64Array, Number);
+      const [some, all] = [page.column("h").bins!, whole.column("h").bins!];
+      expect([...some.over as BigInt64Array]).to.deep.equal(places.map((place) => (all.over as BigInt64Array)[place]));
+    }
+    expect((await failureOf(() => askWithin(30 * wide.length, { order: ["h"], limit: 1 }))).message).to.match(/'h', which is of lists/);
   });
 
   it("of many partials of the same groups takes no more than a few of them do", async () => {

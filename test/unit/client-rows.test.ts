@@ -1,15 +1,17 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
-import { describe, it } from "mocha";
+import { afterEach, describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import type { GroupbyQuery } from "../../lib/client/arguments.js";
 import { groupby } from "../../lib/client/groupby.js";
-import { createMergeThread } from "../../lib/client/merge-thread.js";
+import { createMergeThread, type MergeThread } from "../../lib/client/merge-thread.js";
 import { streamRows } from "../../lib/client/row-stream.js";
 import type { Answer, Asker, Call, News } from "../../lib/client/session.js";
+import type { Table } from "../../lib/client/table.js";
 import { encodeRows } from "../../lib/engine/rows/slice-bytes.js";
 import { noCost } from "../../lib/wire/costs.js";
 import { failureOf } from "../support/failure.js";
+import { until } from "../support/until.js";
 
 const id = "0".repeat(32);
 const limits = { timeoutMs: 1_000, mergeBytes: 1_000_000, mergeThread: createMergeThread(), differing: { keys: new Set<string>() } };
@@ -128,6 +130,72 @@ describe("collected rows", () => {
     };
     expect(await collect({ limit: 2, offset: 1 }, say([1, 2, 3]))).to.deep.equal([2, 3]);
     expect((await failureOf(() => collect({ limit: 2, offset: 1 }, say([1, 2])))).code).to.equal("BAD_MESSAGE");
+  });
+});
+
+describe("rows in an order", () => {
+  const threads: MergeThread[] = [];
+  afterEach(async () => { await Promise.all(threads.splice(0).map((thread) => thread.close())); });
+
+  function ask(program: URL | undefined, more: Partial<GroupbyQuery>, mergeBytes = limits.mergeBytes): { asking: Promise<Table>; script: Script } {
+    const { session, script } = createSession();
+    const mergeThread = createMergeThread(program);
+    threads.push(mergeThread);
+    return { asking: groupby(session, { ...query, order: ["v"], ...more }, { ...limits, mergeThread, mergeBytes, timeoutMs: 5_000 }), script };
+  }
+  const say = (script: Script): void => {
+    script.accept(2);
+    script.slice(1, 0, null, [1, 8]);
+    script.slice(0, 0, 2, [9, 3]);
+    script.slice(0, 2, null, [5]);
+  };
+
+  it("are ordered in a thread, with credit when it has taken them, also of a new attempt", async () => {
+    for (const [more, expected] of [[{}, [1, 3, 5, 8, 9]], [{ limit: 2, offset: 1 }, [3, 5]]] as const) {
+      const { asking, script } = ask(undefined, more);
+      await untilAsked();
+      script.accept(1);
+      script.slice(0, 0, null, [7]);
+      say(script);
+      await until("the credit is given back", () => script.granted >= 3);
+      script.end();
+      const table = await asking;
+      expect([...table].map(({ v }) => v)).to.deep.equal(expected);
+      expect(table.summary).to.include({ slices: 3, shards: 2, shardsAnswered: 2 });
+    }
+  });
+
+  it("leave the loop free meanwhile, and end with their time and their signal", async () => {
+    const stub = new URL("../support/merge-stub.js", import.meta.url);
+    const abort = new AbortController();
+    const { asking, script } = ask(stub, { signal: abort.signal });
+    await untilAsked();
+    say(script);
+    script.end();
+    const failing = failureOf(() => asking);
+    await untilAsked();
+    abort.abort();
+    expect(await failing).to.include({ code: "CANCELLED" });
+    const { session, script: late } = createSession();
+    const [mergeThread] = threads;
+    const slow = failureOf(() => groupby(session, { ...query, order: ["v"] }, { ...limits, mergeThread: mergeThread!, timeoutMs: 50 }));
+    await untilAsked();
+    say(late);
+    late.end();
+    expect(await slow).to.include({ code: "DEADLINE" });
+  });
+
+  it("that are wrong, or too many, end the call at once", async () => {
+    const { asking, script } = ask(undefined, {});
+    await untilAsked();
+    script.accept(1);
+    script.slice(0, 5, null, [1]);
+    expect(await failureOf(() => asking)).to.include({ code: "BAD_MESSAGE" });
+    expect(script.call.signal!.aborted).to.equal(true);
+    const { asking: many, script: all } = ask(undefined, {}, 200);
+    await untilAsked();
+    say(all);
+    expect(await failureOf(() => many)).to.include({ code: "MEMORY_LIMIT" });
   });
 });
 

@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { expect } from "chai";
 import { afterEach, describe, it } from "mocha";
 import { randomId } from "../../lib/base/clock.js";
@@ -6,6 +8,7 @@ import { connect } from "../../lib/client/connect.js";
 import { Session, type Call } from "../../lib/client/session.js";
 import { bindRouter, type Router } from "../../lib/wire/router.js";
 import { failureOf } from "../support/failure.js";
+import { until } from "../support/until.js";
 
 const expiryMs = 400;
 const messageBytesMax = 2 ** 20;
@@ -51,6 +54,27 @@ describe("a client's session", () => {
     return { verb, tables: [], columns: [], body: [], isSafe: true, timeoutMs: 10_000, ...more };
   }
 
+  it("says with every call the highest epoch that an answer has carried", async () => {
+    const asked: (number | undefined)[] = [];
+    const answered = [undefined, 3, 5, 4, undefined];
+    const router: Router = await bindRouter({
+      bind: "127.0.0.1", port: { first: 15_300, last: 15_399 }, messageBytesMax, onUnreachable: () => undefined, onMalformed: () => undefined,
+      onMessage: (peer, { channel, header }) => {
+        if (channel !== "client") return;
+        if (header.type === "hello") router.send(peer, "client", { type: "welcome", controllerId: randomId(), node: "here", version: "0", heartbeatMs: 50, expiryMs });
+        if (header.type !== "call") return;
+        const epoch = answered[asked.length];
+        asked.push(header.epoch);
+        router.send(peer, "client", { type: "accepted", id: header.id, queryId: randomId(), attempt: 1, shards: [], ...(epoch === undefined ? {} : { epoch }) });
+        router.send(peer, "client", { type: "result", id: header.id, value: null, cost: null, queuedMs: 0, workers: 0, retries: 0 });
+      },
+    });
+    closers.push(() => router.close());
+    const session = open([router.address]);
+    while (asked.length < answered.length) await session.ask(call("groupby"));
+    expect(asked).to.deep.equal([undefined, undefined, 3, 5, 5]);
+  });
+
   it("says which address nobody answers at, and does not ask there again", async () => {
     const silent = await startDouble(false);
     const failure = await failureOf(() => open([silent.address]).ask(call("ping")));
@@ -78,6 +102,71 @@ describe("a client's session", () => {
     const session = open([...silent, live].map(({ address }) => address));
     expect(await session.ask(call("ping"))).to.include({ value: "pong" });
     expect(live.heard.filter((type) => type === "call")).to.have.length(1);
+  });
+
+  function openFinding(find: () => Promise<readonly string[]>): Session {
+    const session = new Session({ findControllers: find, messageBytesMax, expiryMs });
+    closers.push(() => session.close());
+    return session;
+  }
+
+  it("looks again for a while when the controller that it had met is not listed any more", async () => {
+    let listed: readonly string[] = [(await startDouble(true)).address];
+    let looks = 0;
+    const session = openFinding(async () => {
+      looks += 1;
+      if (looks > 2 && listed.length === 0) listed = [(await startDouble(true)).address];
+      if (listed.length === 0) throw new BquerydError("NO_CONTROLLER", "none is up");
+      return listed;
+    });
+    await session.ask(call("ping"));
+    listed = [];
+    await closers.splice(0, 1)[0]?.();
+    await until("the end of the controller is noticed", async () => (await session.ask(call("ping"))).value === "pong" && looks > 2);
+  });
+
+  it("says that no controller is up when none comes back, within its own time too", async () => {
+    let isUp = true;
+    let looks = 0;
+    const live = await startDouble(true);
+    const session = openFinding(() => {
+      looks += 1;
+      return isUp ? Promise.resolve([live.address]) : Promise.reject(new BquerydError("NO_CONTROLLER", "none is up"));
+    });
+    await session.ask(call("ping"));
+    isUp = false;
+    const lost = failureOf(() => session.ask(call("info")));
+    await closers.splice(0, 1)[0]?.();
+    expect(await lost).to.have.property("code", "NO_CONTROLLER");
+    expect(looks).to.be.above(2);
+    expect(await failureOf(() => session.ask(call("ping", { timeoutMs: 1 })))).to.have.property("code", "NO_CONTROLLER");
+  });
+
+  it("says at once that no controller is up when it has met none", async () => {
+    let looks = 0;
+    const session = openFinding(() => {
+      looks += 1;
+      return Promise.reject(new BquerydError("NO_CONTROLLER", "none is up"));
+    });
+    expect(await failureOf(() => session.ask(call("ping")))).to.have.property("code", "NO_CONTROLLER");
+    expect(looks).to.equal(1);
+  });
+
+  it("of a thread that ends after it was closed leaves the process alive", async () => {
+    const live = await startDouble(true);
+    const connectUrl = new URL("../../lib/client/connect.js", import.meta.url).href;
+    const thread = `import("${connectUrl}").then(async ({ connect }) => {
+      const rpc = await connect({ controllers: ["${live.address}"] });
+      await rpc.ping();
+      await rpc.close();
+      require("node:worker_threads").parentPort.postMessage("closed");
+      setInterval(() => undefined, 1_000);
+    });`;
+    const program = `const { Worker } = require("node:worker_threads");
+      const thread = new Worker(${JSON.stringify(thread)}, { eval: true });
+      thread.on("message", () => thread.terminate().then(() => process.stdout.write("alive")));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["-e", program]);
+    expect(stdout).to.equal("alive");
   });
 
   it("fails a call that is too large alone, on the connection it has", async () => {

@@ -1,18 +1,14 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { summarize } from "../../lib/client/summary.js";
-import { Table } from "../../lib/client/table.js";
+import type { SharedStrings } from "../../lib/client/column-values.js";
 import type { ResultColumn } from "../../lib/engine/finish.js";
 import type { Lists, Values } from "../../lib/engine/values.js";
-
-const summary = summarize({
-  queryId: "", generations: new Map(), shardsAnswered: 0, leftOut: [], rows: 0, slices: 0, workers: 0, retries: 0, queuedMs: 0, mergedMs: 0, renderedMs: 0, durationMs: 0,
-  cost: { shards: 0, shardsPruned: 0, rowsScanned: 0, chunksDecoded: 0, chunksPruned: 0, chunksFromStatistics: 0, partialCacheHits: 0, cacheHits: 0, bytesDecoded: 0, scanMs: 0, mergeMs: 0 },
-});
+import type { Table } from "../../lib/client/table.js";
+import { tableOf as tableOfRows } from "../support/result-columns.js";
 
 function tableOf(...columns: ResultColumn[]): Table {
-  return new Table(columns, 2, summary);
+  return tableOfRows(columns, 2);
 }
 
 const int64 = (...values: bigint[]): BigInt64Array => BigInt64Array.from(values);
@@ -55,6 +51,27 @@ describe("a result", () => {
       const column = tableOf({ name: "v", values, isNull: Uint8Array.of(1, 0) }).column("v");
       expect([column.get(0), column.isNull(0), column.isNull(1)]).to.deep.equal([null, true, false]);
       expect(column.values).to.have.length(2);
+    }
+  });
+
+  it("gives every reader arrays of its own where several tables have the same columns", () => {
+    const made = new Map<string, readonly string[]>();
+    const shared: SharedStrings = (column, make) => {
+      made.set(column, made.get(column) ?? make());
+      return made.get(column)!;
+    };
+    for (const [values, array] of cases) {
+      const list: Lists = { dtype: "list", item: values, offsets: Uint32Array.of(0, 2, 2) };
+      for (let k = 0; k < 3; k++) {
+        const table = tableOfRows([{ name: values.dtype, values, isNull: null }, { name: `list of ${values.dtype}`, values: list, isNull: null }], 2, shared);
+        const [own, lists] = table.columns.map(({ name }) => table.column(name).values as unknown[]);
+        expect([own, lists![0]]).to.deep.equal([array, array]);
+        for (const spoiled of [own!, lists![0] as unknown[]]) {
+          for (const item of spoiled) if (item instanceof Uint8Array) item.fill(7);
+          spoiled.copyWithin(0, 1);
+        }
+        lists!.reverse();
+      }
     }
   });
 

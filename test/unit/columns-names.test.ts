@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { isBaseName, isTableName, parseTableName, resolveSome, resolveTables, shardOrder, type AvailableTable } from "../../lib/columns/names.js";
+import { isBaseName, isTableName, parseTableName, shardOrder } from "../../lib/columns/names.js";
+import { describeIncomplete, resolveSome, resolveTables, type AvailableTable } from "../../lib/columns/resolve-tables.js";
 import { failureOf } from "../support/failure.js";
 
 const id = "0".repeat(32);
@@ -32,6 +33,17 @@ describe("table names", () => {
     const failure = await failureOf(() => parseTableName("no good"));
     expect(failure.code).to.equal("BAD_INPUT");
     expect(failure.message).to.include("'no good'").and.to.include("NAME.bcolz");
+  });
+
+  it("finds very many shards that a large set lacks about as quickly as few", () => {
+    const asked = Array.from({ length: 50_000 }, (_, number) => `taxi-${number + 1}.bcolzs`);
+    const { names, lacking } = resolveSome(asked, shards("taxi", [0, 1], 100_000), { missingIsEmpty: false, isPartialAllowed: true });
+    expect([names, lacking.length]).to.deep.equal([["taxi-1.bcolzs"], 49_999]);
+  });
+
+  it("tells which sets lack shards", () => {
+    const available = [...shards("taxi", [0, 1, 2], 4), ...shards("whole", [0, 1], 2), ...shards("two", [0], 3), ...shards("two", [1], 3, otherId), ...shards("old", [0], 2, otherId), ...shards("old", [0, 1], 2), ...tables("one.bcolz", "loose-7.bcolzs")];
+    expect(describeIncomplete(available)).to.deep.equal(["taxi lacks taxi-3.bcolzs of 4 shards", "the shards of two are of 2 imports, none of which is whole"]);
   });
 
   it("orders shards by number", () => {
@@ -139,5 +151,14 @@ describe("resolving tables", () => {
     expect((await failureOf(() => resolveSome(["taxi"], available, { ...lenient, isPartialAllowed: false }))).code).to.equal("SHARD_UNAVAILABLE");
     expect((await failureOf(() => resolveSome(["nowhere"], available, { ...lenient, missingIsEmpty: false }))).code).to.equal("UNKNOWN_TABLE");
     expect(resolveSome(["taxi"], shards("taxi", [0], 2 ** 53 - 1), lenient).lacking).to.have.length.below(1_000_000);
+  });
+
+  it("counts what a set lacks without naming all of it, however many shards it says it has", () => {
+    const many = Array.from({ length: 2_000 }, (_, k) => shards(`s${k}`, [1], 1e15)).flat();
+    const startMs = performance.now();
+    const phrases = describeIncomplete(many);
+    expect(performance.now() - startMs, "ms").to.be.below(2_000);
+    expect(phrases).to.have.length(2_000);
+    expect(phrases[0]).to.equal("s0 lacks s0-0.bcolzs, s0-2.bcolzs, s0-3.bcolzs, s0-4.bcolzs, s0-5.bcolzs and 999999999999994 more of 1000000000000000 shards");
   });
 });

@@ -292,8 +292,8 @@ describe("a writer's lock", () => {
     this.timeout(20_000);
     const path = join(folder, "taxi.bcolz");
     await mkdir(path);
-    // The shell becomes a program that waits for no child, so that the first one stays a zombie.
-    const parent = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+    // The shell becomes a program that waits for no child, so that the first one, which ends after that, stays a zombie.
+    const parent = spawn("/bin/sh", ["-c", 'while [ "$(cat /proc/$$/comm)" != sleep ]; do :; done & echo $!; exec sleep 60']);
     try {
       const [line] = await once(parent.stdout, "data") as [Buffer];
       const pid = line.toString().trim();

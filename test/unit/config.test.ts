@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { configKeys } from "../../lib/base/config-keys.js";
-import { configFlags, formatSettings, listSettings, loadConfig, type ConfigSources } from "../../lib/base/config.js";
+import { configEnvironment, configFlags, formatSettings, listSettings, loadConfig, type ConfigSources } from "../../lib/base/config.js";
 import { BquerydError } from "../../lib/base/errors.js";
 
 describe("config", () => {
@@ -69,6 +69,14 @@ describe("config", () => {
     expect(config.controllers).to.deep.equal(["tcp://a:1", "tcp://[::1]:2"]);
   });
 
+  it("code_modules are names of modules, never paths", () => {
+    expect(load().codeModules).to.deep.equal([]);
+    expect(load({ flags: { code_modules: "fs, node:path,fs/promises, @a/b" } }).codeModules).to.deep.equal(["fs", "path", "fs/promises", "@a/b"]);
+    for (const modules of ["./fs", "../x", "/etc/x", "fs/../x", "fs,", "a b", "fs/promises/x", "C:\\x", "__proto__/../x", "data:text/javascript,x"]) {
+      expect(failure({ flags: { code_modules: modules } }), modules).to.match(/^CONFIG: code_modules = .* cannot be used; give names of modules/);
+    }
+  });
+
   it("the registry is in the state folder of the user", () => {
     expect(load({ env: { XDG_STATE_HOME: "/state" } }).registryDir).to.equal("/state/bqueryd");
     const home = process.getuid?.() === 0 ? "/var/lib/bqueryd" : "/home/ada/.local/state/bqueryd";
@@ -82,10 +90,23 @@ describe("config", () => {
     expect(failure({ file: file("b.cfg", "__proto__x = 1\n") })).to.match(/unknown key '__proto__x'/);
   });
 
-  it("redis_url says that Redis is not supported yet, wherever it stands", () => {
-    for (const sources of [{ file: file("r.cfg", "redis_url = redis://127.0.0.1\n") }, { env: { BQUERYD_REDIS_URL: "x" } }, { flags: { redis_url: "x" } }]) {
-      expect(failure(sources)).to.match(/^CONFIG: redis_url in .*: Redis is not supported in this release; remove it/);
+  it("the file of the original needs nothing but redis_url", () => {
+    const path = file("bqueryd.cfg", "\n# Redis of all machines\nredis_url = redis://127.0.0.1:6379/0\n\n; the rest are defaults\n");
+    expect(load({ file: path }).redisUrl).to.equal("redis://127.0.0.1:6379/0");
+    expect(load({ file: path, env: { BQUERYD_REDIS_URL: "" } }).redisUrl, "set to nothing").to.equal("");
+    expect(load({}).redisUrl).to.equal("");
+  });
+
+  it("redis_url is an address of Redis, and never shown with its password", () => {
+    for (const url of ["redis://h", "redis://h:1/15", "rediss://:p%40ss@[::1]:6380", "redis://ada:x@h"]) expect(load({ flags: { redis_url: url } }).redisUrl).to.equal(url);
+    for (const url of ["h:6379", "http://h", "redis://", "redis://:hunter2@h/db", "redis://:hunter2@h:0", "redis://:hunter2%@h", "redis://:hunter2@h/1?x=1"]) {
+      expect(failure({ flags: { redis_url: url } }), url).to.match(/^CONFIG: redis_url in --redis-url cannot be used; give an address/).and.not.contain("hunter2");
     }
+    const sources = { flags: { redis_url: "redis://ada:hunter2@h:1/2" }, env: {}, machineFile: "/nowhere" };
+    expect(formatSettings(listSettings(sources))).to.contain("redis_url = redis://ada:***@h:1/2").and.not.contain("hunter2");
+    expect(configFlags(loadConfig(sources)).join(" ")).to.not.contain("redis");
+    expect(configEnvironment(loadConfig(sources))).to.include({ BQUERYD_REDIS_URL: "redis://ada:hunter2@h:1/2" });
+    expect(configEnvironment(load({}))).to.include({ BQUERYD_REDIS_URL: "" });
   });
 
   it("azure_conn_string in an old file is a warning", () => {
@@ -109,9 +130,30 @@ describe("config", () => {
   });
 
   it("a file that cannot be read, or has sections, is refused by name", () => {
-    expect(failure({ file: join(folder, "none.cfg") })).to.match(/^CONFIG: cannot read the configuration file .*none\.cfg: ENOENT/);
+    expect(failure({ file: join(folder, "none.cfg") })).to.match(/^CONFIG: cannot read the configuration file .*none\.cfg: ENOENT[^;]*; name a readable file$/);
     expect(failure({ file: folder })).to.match(/^CONFIG: cannot read the configuration file .*EISDIR/);
     expect(failure({ file: file("s.cfg", "[main]\ncluster = a\n") })).to.match(/^CONFIG: cannot read 'main' in .*one 'key = value' a line/);
+  });
+
+  it("true and false are values, and a key without one is refused", () => {
+    expect(load({ file: file("t.cfg", "insecure = true\n") }).insecure).to.equal(true);
+    expect(load({ file: file("t.cfg", "insecure = TRUE\n"), flags: { insecure: "false" } }).insecure).to.equal(false);
+    expect(failure({ file: file("t.cfg", "insecure\n") })).to.match(/^CONFIG: cannot read 'insecure' in .*one 'key = value' a line/);
+    expect(failure({ flags: { insecure: "yes" } })).to.equal("CONFIG: insecure = 'yes' in --insecure cannot be used; give true or false");
+  });
+
+  it("addresses of controllers may name their public key", () => {
+    const address = `tcp://a.example:14300/${"0f".repeat(32)}`;
+    expect(load({ flags: { controllers: `${address},tcp://[::1]:1` } }).controllers).to.deep.equal([address, "tcp://[::1]:1"]);
+    for (const text of [`${address}0`, `${address}/`, address.toUpperCase().replace("TCP", "tcp"), "tcp://a:1/", "tcp://a:1/secret"]) {
+      expect(failure({ flags: { controllers: text } }), text).to.match(/^CONFIG: controllers = /);
+    }
+  });
+
+  it("a host to advertise is a name or an address", () => {
+    for (const text of ["db1.example", "10.0.0.7", "fe80::1", "[::1]"]) expect(load({ flags: { advertise: text } }).advertise).to.equal(text);
+    for (const text of ["", "a b", "tcp://a", "a:1x", "a/b"]) expect(failure({ flags: { advertise: text } }), text).to.match(/^CONFIG: advertise = /);
+    expect(load({}).advertise).to.equal(undefined);
   });
 
   it("the settings in force, with their sources, read back as a file that gives the same", () => {

@@ -1,11 +1,13 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { addHolding, createCatalog, isHeldByOther, preferredReader, readersOf, removeHolding, resolveShards, type Catalog } from "../../lib/cluster/controller/catalog.js";
-import { listTables } from "../../lib/cluster/controller/report.js";
-import { choosePreferred } from "../../lib/cluster/controller/rendezvous.js";
+import { addHolding, createCatalog, isHeldByOther, preferredReader, readersOf, removeHolding, resolveShards, resolveSomeShards, type Catalog } from "../../lib/cluster/controller/tables/catalog.js";
+import { describeCluster, listTables } from "../../lib/cluster/controller/answers/report.js";
+import { createSessions } from "../../lib/cluster/controller/peers/sessions.js";
+import { choosePreferred } from "../../lib/base/rendezvous.js";
 import type { Holding } from "../../lib/wire/messages.js";
 import { failureOf } from "../support/failure.js";
-import { generationOf, holding, setHoldings } from "../support/scheduling.js";
+import { generationOf, holding, idOf, Scheduling, setHoldings } from "../support/scheduling.js";
+import { ownFacts } from "../support/cluster-info.js";
 
 function catalogOf(held: Readonly<Record<string, readonly Holding[]>>): Catalog {
   const catalog = createCatalog();
@@ -124,6 +126,48 @@ describe("files()", () => {
     expect(listTables(catalog)).to.deep.equal([
       { table: "bike.bcolz", kind: "table", shards: 1, rows: 7, holders: 1, generations: [generation], columns },
       { table: "taxi", kind: "set", shards: 3, rows: 30, holders: 2, generations: [generation, generation, generation], columns },
+    ]);
+  });
+});
+
+describe("catalog: what is kept of calls", () => {
+  it("is small however many tables they name", () => {
+    const core = new Scheduling();
+    core.join("w", [holding("t.bcolz")]);
+    const tables = Array.from({ length: 2_000 }, (_, at) => `none-${at}`);
+    for (const missing of [{}, { missing: "empty" as const }]) core.call(idOf(`call ${JSON.stringify(missing)}`), ["t", ...(missing.missing === undefined ? [] : tables)], { asks: missing });
+    core.call(idOf("columns"), Array.from({ length: 2_000 }, () => "t"), { columns: tables });
+    const { habits, catalog } = core.state;
+    expect([...habits.keys(), ...catalog.resolved.keys()].filter((key) => key.length > 64)).to.deep.equal([]);
+  });
+
+  it("is an index of all tables, until a holding changes", () => {
+    const lenient = { missingIsEmpty: true, isPartialAllowed: false };
+    const catalog = catalogOf({ w: setHoldings("t", 3) });
+    const count = (table: string): number => resolveSomeShards(catalog, [table], lenient, []).shards.length;
+    expect([count("t"), count("u")]).to.deep.equal([3, 0]);
+    const { index } = catalog;
+    expect([index !== undefined, count("t"), catalog.index === index]).to.deep.equal([true, 3, true]);
+    addHolding(catalog, "w", holding("u.bcolz"));
+    expect([count("u"), catalog.index === index]).to.deep.equal([1, false]);
+    removeHolding(catalog, "w", "u.bcolz");
+    expect(count("u")).to.equal(0);
+  });
+
+  it("is no more than some lists of shards", () => {
+    const catalog = catalogOf({ w: setHoldings("t", 20_000) });
+    for (let call = 0; call < 30; call++) resolveShards(catalog, [...Array.from({ length: call + 1 }, () => "t")]);
+    expect(catalog.resolvedShards).to.be.at.most(400_000).and.to.equal(catalog.resolved.size * 20_000);
+  });
+});
+
+describe("info()", () => {
+  it("warns of a set that lacks shards", () => {
+    const core = new Scheduling();
+    core.join("w", [...setHoldings("t", 4).slice(0, 3), ...setHoldings("whole", 2), holding("one.bcolz")]);
+    const own = ownFacts();
+    expect(describeCluster({ own, state: core.state, sessions: createSessions(), controllers: [] }, 0).warnings).to.deep.equal([
+      "t lacks t-3.bcolzs of 4 shards: no live worker holds the rest; start a worker whose data_dir has it, or import the set again",
     ]);
   });
 });

@@ -618,6 +618,91 @@ describe("scheduling core: who gets what", () => {
     expect(sizes).to.deep.equal([4, 4]);
   });
 
+  describe("a worker that is soon done", () => {
+    /** Two workers of ten shards, each of which is known to take so long. */
+    function start(shardMs: number): Scheduling {
+      const core = new Scheduling();
+      const cached = setHoldings("taxi", 10).map(({ name }) => ({ shard: name, columns: ["v"] }));
+      for (const worker of ["w1", "w2"]) core.join(worker, setHoldings("taxi", 10));
+      for (let tasks = assigned(core.call("known", ["taxi"])); tasks.length > 0;) {
+        core.nowMs += shardMs * Math.max(...tasks.map(({ header }) => header.shards.length));
+        tasks = tasks.flatMap((task) => { core.finish(task); return assigned(core.ready(task.workerId, cached)); });
+      }
+      for (const worker of ["w1", "w2"]) core.ready(worker, cached);
+      return core;
+    }
+
+    it("gets the next task ahead, and each its fair part of the call", () => {
+      const core = start(4);
+      const [first, second] = assigned(core.call("c1", ["taxi"]));
+      expect([first, second].map((task) => [task!.header.shards.length, task!.header.offersNext])).to.deep.equal([[2, true], [2, true]]);
+      const ahead = [first!, second!].map((task) => oneAssigned(core.readyBeside(task)));
+      expect(ahead.map(({ workerId, header }) => [workerId, header.shards.length])).to.deep.equal([[first!.workerId, 2], [second!.workerId, 2]]);
+      core.nowMs += 8;
+      core.finish(first!);
+      const last = oneAssigned(core.readyBeside(ahead[0]!));
+      expect([last.header.shards.length, last.header.offersNext]).to.deep.equal([1, true]);
+      core.finish(second!);
+      const [end] = assigned(core.readyBeside(ahead[1]!));
+      expect([end?.header.shards.length, end?.header.offersNext]).to.deep.equal([1, undefined]);
+      core.nowMs += 12;
+      const results = [...ahead, last, end!].flatMap((task) => answers(core.finish(task)));
+      expect(results).to.have.lengthOf(1);
+    });
+
+    it("gets nothing ahead that another is to do", () => {
+      const core = start(4);
+      const [first, second] = assigned(core.call("c1", ["taxi"]));
+      const ahead = oneAssigned(core.readyBeside(first!));
+      core.nowMs += 8;
+      for (const task of [first!, second!]) core.finish(task);
+      // Of six that are left, the first worker has two at hand and takes one more; the rest are for the second.
+      expect(oneAssigned(core.readyBeside(ahead)).header.shards).to.have.lengthOf(1);
+      expect(oneAssigned(core.ready(second!.workerId)).header.shards).to.have.lengthOf(2);
+    });
+
+    it("is not asked to offer itself when idle workers take the rest", () => {
+      const tasks = assigned(start(1).call("c1", ["taxi"]));
+      expect(tasks.map(({ header }) => [header.shards.length, header.offersNext])).to.deep.equal([[5, undefined], [5, undefined]]);
+    });
+
+    it("is not asked to offer itself beside long tasks", () => {
+      const tasks = assigned(start(30).call("c1", ["taxi"]));
+      expect(tasks.map(({ header }) => header.offersNext)).to.deep.equal([undefined, undefined]);
+    });
+
+    it("loses both tasks with its end, and only the one it ran counts as tried", () => {
+      const core = start(4);
+      const [first] = assigned(core.call("c1", ["taxi"]));
+      const ahead = oneAssigned(core.readyBeside(first!));
+      core.tell({ kind: "workerLost", workerId: first!.workerId, reason: "it ended", saidBye: false });
+      const [call] = core.state.calls.values();
+      const triesOf = (task: typeof ahead): number[] => task.header.shards.map(({ ordinal }) => call!.tries[ordinal]!);
+      expect([triesOf(first!), triesOf(ahead)]).to.deep.equal([[1, 1], [0, 0]]);
+    });
+
+    it("that offers itself without a word of its tasks never began them", () => {
+      const core = start(4);
+      const [first] = assigned(core.call("c1", ["taxi"]));
+      core.readyBeside(first!);
+      core.ready(first!.workerId);
+      const worker = core.state.workers.get(first!.workerId);
+      expect(worker!.nextTaskId).to.equal(undefined);
+      expect(worker!.taskId).to.not.equal(first!.header.taskId);
+    });
+
+    it("gets nothing ahead while another call waits for its turn", () => {
+      const core = start(4);
+      const tasks = assigned(core.call("c1", ["taxi"]));
+      core.call("c2", ["taxi"], { affinity: "other" });
+      expect(tasks.flatMap((task) => assigned(core.readyBeside(task)))).to.deep.equal([]);
+      core.nowMs += 8;
+      for (const task of tasks) core.finish(task);
+      const next = tasks.map(({ workerId }) => oneAssigned(core.ready(workerId)).header.queryId);
+      expect(new Set(next).size, "calls in turn").to.equal(2);
+    });
+  });
+
   it("tells workers the time that remains", () => {
     const core = new Scheduling();
     core.register("w1", [holding("taxi.bcolz")]);

@@ -10,6 +10,7 @@ import { createFakeRegistry, type FakeRegistry } from "../support/fake-registry.
 import { failureOf } from "../support/failure.js";
 import { freeCost, holding, setHoldings } from "../support/scheduling.js";
 import { createSilentLog } from "../support/silent-log.js";
+import { ownLoopback } from "../support/own-loopback.js";
 import { until } from "../support/until.js";
 
 const messageBytesMax = 2 ** 20;
@@ -51,13 +52,13 @@ function connect<C extends "client" | "worker">(address: string, channel: C): Pe
   return { dealer, heard, bodies };
 }
 
-async function joinClient(address: string): Promise<Peer<"client">> {
+async function joinClient(address: string): Promise<Peer<"client"> & { quieten(): void }> {
   const client = connect(address, "client");
   const beat = setInterval(() => { client.dealer.send({ type: "heartbeat" }); }, heartbeatMs);
   opened.push({ async close() { clearInterval(beat); } });
   client.dealer.send({ type: "hello", clientId: randomId(), version: "test" });
   await until("the client is welcome", () => client.heard.some(({ type }) => type === "welcome"));
-  return client;
+  return { ...client, quieten() { clearInterval(beat); } };
 }
 
 /** A worker that registers, offers itself, and then does what the test does with it. */
@@ -177,11 +178,79 @@ describe("a controller on its sockets", () => {
   it("cancels the task of a client that falls silent", async () => {
     const { address } = await start();
     const worker = await joinWorker(address);
-    const client = connect(address, "client");
-    client.dealer.send({ type: "hello", clientId: randomId(), version: "test" });
+    const client = await joinClient(address);
     ask(client, "groupby", ["taxi"]);
     await takeTask(worker);
+    expect(worker.heard.some(({ type }) => type === "cancelTask")).to.equal(false);
+    client.quieten();
     await until("the task is cancelled", () => worker.heard.some(({ type }) => type === "cancelTask"));
+  });
+
+  it("lets a worker that it gave up hear nothing more, so that the worker connects again", async () => {
+    const { address, events } = await start();
+    const beats = new Map<string, number>();
+    const join = (id: string, node: string): Dealer<"worker"> => {
+      const dealer = connectDealer<"worker">({
+        address, channel: "worker", messageBytesMax,
+        onMessage({ type }) { if (type === "heartbeat") beats.set(id, (beats.get(id) ?? 0) + 1); },
+        onMalformed(error) { throw error; },
+      });
+      opened.push(dealer);
+      dealer.send({ type: "register", workerId: id, role: "worker", node, pid: 1, version: "test", dataDir: "/data", uptimeMs: 1, holdings: [] });
+      return dealer;
+    };
+    const [silent, alive] = [randomId(), randomId()];
+    join(silent, "there");
+    const dealer = join(alive, "here");
+    const beat = setInterval(() => { dealer.send({ type: "heartbeat" }); }, heartbeatMs);
+    opened.push({ async close() { clearInterval(beat); } });
+    await until("the silent worker is lost", () => events.some(({ event }) => event === "worker.lost"));
+    const [heard = 0, clock = 0] = [beats.get(silent), beats.get(alive)];
+    expect(heard).to.be.greaterThan(0);
+    await until("three beats have passed", () => (beats.get(alive) ?? 0) >= clock + 3);
+    expect(beats.get(silent), "but for one that was on its way").to.be.at.most(heard + 1);
+  });
+
+  it("ends the calls of a client that says hello again, or of another one over the same connection, and answers them anew", async () => {
+    const { address } = await start();
+    const worker = await joinWorker(address);
+    const clientId = randomId();
+    for (const second of [clientId, randomId()]) {
+      const client = await joinClient(address);
+      client.dealer.send({ type: "hello", clientId, version: "test" });
+      await until("it is welcome", () => client.heard.filter(({ type }) => type === "welcome").length === 2);
+      const id = ask(client, "groupby", ["taxi"]);
+      const { taskId } = await takeTask(worker);
+      client.dealer.send({ type: "hello", clientId: second, version: "test" });
+      await until("the task is cancelled", () => worker.heard.some((header) => header.type === "cancelTask" && header.taskId === taskId));
+      worker.heard.length = 0;
+      worker.dealer.send({ type: "ready", nonce: randomId(), cached: [] });
+      client.dealer.send({ type: "call", id, verb: "groupby", tables: ["taxi"], columns: [], remainingMs: 5_000 });
+      const task = await takeTask(worker);
+      expect(client.heard.filter(({ type }) => type === "accepted")).to.have.length(2);
+      worker.dealer.send({ type: "failed", taskId: task.taskId, code: "IO", message: "", details: {}, retry: "never", shard: null });
+      expect(await answerTo(client, id)).to.include({ type: "error", code: "IO" });
+      worker.heard.length = 0;
+      worker.dealer.send({ type: "ready", nonce: randomId(), cached: [] });
+    }
+  });
+
+  it("goes on with the calls of a client whose broken connection it has not noticed when the client is back", async () => {
+    const { address } = await start();
+    const worker = await joinWorker(address);
+    const [old, fresh] = [await joinClient(address), await joinClient(address)];
+    const clientId = randomId();
+    old.dealer.send({ type: "hello", clientId, version: "test" });
+    const id = ask(old, "groupby", ["taxi"]);
+    await takeTask(worker);
+    worker.heard.length = 0;
+    fresh.dealer.send({ type: "hello", clientId, version: "test" });
+    fresh.dealer.send({ type: "call", id, verb: "groupby", tables: ["taxi"], columns: [], remainingMs: 5_000 });
+    await until("the call begins anew", () => fresh.heard.some(({ type }) => type === "accepted"));
+    worker.dealer.send({ type: "ready", nonce: randomId(), cached: [] });
+    const task = await takeTask(worker);
+    worker.dealer.send({ type: "failed", taskId: task.taskId, code: "IO", message: "", details: {}, retry: "never", shard: null });
+    expect(await answerTo(fresh, id)).to.include({ type: "error", code: "IO" });
   });
 
   it("refuses a call of somebody who never said hello", async () => {
@@ -233,6 +302,61 @@ describe("a controller on its sockets", () => {
     await joinWorker(address, setHoldings("taxi", 3));
     const [listing] = await valueOf(await joinClient(address), "files") as Record<string, unknown>[];
     expect(listing).to.include({ table: "taxi", kind: "set", shards: 3, rows: 30, holders: 1 });
+  });
+
+  it("takes a call back that waits for the registry, and counts the wait as time of the call", async () => {
+    const registry = createFakeRegistry();
+    const { address } = await start({ registry });
+    const worker = await joinWorker(address);
+    const client = await joinClient(address);
+    const { pointers } = registry;
+    let goOn: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => { goOn = resolve; });
+    registry.pointers = async () => { await held; return pointers.call(registry); };
+    const [taken, kept] = [randomId(), randomId()];
+    for (const id of [taken, kept]) client.dealer.send({ type: "call", id, verb: "groupby", tables: ["taxi"], columns: [], remainingMs: 5_000, epoch: 1 });
+    client.dealer.send({ type: "cancel", id: taken });
+    expect(await answerTo(client, taken)).to.include({ type: "error", code: "CANCELLED" });
+    await registry.movePointers([{ table: "other.bcolz", generation: null }], 0);
+    goOn();
+    const task = await takeTask(worker);
+    expect(task.remainingMs).to.be.below(5_000);
+    worker.dealer.send({ type: "partial", taskId: task.taskId, block: { start: 0, size: 1 } }, [Uint8Array.of(1)]);
+    worker.dealer.send({ type: "done", taskId: task.taskId, cost: freeCost });
+    expect(await answerTo(client, kept)).to.include({ type: "result" });
+    expect(client.heard.filter((header) => "id" in header && header.id === taken)).to.have.length(1);
+  });
+
+  it("takes nobody in who looks for a controller of another cluster at its address", async () => {
+    const { address, events } = await start();
+    const [client, worker] = [connect(address, "client"), connect(address, "worker")];
+    const cluster = "0".repeat(32);
+    client.dealer.send({ type: "hello", clientId: randomId(), version: "test", cluster });
+    const holdings = [holding("taxi.bcolz")];
+    worker.dealer.send({ type: "register", workerId: randomId(), role: "worker", node: "there", pid: 1, version: "test", dataDir: "/data", uptimeMs: 0, holdings, cluster });
+    await until("both are told", () => client.heard.length > 0 && worker.heard.length > 0);
+    expect(client.heard[0]).to.deep.equal({ type: "heartbeat", known: false });
+    expect(worker.heard[0]).to.include({ type: "refused" });
+    expect(events.filter(({ event }) => event === "peer.refused")).to.have.length(2);
+    const friend = await joinClient(address);
+    expect(await answerTo(friend, ask(friend, "info"))).to.have.nested.property("value.workers").that.is.empty;
+  });
+
+  it("answers what is asked of it while it begins, and not before it knows the pointers", async () => {
+    const registry = createFakeRegistry();
+    const { pointers } = registry;
+    let goOn: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => { goOn = resolve; });
+    registry.pointers = async () => { await held; return pointers.call(registry); };
+    // A port that is free for a while at 127.0.0.1 is taken by controllers of other processes.
+    const bind = ownLoopback();
+    const starting = start({ registry, flags: { bind, port: "14300" } });
+    const client = connect(`tcp://${bind}:14300`, "client");
+    client.dealer.send({ type: "hello", clientId: randomId(), version: "test" });
+    const id = ask(client, "groupby", ["taxi"]);
+    setTimeout(goOn, 300);
+    expect(await answerTo(client, id)).to.include({ type: "error", code: "SHARD_UNAVAILABLE" });
+    await starting;
   });
 
   it("finishes the calls it has when it is stopped, and takes no more", async () => {

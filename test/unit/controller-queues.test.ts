@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { createQueues, dequeue, enqueue, inTurn, rotate, type FairQueues } from "../../lib/cluster/controller/queues.js";
+import { createQueues, dequeue, enqueue, inTurn, rotate, type FairQueues } from "../../lib/cluster/controller/schedule/queues.js";
 
 function queuesOf(...entries: [affinity: string, queryId: string][]): FairQueues {
   const queues = createQueues();

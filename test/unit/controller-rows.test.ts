@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import { on } from "../../lib/cluster/controller/core.js";
 import type { Action } from "../../lib/cluster/controller/events.js";
 import { limits } from "../../lib/base/limits.js";
 import { answers, assigned, generationOf, holding, idOf, oneAssigned, oneError, Scheduling, setHoldings, shardNames, type CallAsks } from "../support/scheduling.js";
@@ -104,6 +105,91 @@ describe("rows in the scheduling core", () => {
     expect(core.state.calls.size).to.equal(0);
   });
 
+  it("fail at a shard only when those before it are finished and not enough", () => {
+    for (const retry of ["never", "elsewhere"] as const) {
+      const { core, tasks: [first, second] } = asking({ slices: 24, rowsMax: 15 }, 2);
+      expect(answers(core.fail(second!, "OVERFLOW", { retry, shard: "t-1.bcolzs" }))).to.have.length(0);
+      expect(assigned(core.ready(second!.workerId)), "while the first shard is not finished").to.have.length(0);
+      core.slice(first!, 0, 0, 10, 3);
+      expect(answers(core.slice(first!, 0, 10, null, 12)).concat(answers(core.done(first!))).map(({ type }) => type)).to.deep.equal(["result"]);
+    }
+  });
+
+  it("that are not enough fail with the first shard in order that does, whichever failed first", () => {
+    const core = new Scheduling();
+    const set = setHoldings("t", 3).map((shard) => ({ ...shard, ...large }));
+    for (const worker of ["w0", "w1", "w2"]) core.join(worker, set);
+    const [first, second, third] = assigned(core.call(id, ["t"], { asks: { rows: { slices: 40, rowsMax: 15 } } }));
+    core.fail(third!, "OVERFLOW", { retry: "never", shard: "t-2.bcolzs" });
+    core.fail(second!, "DTYPE_MISMATCH", { retry: "never", shard: "t-1.bcolzs" });
+    core.ready(second!.workerId);
+    core.slice(first!, 0, 0, null, 3);
+    const again = oneAssigned(core.done(first!));
+    expect([shardNames(again.header), again.header.rows!.rowsMax]).to.deep.equal([["t-1.bcolzs"], 12]);
+    expect(oneError(core.fail(again, "DTYPE_MISMATCH", { retry: "never", shard: "t-1.bcolzs" })).code).to.equal("DTYPE_MISMATCH");
+  });
+
+  it("do not fail, or go without, what nobody has any more behind rows that may be enough", () => {
+    for (const partial of ["error", "allow"] as const) {
+      const core = new Scheduling();
+      const [head, next] = setHoldings("t", 2).map((shard) => ({ ...shard, ...large }));
+      core.join("w0", [head!]);
+      core.join("w1", [next!]);
+      const [first, second] = assigned(core.call(id, ["t"], { asks: { rows: { slices: 40, rowsMax: 10 }, ...(partial === "allow" ? { partial } : {}) } }));
+      const lost = [
+        ...core.tell({ kind: "holdings", workerId: "w1", added: [], removed: ["t-1.bcolzs"] }),
+        ...core.fail(second!, "SHARD_UNAVAILABLE", { shard: "t-1.bcolzs" }),
+      ];
+      expect(answers(lost)).to.deep.equal([]);
+      const [answer] = answers([...core.slice(first!, 0, 0, null, 10), ...core.done(first!)]);
+      expect(answer).to.deep.include({ type: "result" }).and.not.have.property("leftOut");
+    }
+  });
+
+  it("fail, or go without, what nobody has any more when it is the first that is not finished", () => {
+    for (const partial of ["error", "allow"] as const) {
+      const core = new Scheduling();
+      const [head, next, last] = setHoldings("t", 3).map((shard) => ({ ...shard, ...large }));
+      core.join("w0", [head!, last!]);
+      core.join("w1", [next!]);
+      const [first, second] = assigned(core.call(id, ["t"], { asks: { rows: { slices: 40, rowsMax: 10 }, ...(partial === "allow" ? { partial } : {}) } }));
+      core.tell({ kind: "holdings", workerId: "w1", added: [], removed: ["t-1.bcolzs"] });
+      core.fail(second!, "SHARD_UNAVAILABLE", { shard: "t-1.bcolzs" });
+      const then = [...core.slice(first!, 0, 0, null, 3), ...core.done(first!)];
+      if (partial === "error") expect(oneError(then).code).to.equal("SHARD_UNAVAILABLE");
+      else expect(shardNames(oneAssigned([...then, ...core.ready("w0")]).header)).to.deep.equal(["t-2.bcolzs"]);
+    }
+  });
+
+  it("end at once when without a shard that is left out those that came are enough", () => {
+    const core = new Scheduling();
+    const set = setHoldings("t", 3).map((shard) => ({ ...shard, ...large }));
+    core.join("w0", [set[0]!]);
+    core.join("w1", [set[1]!]);
+    core.join("w2", [set[2]!]);
+    const tasks = assigned(core.call(id, ["t"], { asks: { rows: { slices: 40, rowsMax: 10 }, partial: "allow" } }));
+    core.slice(tasks[1]!, 1, 0, null, 10);
+    core.done(tasks[1]!);
+    const lost = core.tell({ kind: "workerLost", workerId: tasks[0]!.workerId, reason: "it ended", saidBye: false });
+    expect(lost.filter(({ kind }) => kind === "cancelTask")).to.have.length(1);
+    expect(answers(lost)[0]).to.deep.include({ type: "result" });
+  });
+
+  it("of very many shards are not looked through again for every credit", () => {
+    const core = new Scheduling();
+    core.join("w", setHoldings("t", 20_000));
+    core.call(id, ["t"], { asks: { rows: { slices: 1, rowsMax: null } } });
+    const { shards } = core.state.catalog;
+    const get = shards.get.bind(shards);
+    let looked = 0;
+    shards.get = (name) => {
+      looked += 1;
+      return get(name);
+    };
+    on(core.state, { kind: "credit", clientId: "client", id, attempt: 1, slices: 1 }, 0);
+    expect(looked).to.be.below(1_000);
+  });
+
   it("are asked for no faster however much credit a client claims", () => {
     const { core } = asking({ slices: 1, rowsMax: null });
     for (let round = 0; round < 10; round++) granted(core, limits.sliceCreditMax);
@@ -117,6 +203,28 @@ describe("rows in the scheduling core", () => {
     const again = core.fail(task!, "GENERATION_GONE", { retry: "same", shard: "t-0.bcolzs" });
     expect(forwarded(again, "accepted")).to.have.length(1);
     expect(oneAssigned(core.ready("w0")).header.rows).to.deep.equal({ slices: 5, rowsMax: null, from: [0] });
+  });
+});
+
+describe("answers at generations that are named", () => {
+  it("name the shards that the set has besides, without partial too", () => {
+    for (const more of [{}, { partial: "allow" as const }]) {
+      const core = new Scheduling();
+      core.join("w", setHoldings("t", 4));
+      const generations = ["t-0.bcolzs", "t-2.bcolzs"].map((name) => ({ name, generation: generationOf("1") }));
+      const [answer] = answers(core.work(core.call(id, ["t"], { asks: { ...more, generations } })));
+      expect(answer?.type === "result" ? answer.leftOut : answer).to.deep.equal(["t-1.bcolzs", "t-3.bcolzs"].map((name) => {
+        return { name, code: "SHARD_UNAVAILABLE", message: `the query names no generation of ${name}, which its set has; ask without generations`, rows: 10 };
+      }));
+    }
+  });
+
+  it("are whole where these are the shards that were asked for", () => {
+    const core = new Scheduling();
+    core.join("w", setHoldings("t", 4));
+    const generations = [{ name: "t-0.bcolzs", generation: generationOf("1") }];
+    const [answer] = answers(core.work(core.call(id, ["t-0.bcolzs"], { asks: { generations } })));
+    expect(answer).to.include({ type: "result" }).and.not.to.have.property("leftOut");
   });
 });
 
@@ -201,6 +309,14 @@ describe("columns that are not of one dtype in all shards", () => {
     expect(widenedOf(["x", "z"], ["v", "u"], "two")).to.deep.equal([{ name: "v", dtype: "int64" }]);
     expect(widenedOf(["y", "z"], ["w", "u"], "three")).to.equal(undefined);
     expect(widenedOf(["x", "y", "z"], ["u"], "four")).to.equal(undefined);
+  });
+
+  it("are named to clients that ask for rows, and to no others", () => {
+    const core = new Scheduling();
+    core.join("w", [{ ...holding("x.bcolz"), ...columnsOf("int8", "date") }, { ...holding("z.bcolz"), ...columnsOf("int64", "string") }]);
+    const acceptedOf = (call: string, asks: object): unknown => core.call(idOf(call), ["x", "z"], { columns: ["v", "u"], asks }).flatMap((action) => (action.kind === "forward" && action.header.type === "accepted" ? [action.header.widened] : []));
+    expect(acceptedOf("one", { rows: { slices: 2, rowsMax: null } })).to.deep.equal([[{ name: "v", dtype: "int64" }]]);
+    expect(acceptedOf("two", {})).to.deep.equal([undefined]);
   });
 });
 

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { after, before, describe, it } from "mocha";
-import { seededRandom, type Random } from "../../lib/base/clock.js";
+import { freshSeed, seededRandom, type Random } from "../../lib/base/clock.js";
 import { dtypes, type Dtype } from "../../lib/columns/dtypes.js";
 import { createEngine, type Engine } from "../../lib/engine/engine.js";
 import { isWholes } from "../../lib/engine/values.js";
 import { askEngine } from "../support/ask-engine.js";
 import { failureOf } from "../support/failure.js";
-import { chance, oneOf, whole } from "../support/random/draw.js";
+import { chance, oneOf, someOf, whole } from "../support/random/draw.js";
 import type { StoredShard } from "../support/random/store.js";
 import type { StoredValue } from "../support/read-table.js";
 import { batchOf, unsyncedFiles } from "../support/write-table.js";
@@ -57,6 +57,7 @@ describe("baskets", function () {
   this.timeout(60_000);
   let dataDir = "";
   let engine: Engine;
+  let sets = 0;
 
   before(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "bqueryd-baskets-"));
@@ -68,9 +69,10 @@ describe("baskets", function () {
     await rm(dataDir, { recursive: true });
   });
 
-  async function store({ dtype, basket, isHit }: Rows, cuts: readonly number[], options: object = {}): Promise<StoredShard[]> {
+  /** Writes the shards of a new set, unless it is named: what is left of those replaced takes each writer longer to look at than to write. */
+  async function store({ dtype, basket, isHit }: Rows, cuts: readonly number[], { set = `set${sets++}`, ...options }: { set?: string; dictionaryValuesMax?: number } = {}): Promise<StoredShard[]> {
     const borders = [0, ...cuts, basket.length];
-    const paths = borders.slice(1).map((_, shard) => join(dataDir, `t-${shard}.bcolzs`));
+    const paths = borders.slice(1).map((_, shard) => join(dataDir, `${set}-${shard}.bcolzs`));
     const writer = await createTables({ paths, columns: [{ name: "c", dtype }, { name: "hit", dtype: "bool" }, { name: "row", dtype: "int64" }], set: true, replace: true, sort: null, files: unsyncedFiles, ...options });
     for (let shard = 0; shard < paths.length; shard++) {
       const [start, end] = [borders[shard]!, borders[shard + 1]!];
@@ -87,25 +89,27 @@ describe("baskets", function () {
   }
 
   it("are selected whole by one row, over the borders of 1 to 9 shards, empty ones among them, for every dtype", async () => {
-    const random = seededRandom(5);
+    const seed = freshSeed();
+    const random = seededRandom(seed);
     for (const dtype of dtypes) {
-      for (let turn = 0; turn < 8; turn++) {
+      for (let turn = 0; turn < 3; turn++) {
         const rows = draw(random, dtype, whole(random, 0, 40), oneOf(random, [1, 4, 30]), oneOf(random, [0.03, 0.3]));
         const cuts = Array.from({ length: whole(random, 0, 8) }, () => whole(random, 0, rows.basket.length)).sort((a, b) => a - b);
         const shards = await store(rows, cuts, chance(random, 0.5) ? { dictionaryValuesMax: 1 } : {});
-        expect(await selected(shards), `${dtype} ${turn}: ${rows.basket.map(String).join()} cut at ${cuts.join()}`).to.deep.equal(expand(rows));
+        expect(await selected(shards), `seed ${seed}, ${dtype} ${turn}: ${rows.basket.map(String).join()} cut at ${cuts.join()}`).to.deep.equal(expand(rows));
       }
     }
   });
 
   it("go on over the borders of chunks, also through chunks that statistics rule out", async () => {
-    const random = seededRandom(6);
+    const seed = freshSeed();
+    const random = seededRandom(seed);
     for (const [longest, hitShare] of [[200, 0.000_1], [100_000, 0.000_02], [300_000, 0.000_005]] as const) {
-      for (const dtype of ["int64", "string", "float64"] as const) {
+      for (const dtype of someOf(random, ["int64", "string", "float64"] as const, 1)) {
         const rows = draw(random, dtype, 4 * 65_536 + 5, longest, hitShare);
         for (const cuts of [[], [65_536, 150_000]]) {
           const shards = await store(rows, cuts);
-          expect(await selected(shards), `${dtype} ${longest}`).to.deep.equal(expand(rows));
+          expect(await selected(shards), `seed ${seed}, ${dtype} ${longest}`).to.deep.equal(expand(rows));
         }
       }
     }
@@ -131,12 +135,12 @@ describe("baskets", function () {
   it("asked for again scan nothing, and after a replacement are those of the new generation", async () => {
     const first = draw(seededRandom(9), "int32", 40, 6, 0.1);
     const query = { keys: ["row"], where: [["hit", "==", true]], expand_filter_column: "c" };
-    const shards = await store(first, [15, 30]);
+    const shards = await store(first, [15, 30], { set: "replaced" });
     await askEngine(engine, shards, query);
     const again = await askEngine(engine, shards, query);
     expect(again.cost).to.include({ rowsScanned: 0, partialCacheHits: 6 });
     const second = { ...first, isHit: first.isHit.map((isHit) => !isHit) };
-    expect(await selected(await store(second, [15, 30]))).to.deep.equal(expand(second));
+    expect(await selected(await store(second, [15, 30], { set: "replaced" }))).to.deep.equal(expand(second));
   });
 
   it("of a column that is not there are UNKNOWN_COLUMN", async () => {

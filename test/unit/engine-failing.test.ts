@@ -91,4 +91,23 @@ describe("conditions that compute", () => {
     expect(await count(chosen("v * 4 = 20"))).to.equal("OVERFLOW");
     expect(await count([["w", "==", 1], ...chosen("v * 4 = 20")])).to.equal(3);
   });
+
+  it("fail as what is counted too, whether or not a null is among the rows", async () => {
+    const counted = async (shards: readonly StoredShard[], op: string, where: readonly unknown[]): Promise<unknown> => {
+      try {
+        const { partial: { rows, states } } = await askEngine(engine, shards, { keys: ["w"], measures: [[{ expr: "v * 4" }, op, "c"]], where });
+        return [states[0]!.kind, [...rows]];
+      } catch (cause) {
+        if (cause instanceof BquerydError) return cause.code;
+        throw cause;
+      }
+    };
+    for (const shards of cuts) {
+      for (const op of ["count", "count_na"]) {
+        expect(await counted(shards, op, [])).to.equal("OVERFLOW");
+        expect(await counted(shards, op, [["v", ">", 5]])).to.equal("OVERFLOW");
+        expect(await counted(shards, op, [["v", "between", [0, 9]]])).to.deep.equal(["count", [5]]);
+      }
+    }
+  });
 });

@@ -4,11 +4,13 @@ import { wholeRange } from "../../lib/columns/dtypes.js";
 import { finishQuery } from "../../lib/engine/finish.js";
 import { mergePartials } from "../../lib/engine/merge.js";
 import type { Partial } from "../../lib/engine/partial.js";
+import { unpackArrays } from "../../lib/engine/packed-arrays.js";
 import { decodePartial, encodePartial } from "../../lib/engine/partial-bytes.js";
+import { namesOf } from "../../lib/engine/partial-names.js";
 import { parseQuery } from "../../lib/engine/query/query.js";
 import { createReader, createWriter } from "../../lib/engine/states/bytes.js";
 import { definitionOf, type StateColumn } from "../../lib/engine/states/kinds.js";
-import { floatSums } from "../../lib/engine/states/sum.js";
+import { totalsOf } from "../../lib/engine/states/sum.js";
 import { addBiases, bigintSum, limbsOf } from "../../lib/engine/states/whole-sums.js";
 import type { Text } from "../../lib/engine/values.js";
 import { rowsOf } from "../support/random/local.js";
@@ -79,6 +81,22 @@ describe("partials", () => {
     expect(() => mergePartials(partial(["a"], [1n]), other)).to.throw("a key is string in one shard and int64").with.property("code", "SCHEMA_MISMATCH");
   });
 
+  it("of dtypes that do not hold all values name the key or column", () => {
+    const wholes = (dtype: "int64" | "uint64", kept: bigint): Partial => ({
+      groups: 1, rows: Float64Array.of(1),
+      keys: [{ dtype, domain: { dtype, array: BigInt64Array.of(kept) }, codes: null, source: null }],
+      states: [{ kind: "min", seen: Uint8Array.of(1), values: { dtype, array: BigInt64Array.of(kept) } }],
+    });
+    const names = namesOf(parseQuery({ keys: ["k"], measures: [["v w", "min", "m"]] }));
+    const texts: Partial = { ...partial(["a"], [1n]), states: wholes("int64", 1n).states };
+    expect(() => mergePartials(texts, wholes("int64", 1n), names)).to.throw("key 'k' is string in one shard and int64 in another").with.property("code", "SCHEMA_MISMATCH");
+    const [signed, unsigned] = [wholes("int64", 1n), wholes("uint64", 2n ** 63n - 1n)];
+    const inexact = "is uint64 in one shard and widens to float64, which does not hold its value 18446744073709551615";
+    expect(() => mergePartials(signed, unsigned, names)).to.throw(`key 'k' ${inexact}`).with.property("code", "SCHEMA_MISMATCH");
+    const [fewer, more] = [signed, unsigned].map((one): Partial => ({ ...one, keys: [] }));
+    expect(() => mergePartials(fewer!, more!, { ...names, keys: [] })).to.throw(`column 'v w' ${inexact}`).with.property("code", "SCHEMA_MISMATCH");
+  });
+
   it("hold sums of uint64 to 2^64 - 1 and no less than 0", () => {
     const of = (sums: bigint[], counts: number[]): Partial => ({
       ...partial(["a"], sums),
@@ -146,6 +164,17 @@ describe("partials", () => {
     }
   });
 
+  it("whose description is longer than all of them are refused", () => {
+    for (const headBytes of [0xffff_fff8, 0xffff_ffff, 0x8000_0000]) {
+      // As 32 bits its end would be the start, and the whole frame an array.
+      const text = JSON.stringify({ lengths: [64] }).padEnd(60);
+      const frame = new Uint8Array(64);
+      new DataView(frame.buffer).setUint32(0, headBytes, true);
+      frame.set(new TextEncoder().encode(text), 4);
+      expect(() => unpackArrays(frame)).to.throw(RangeError, "cut short");
+    }
+  });
+
   it("cut anywhere or with any byte changed are refused or decode, and never crash otherwise", () => {
     const bytes = encodePartial(partial(["a", "bb"], [1n, 2n, 3n], true));
     for (let length = 0; length < bytes.length; length++) expect(() => decodePartial(bytes.slice(0, length))).to.throw().with.property("code", "BAD_MESSAGE");
@@ -178,7 +207,7 @@ describe("sums", () => {
     const merge = (a: number[], b: number[]): number => {
       const of = (pair: number[]): Partial => ({ groups: 1, keys: [], rows: new Float64Array([1]), states: [{ kind: "sum", dtype: "float64", decimals: [], pairs: Float64Array.from(pair) }] });
       const state = mergePartials(of(a), of(b)).states[0]!;
-      return "pairs" in state ? floatSums(state, 1)[0]! : NaN;
+      return "pairs" in state ? totalsOf(state, 1)[0]! : NaN;
     };
     expect(merge([1e16, 1], [-1e16, 0])).to.equal(1);
     expect(merge([Infinity, 0], [1, 0])).to.equal(Infinity);

@@ -49,6 +49,18 @@ describe("a query", () => {
     expect(decodeQuery(encodeQuery(query))).to.deep.equal(query);
   });
 
+  it("survives its bytes with integers of 400 digits, and is refused with longer ones", () => {
+    for (const value of [10n ** 400n - 1n, 1n - 10n ** 400n]) {
+      const query = parse(["k"], [], [["y", "<", value]]);
+      expect(decodeQuery(encodeQuery(query))).to.deep.equal(query);
+      const written = parse(["k"], [], `y < ${value}`);
+      expect(decodeQuery(encodeQuery(written))).to.deep.equal(written);
+    }
+    for (const value of [10n ** 400n, -(10n ** 400n)]) {
+      for (const where of [[["y", "<", value]], `y < ${value}`]) expect(() => parse(["k"], [], where)).to.throw("more than 400 digits").with.property("code", "BAD_QUERY");
+    }
+  });
+
   it("survives its bytes with expressions, parameters and all options", () => {
     const query = parse(["*", { expr: "date_trunc('day', \"odd \"\" name\", 'Europe/Paris')", as: "day" }], [[{ expr: "CASE WHEN b LIKE 'x''%' THEN 1.0 ELSE -2 END" }, "sum", "s"], { expr: "s / 2", as: "half" }, [{ expr: "\"*\"" }, "count", "n"], ["v", "quantile", "q", { p: 0.5 }]], "a + b > 3 OR c IS NULL", {
       having: [["half", ">", 1]], order: [["s", "DESC"], "day"], limit: 10, offset: 5, expand_filter_column: "basket", missing: "empty", cache: "columns",
@@ -80,6 +92,9 @@ describe("a query", () => {
     ["an expression with an unknown member", () => parse([{ expr: "a", is: "b" }], []), /member 'is'/],
     ["arithmetic over what is no column of the result", () => parse(["a"], [{ expr: "a + hidden", as: "b" }]), /computed measure 'b' names 'hidden'/],
     ["having over what is no column of the result", () => parse(["a"], [["v", "sum", "total"]], [], { having: "totl > 1" }), /having names 'totl'.*did you mean 'total'/],
+    ["having with a text in double quotes", () => parse(["a"], [["*", "count", "n"]], [], { having: 'n > 3 and (a = "it\'s" or n < 2)' }), /having names 'it's', which is no column of the result; if a text is meant, write it in single quotes: 'it''s'$/],
+    ["order by a name in quotes", () => parse(["a"], [["*", "count", "n"]], [], { order: [['"n"', "desc"]] }), /order names '"n"', which is no column of the result; names stand without quotes here: n$/],
+    ["order of rows by a name in quotes", () => parse(["a"], [], [], { aggregate: false, order: ["`a`"] }), /names stand without quotes here: a$/],
     ["order by what is no column of the result", () => parse(["a"], [], [], { order: ["b"] }), /order names 'b'/],
     ["order twice by one column", () => parse(["a"], [], [], { order: ["a", ["a", "desc"]] }), /'a' twice/],
     ["an order that is none", () => parse(["a"], [], [], { order: [["a", "up"]] }), /\["a","up"\] does not read/],

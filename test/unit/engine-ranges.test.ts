@@ -74,6 +74,26 @@ describe("histograms with open ends", () => {
     expect(endsOf({ bins: 4 }, rangeOf("timestamp", [2n ** 63n - 1n, 2n ** 63n - 1n]))[1]).to.equal("2262-04-11T23:47:16.854775807Z");
   });
 
+  it("of times go on from an end beyond all values, as those of numbers do", () => {
+    const days = rangeOf("date", [9_999n, 10_999n]);
+    expect(endsOf({ bins: 4, high: "1960-01-05" }, days)).to.deep.equal(["1960-01-01", "1960-01-05"]);
+    expect(endsOf({ bins: 4, low: "2090-01-01" }, days)).to.deep.equal(["2090-01-01", "2090-01-05"]);
+    expect(endsOf({ bins: 1, low: "2000-02-12" }, days)).to.deep.equal(["2000-02-12", "2000-02-13"]);
+    expect(endsOf({ bins: 4, low: "2000-01-01" }, rangeOf("date", null))).to.deep.equal(["2000-01-01", "2000-01-05"]);
+    const times = rangeOf("timestamp", [0n, 9n]);
+    expect(endsOf({ bins: 2, high: "1970-01-01" }, times)).to.deep.equal(["1969-12-31T23:59:59.999999998Z", "1970-01-01"]);
+    expect(endsOf({ bins: 2, low: "1970-01-01T00:00:00.000000009Z" }, times)).to.deep.equal(["1970-01-01T00:00:00.000000009Z", "1970-01-01T00:00:00.000000011Z"]);
+    expect(() => endsOf({ low: "soon" }, times)).to.throw("cannot end at \"soon\"").with.property("code", "BAD_QUERY");
+  });
+
+  it("of the greatest numbers stay finite", () => {
+    for (const sign of [1, -1]) {
+      const [low, high] = endsOf({}, rangeOf("float64", [sign * Number.MAX_VALUE, sign * Number.MAX_VALUE])) as [number, number];
+      expect([low < high, Number.isFinite(low), Number.isFinite(high), low * sign <= Number.MAX_VALUE]).to.deep.equal([true, true, true, true]);
+    }
+    expect(endsOf({ low: "2000-01-01" }, rangeOf("float64", [1, 7]))).to.deep.equal(["2000-01-01", 7]);
+  });
+
   it("of infinite values have to be given", () => {
     expect(() => endsOf({}, rangeOf("float64", [0, Infinity]))).to.throw("the histogram 'h' has an open end").with.property("code", "BAD_QUERY");
   });

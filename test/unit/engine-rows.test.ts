@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -133,6 +134,16 @@ describe("rows of queries", function () {
     expect(await failureOf(() => askRows(engine, shards, { keys: ["v"] }))).to.include({ code: "SCHEMA_MISMATCH" });
   });
 
+  it("have the dtypes that hold those of all shards, however few are read", async () => {
+    const shards = await writeTables({ "f.bcolz": [["v", "int8", [1n, null]], ["d", "date", [1n, 2n]]], "g.bcolz": [["v", "float64", [0.5]], ["d", "timestamp", [9n]]] });
+    const widened = [{ name: "v", dtype: "float64" }, { name: "d", dtype: "timestamp" }, { name: "w", dtype: null }];
+    for (const limit of [1, 2, 3]) {
+      const { table } = askRows(engine, shards, { keys: ["d", "v", { expr: "d", as: "e" }, { expr: "v + 1", as: "w" }], limit }, { widened });
+      expect(table.columns.slice(0, 3).map(({ dtype }) => dtype), String(limit)).to.deep.equal(["timestamp", "float64", "timestamp"]);
+      expect([...table].map(({ d, v }) => [d, v])).to.deep.equal([["1970-01-02T00:00:00Z", 1], ["1970-01-03T00:00:00Z", null], ["1970-01-01T00:00:00.000000009Z", 0.5]].slice(0, limit));
+    }
+  });
+
   it("and groups have nulls for columns that are missing, where they may be", async () => {
     const shards = await writeTables({ "d.bcolz": [["k", "string", ["x", "y"]]], "e.bcolz": [["k", "string", ["z"]], ["w", "string", ["here"]]] });
     const { table } = askRows(engine, shards, { keys: ["k"], measures: ["w", "nowhere"], missing: "empty" }, { absent: [{ name: "w", dtype: "string" }] });
@@ -156,6 +167,9 @@ describe("rows of queries", function () {
     const asking = async (input: Partial<QueryInput>): Promise<string> => (await failureOf(() => parseQuery({ keys: [], measures: [], aggregate: false, ...input }))).message;
     expect(await asking({ measures: [["v", "mean"]] })).to.match(/takes column names, and no measure such as 'mean'/);
     expect(await asking({ measures: [["*", "count"]] })).to.match(/takes column names/);
+    expect(await asking({ measures: ["a", ["v", "sum", "d"]] })).to.match(/takes column names, and no measure such as 'sum' of 'v'/);
+    expect(await asking({ measures: [["v", "sum"]] })).to.match(/takes column names/);
+    expect(await asking({ measures: [[{ expr: "v + 1" }, "sum", "d"]] })).to.match(/takes column names/);
     expect(await asking({ keys: ["a"], having: [["a", ">", 1]] })).to.match(/where/);
     expect(await asking({ keys: ["a"], order: ["b"] })).to.match(/order names 'b'/);
     expect(await asking({})).to.match(/needs a key or a measure/);
@@ -204,11 +218,15 @@ function compareRows(order: readonly (string | readonly [string, string])[], a: 
   return a - b;
 }
 
-/** The bits of every column. */
+/** A hash of the bits of every column. */
 function bytesOf(table: Table): string {
-  return JSON.stringify(table.columns.map(({ name, dtype }) => {
-    const { values } = table.column(name);
-    const held = ArrayBuffer.isView(values) ? Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64") : values;
-    return [name, dtype, held, Array.from({ length: table.numRows }, (_, row) => (table.column(name).isNull(row) ? 1 : 0)).join("")];
-  }));
+  const hash = createHash("sha256");
+  for (const { name, dtype } of table.columns) {
+    const column = table.column(name);
+    const { values } = column;
+    hash.update(JSON.stringify([name, dtype]));
+    hash.update(Uint8Array.from({ length: table.numRows }, (_, row) => (column.isNull(row) ? 1 : 0)));
+    hash.update(ArrayBuffer.isView(values) ? new Uint8Array(values.buffer, values.byteOffset, values.byteLength) : JSON.stringify(values));
+  }
+  return hash.digest("hex");
 }

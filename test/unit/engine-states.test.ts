@@ -68,7 +68,7 @@ describe("states of partials", function () {
       const partials = await partialsOf(query, 300, 7);
       const [whole] = await partialsOf(query, 300, 1);
       const random = seededRandom(5);
-      const wanted = answer(query, partials.reduce(mergePartials));
+      const wanted = answer(query, partials.reduce((a, b) => mergePartials(a, b)));
       for (let round = 0; round < 20; round++) {
         const left = [...partials];
         while (left.length > 1) {
@@ -84,9 +84,9 @@ describe("states of partials", function () {
 
   it("of no rows are absent with keys, and one row of nothing without", async () => {
     const none = parseQuery({ keys: ["k"], measures, where: [["v", ">", 1_000]] });
-    expect(answer(none, (await partialsOf(none, 50, 3)).reduce(mergePartials))).to.deep.equal([]);
+    expect(answer(none, (await partialsOf(none, 50, 3)).reduce((a, b) => mergePartials(a, b)))).to.deep.equal([]);
     const one = parseQuery({ keys: [], measures, where: [["v", ">", 1_000]] });
-    expect(answer(one, (await partialsOf(one, 50, 3)).reduce(mergePartials))).to.deep.equal([[
+    expect(answer(one, (await partialsOf(one, 50, 3)).reduce((a, b) => mergePartials(a, b)))).to.deep.equal([[
       0n, 0n, 0n, null, null, null, null, null, null, null, null, null, [0n, 0n, 0n, 0n], [0n, 0n, 0n, 0n], 0n, 0n, null, null, null, 0n, null,
     ]]);
   });

@@ -52,6 +52,7 @@ describe("where lists", () => {
     [[["a", "=~", 1]], "where op \"=~\" on column 'a' is unknown; use one of =="], [[["a", "==", null]], "use 'is null'"], [[["a", "==", NaN]], "NaN is compared"], [[["a", "in", []]], "an empty list"], [[["a", "in", 5]], "takes a list"],
     [[["a", "between", [1]]], "takes a list of two values"], [[["a", "between", [1, null]]], "use 'is null'"], [[["a", "like", 5]], "takes a text in which %"], [[["a", "like", "x\\"]], "a lone backslash"], [[["a", "like", "\\\\\\"]], "a lone backslash"],
     [[["a", "is null", 5]], "takes no value"], [[{ nor: [] }], "is neither {or: [...]}"], [[{ or: [], and: [] }], "is neither"], [[{ or: 5 }], "give a list of terms"], [[{ not: 5 }], "does not read"], [[[{ expr: "a +" }, "==", 1]], "expected"],
+    [{ or: [["a", "==", 1], ["b", "==", 2]] }, "give a list of terms: [{or: [...]}]"], [[{ or: ["a", "==", "ATL"] }], 'give a list of terms: {or: [["a","==","ATL"]]}'], [[{ and: [{ expr: "a + 1" }, "in", [2]] }], "'and' has the one term"],
     [[["a", "in", new Array(limits.inListMax + 1).fill(1)]], "the limit is 1000000"], [[["a", "like", "x".repeat(limits.patternMax + 1)]], "the limit is 10000"], [new Array(1_001).fill(["a", "==", 1]), "the limit is 1000"],
     [[{ or: new Array(600).fill(["a", "==", 1]) }, { or: new Array(600).fill(["a", "==", 1]) }], "more than 1000 terms"], [[nested(101)], "nested more than 100 deep"],
   ];

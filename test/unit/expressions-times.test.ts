@@ -150,4 +150,12 @@ describe("times in expressions", () => {
       expect(compute(text, [-(2n ** 31n) + 400n], "date"), text).to.have.length(1);
     }
   });
+
+  it("are null beside a null that is added, as beside one that is subtracted", () => {
+    for (const [text, dtype] of [["t + null", "timestamp"], ["null + t", "timestamp"], ["t + null", "date"], ["null + t", "date"], ["t - null", "int64"], ["null - t", "int64"]] as const) {
+      const column = dtype === "int64" ? "timestamp" : dtype;
+      const { values, isNull } = openEvaluation([{ name: "t", values: { dtype: column, array: BigInt64Array.of(1n, 2n) }, isNull: null }], 2).compute(parseExpression(text));
+      expect([values.dtype, isNull], text).to.deep.equal([dtype, Uint8Array.of(1, 1)]);
+    }
+  });
 });

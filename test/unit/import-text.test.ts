@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
 import { openTable } from "../../lib/columns/read/open.js";
 import { detectFormat } from "../../lib/formats/import/detect.js";
@@ -15,9 +16,14 @@ import type { ImportOptions } from "../../lib/formats/import/options.js";
 import { failureOf } from "../support/failure.js";
 import { queryDuckDb, writeParquet } from "../support/parquet.js";
 import { readTable } from "../support/read-table.js";
+import { oneOf } from "../support/random/draw.js";
 import type { StoredValue } from "../support/read-table.js";
 
-describe("importing text", () => {
+/** Makes rows long: a few fill the bytes of which a sample is taken. */
+const filler = "x".repeat(20);
+
+describe("importing text", function () {
+  this.timeout(120_000);
   let folder = "";
   const at = (name: string): string => join(folder, name);
   beforeEach(() => {
@@ -65,29 +71,50 @@ describe("importing text", () => {
 
   describe("with columns that have no values at first", () => {
     // Neither at the start nor in the middle nor at the end, where a sample is taken.
-    const [count, rest] = [300_000, 150_000];
-    const csv = (...ends: readonly string[]): string => `id,c\n${Array.from({ length: count }, (_, row) => `${row},\n`).join("")}${ends.map((end, row) => `${count + row},${end}\n`).join("")}${Array.from({ length: rest }, (_, row) => `${row},\n`).join("")}`;
-    const ndjson = (...ends: readonly string[]): string => `${'{"c":null}\n'.repeat(count)}${ends.map((end) => `{"c":${end}}\n`).join("")}${"{}\n".repeat(rest)}`;
+    const bytesBefore = 2_300_000;
+    const fill = (row: string, ends: readonly string[]): string => {
+      const count = Math.ceil(bytesBefore / row.length);
+      return row.repeat(count) + ends.join("") + row.repeat(count / 2);
+    };
+    /** A file of columns by their names, each of which has these values in the middle of many rows, and none elsewhere. */
+    const csv = (columns: Readonly<Record<string, readonly string[]>>): string => {
+      const values = Object.values(columns);
+      const ends = values[0]!.map((_, row) => `${filler},${values.map((ofColumn) => ofColumn[row]!).join(",")}\n`);
+      return `filler,${Object.keys(columns).join(",")}\n${fill(`${filler}${",".repeat(values.length)}\n`, ends)}`;
+    };
+    const ndjson = (columns: Readonly<Record<string, readonly string[]>>): string => {
+      const object = (valueOf: (ofColumn: readonly string[]) => string): string => `{${Object.entries(columns).map(([name, ofColumn]) => `"${name}":${valueOf(ofColumn)}`).join(",")}${" ".repeat(20)}}\n`;
+      return fill(object(() => "null"), Object.values(columns)[0]!.map((_, row) => object((ofColumn) => ofColumn[row]!)));
+    };
+    const formats: Readonly<Record<string, (columns: Readonly<Record<string, readonly string[]>>) => string | Uint8Array>> = {
+      csv, ndjson, "csv.gz": (columns) => gzipSync(csv(columns), { level: 1 }), "ndjson.gz": (columns) => gzipSync(ndjson(columns), { level: 1 }),
+    };
     const lastOf = (values: readonly StoredValue[]): StoredValue[] => values.filter((value) => value !== null);
 
-    const cases: readonly (readonly [string, readonly string[], string, readonly StoredValue[]])[] = [
-      ["whole numbers", ["7", "8"], "int64", [7n, 8n]],
-      ["floats", ["7", "8.5"], "float64", [7, 8.5]],
-      ["words and a float", ["NaN", "8.5"], "float64", [8.5]],
-      ["bools", ["true", "false"], "bool", [true, false]],
-      ["numbers too large among floats", ["18446744073709551616", "0.5"], "float64", [2 ** 64, 0.5]],
-      ["numbers too large, as floats are written", ["150000000000000000000", "1"], "float64", [1.5e20, 1]],
-      ["numbers too large", ["18446744073709551616", "1"], "string", ["18446744073709551616", "1"]],
-      ["what has nothing in common", ["true", "1"], "string", ["true", "1"]],
-    ];
-    for (const [what, ends, dtype, values] of cases) {
-      for (const [format, content] of [["csv", csv(...ends)], ["csv.gz", gzipSync(csv(...ends), { level: 1 })], ["ndjson", ndjson(...ends)], ["ndjson.gz", gzipSync(ndjson(...ends), { level: 1 })]] as const) {
-        it(`those of ${what} are ${dtype} (${format})`, async () => {
-          await importTexts({ [`in.${format}`]: content });
-          expect([dtypesOf()["c"], lastOf(stored()["c"]!)]).to.deep.equal([dtype, values]);
-        });
-      }
+    const cases: Readonly<Record<string, readonly [ends: readonly string[], dtype: string, values: readonly StoredValue[]]>> = {
+      "whole numbers": [["7", "8"], "int64", [7n, 8n]],
+      "floats": [["7", "8.5"], "float64", [7, 8.5]],
+      "words and a float": [["NaN", "8.5"], "float64", [8.5]],
+      "bools": [["true", "false"], "bool", [true, false]],
+      "numbers too large among floats": [["18446744073709551616", "0.5"], "float64", [2 ** 64, 0.5]],
+      "numbers too large, as floats are written": [["150000000000000000000", "1"], "float64", [1.5e20, 1]],
+      "numbers too large": [["18446744073709551616", "1"], "string", ["18446744073709551616", "1"]],
+      "what has nothing in common": [["true", "1"], "string", ["true", "1"]],
+    };
+    const namesOf = (what: string): string => what.replaceAll(",", "");
+    async function checkCases(format: string, whats: readonly string[]): Promise<void> {
+      await importTexts({ [`in.${format}`]: formats[format]!(Object.fromEntries(whats.map((what) => [namesOf(what), cases[what]![0]]))) });
+      const [dtypes, values] = [dtypesOf(), stored()];
+      for (const what of whats) expect([dtypes[namesOf(what)], lastOf(values[namesOf(what)]!)], `${what} (${format})`).to.deep.equal(cases[what]!.slice(1));
     }
+    for (const format of Object.keys(formats)) {
+      it(`those of each are what holds its values, side by side (${format})`, async () => { await checkCases(format, Object.keys(cases)); });
+    }
+
+    it("those of one are what holds its values where no other is read anew", async () => {
+      const random = seededRandom(freshSeed());
+      await checkCases(oneOf(random, Object.keys(formats)), [oneOf(random, Object.keys(cases))]);
+    });
 
     it("those of texts are strings, read in one pass", async () => {
       let passes = 1;
@@ -96,7 +123,7 @@ describe("importing text", () => {
         if (rows < before) passes++;
         before = rows;
       };
-      await importTexts({ "in.csv": csv("x", "1", "2"), "in2.csv": "id,c\n1,\n" }, { onProgress });
+      await importTexts({ "in.csv": csv({ c: ["x", "1", "2"] }), "in2.csv": "filler,c\nx,\n" }, { onProgress });
       expect([dtypesOf()["c"], lastOf(stored()["c"]!), passes]).to.deep.equal(["string", ["x", "1", "2"], 1]);
     });
 
@@ -119,7 +146,7 @@ describe("importing text", () => {
       await importTexts({ "in2.csv": "a,b,c\n,,\n", "in2.ndjson": '{"a":null}\n' }, { append: true });
       expect(dtypesOf()).to.deep.equal({ a: "int64", b: "float64", c: "date" });
       expect(stored()).to.deep.equal({ a: [1n, null, null], b: [2.5, null, null], c: [11_323n, null, null] });
-      const late = `a,b,c\n${",,\n".repeat(count)}`;
+      const late = `a,b,c\n${",,\n".repeat(70_000)}`;
       await importTexts({ "in2.csv": `${late},3.5,\n` }, { append: true });
       expect(lastOf(stored()["b"]!)).to.deep.equal([2.5, 3.5]);
       expect((await importTexts({ "in2.csv": `${late}1.5,,\n` }, { append: true })).rowsRejected).to.equal(1);
@@ -127,21 +154,21 @@ describe("importing text", () => {
 
     it("the user decides, and what does not fit is rejected", async () => {
       const types = new Map<string, Dtype>([["c", "uint8"]]);
-      for (const [name, content] of [["in.csv", csv("7", "300")], ["in.ndjson", ndjson("7", "300")]] as const) {
+      for (const [name, content] of [["in.csv", csv({ c: ["7", "300"] })], ["in.ndjson", ndjson({ c: ["7", "300"] })]] as const) {
         const { rowsRejected } = await importTexts({ [name]: content }, { types, replace: true });
         expect([dtypesOf()["c"], lastOf(stored()["c"]!), rowsRejected]).to.deep.equal(["uint8", [7n], 1]);
       }
     });
 
     it("those to sort by are sorted as what they turn out to be", async () => {
-      await importTexts({ "in.csv": `id,c\n${"0,\n".repeat(count)}1,10\n2,9\n` }, { sort: "c" });
+      await importTexts({ "in.csv": csv({ c: ["10", "9"] }) }, { sort: "c" });
       expect(stored()["c"]!.slice(0, 3)).to.deep.equal([9n, 10n, null]);
     });
   });
 
   it("whole numbers that are exactly floats are floats among floats, and others keep their digits", async () => {
-    for (const [name, write] of [["in.csv", (values: readonly string[]) => `n\n${values.join("\n")}\n`], ["in.ndjson", (values: readonly string[]) => values.map((value) => `{"n":${value}}\n`).join("")], ["in.json", (values: readonly string[]) => `[${values.map((value) => `{"n":${value}}`).join(",")}]`]] as const) {
-      const many = Array.from({ length: 300_000 }, () => "0.25");
+    for (const [name, write] of [["in.csv", (values: readonly string[]) => `n\n${values.join("\n")}\n`], ["in.ndjson", (values: readonly string[]) => values.map((value) => `{"n":${value.padStart(20)}}\n`).join("")], ["in.json", (values: readonly string[]) => `[${values.map((value) => `{"n":${value.padStart(20)}}`).join(",")}]`]] as const) {
+      const many = Array.from({ length: 90_000 }, () => "0.25");
       const exact = ["9007199254740994", "150000000000000000000", "-9223372036854777856", "1.5"];
       await importTexts({ [name]: write([...many, ...exact]) }, { replace: true });
       expect([dtypesOf()["n"], stored()["n"]!.slice(-4)], name).to.deep.equal(["float64", [2 ** 53 + 2, 1.5e20, -(2 ** 63) - 2048, 1.5]]);
@@ -173,25 +200,25 @@ describe("importing text", () => {
   });
 
   it("a value far behind the sample widens its column, and every value is as it is spelled", async () => {
-    const rows = Array.from({ length: 400_000 }, (_, row) => `${row},${row},${row === 150_000 ? "0.5" : row},${row === 150_001 ? "0071" : row}`);
+    const rows = Array.from({ length: 200_000 }, (_, row) => `${row},${row},${row === 130_000 ? "0.5" : row},${row === 130_001 ? "0071" : row}`);
     await importTexts({ "in.csv": `plain,same,float,text\n${rows.join("\n")}\n` });
     expect(dtypesOf()).to.deep.equal({ plain: "int64", same: "int64", float: "float64", text: "string" });
     const { float, text } = stored();
-    expect([float![149_999], float![150_000], text![0], text![150_001]]).to.deep.equal([149_999, 0.5, "0", "0071"]);
+    expect([float![129_999], float![130_000], text![0], text![130_001]]).to.deep.equal([129_999, 0.5, "0", "0071"]);
   });
 
   it("a number that a wider dtype would round keeps its digits as text", async () => {
-    const rows = Array.from({ length: 300_000 }, (_, row) => (row === 100_000 ? "9007199254740993" : row === 150_000 ? "0.5" : `${row}`));
-    await importTexts({ "in.csv": `n\n${rows.join("\n")}\n` });
-    expect(dtypesOf()).to.deep.equal({ n: "string" });
-    expect(stored()["n"]![100_000]).to.equal("9007199254740993");
+    const rows = Array.from({ length: 120_000 }, (_, row) => `${filler},${row === 85_000 ? "9007199254740993" : row === 95_000 ? "0.5" : row}`);
+    await importTexts({ "in.csv": `filler,n\n${rows.join("\n")}\n` });
+    expect(dtypesOf()).to.deep.equal({ filler: "string", n: "string" });
+    expect(stored()["n"]![85_000]).to.equal("9007199254740993");
   });
 
   it("a key that comes late is a column of all rows", async () => {
-    const early = '{"a":1}\n'.repeat(300_000);
+    const early = `{"a":1${" ".repeat(20)}}\n`.repeat(90_000);
     await importTexts({ "in.ndjson": `${early}{"a":2,"late":true}\n{"late":false}\n` });
     const { a, late } = stored();
-    expect([a!.length, a!.slice(-2), late!.slice(-3)]).to.deep.equal([300_002, [2n, null], [null, true, false]]);
+    expect([a!.length, a!.slice(-2), late!.slice(-3)]).to.deep.equal([90_002, [2n, null], [null, true, false]]);
   });
 
   it("shards of text are contiguous and equal within one row, rejected rows left out", async () => {
@@ -229,9 +256,9 @@ describe("importing text", () => {
     });
 
     it("sorts by the values of the dtype that a late value makes", async () => {
-      const rows = Array.from({ length: 300_000 }, (_, row) => (row === 100_000 ? "x" : `${(row * 7919) % 300_000}`));
-      await importTexts({ "in.csv": `k\n${rows.join("\n")}\n` }, { sort: "k" });
-      expect(dtypesOf()).to.deep.equal({ k: "string" });
+      const rows = Array.from({ length: 120_000 }, (_, row) => (row === 90_000 ? "x" : `${(row * 7919) % 120_000}`));
+      await importTexts({ "in.csv": `filler,k\n${rows.map((row) => `${filler},${row}\n`).join("")}` }, { sort: "k" });
+      expect(dtypesOf()).to.deep.equal({ filler: "string", k: "string" });
       expect(stored()["k"]).to.deep.equal([...rows].sort());
     });
 
@@ -297,18 +324,19 @@ describe("importing text", () => {
     });
 
     it("counts each of them once, however often the rows are read", async () => {
-      const rows = Array.from({ length: 300_000 }, (_, row) => (row % 1_000 === 5 ? "bad" : row === 100_000 ? "0.5,0" : `${row},0`));
+      const rows = Array.from({ length: 120_000 }, (_, row) => (row % 1_000 === 5 ? "bad" : `${row === 90_000 ? 0.5 : row},${filler}`));
       const summary = await importTexts({ "in.csv": `a,b\n${rows.join("\n")}\n` }, { output: at("s"), shards: 2, rejects: at("rejects.csv") });
-      expect([summary.rowsRejected, readFileSync(at("rejects.csv"), "utf8").split("\n").length]).to.deep.equal([300, 302]);
+      expect([summary.rowsRejected, readFileSync(at("rejects.csv"), "utf8").split("\n").length]).to.deep.equal([120, 122]);
     });
   });
 
   describe("from where it can be read once", () => {
     it("takes standard input, also where it is read again, and leaves no copy", async () => {
-      const rows = Array.from({ length: 300_000 }, (_, row) => (row === 100_000 ? "0.5" : `${row}`));
-      const standardInput = Readable.from([Buffer.from("n\n"), ...rows.map((row) => Buffer.from(`${row}\n`))]);
+      const rows = Array.from({ length: 120_000 }, (_, row) => `${filler},${row === 90_000 ? 0.5 : row}\n`);
+      const pieces = Array.from({ length: 1_200 }, (_, piece) => rows.slice(piece * 100, (piece + 1) * 100).join(""));
+      const standardInput = Readable.from(["filler,n\n", ...pieces].map((text) => Buffer.from(text)));
       const { tables } = await importFiles({ inputs: ["-"], standardInput, output: at("new/s"), shards: 2 });
-      expect(tables.map((table) => table.rows)).to.deep.equal([150_000, 150_000]);
+      expect(tables.map((table) => table.rows)).to.deep.equal([60_000, 60_000]);
       expect([readdirSync(at("new")).sort(), leftovers()]).to.deep.equal([["s-0.bcolzs", "s-1.bcolzs"], ["new"]]);
     });
 
@@ -367,10 +395,10 @@ describe("importing text", () => {
     }
 
     it("rejects a value far behind the sample that the table's dtype does not hold, and stores the others", async () => {
-      await importTexts({ "in.csv": "a\n1\n" });
-      const rows = Array.from({ length: 300_000 }, (_, row) => (row === 100_000 ? "0.5" : `${row}`));
-      const { rowsStored, rejects } = await importTexts({ "in2.csv": `a\n${rows.join("\n")}\n` }, { append: true });
-      expect([rowsStored, rejects.map(({ line, reason }) => `${line}: ${reason}`)]).to.deep.equal([299_999, ["100002: '0.5' in column 'a' is no int64"]]);
+      await importTexts({ "in.csv": "filler,a\n,1\n" });
+      const rows = Array.from({ length: 120_000 }, (_, row) => `${filler},${row === 90_000 ? 0.5 : row}`);
+      const { rowsStored, rejects } = await importTexts({ "in2.csv": `filler,a\n${rows.join("\n")}\n` }, { append: true });
+      expect([rowsStored, rejects.map(({ line, reason }) => `${line}: ${reason}`)]).to.deep.equal([119_999, ["90002: '0.5' in column 'a' is no int64"]]);
     });
 
     it("keeps what the table is sorted by while it holds, nulls last, and no longer", async () => {

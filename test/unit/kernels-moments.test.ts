@@ -152,7 +152,9 @@ describe("kernels: histograms", function () {
       arena.kernels.histogramAdd(target, n, counts);
       expectSame(arena.read(BigInt64Array, counts, bins + 2), counted);
       if (low === 1e15) continue;
-      arena.kernels.histogramAddF64(at, n, edgesAt, bins, bins / spread, countsOfEven);
+      const tallies = arena.put(new Uint32Array(4 * (bins + 2)));
+      arena.kernels.histogramAddF64(at, n, edgesAt, bins, bins / spread, tallies, countsOfEven);
+      expectSame(arena.read(Uint32Array, tallies, 4 * (bins + 2)), new Uint32Array(4 * (bins + 2)));
       expectSame(arena.read(BigInt64Array, countsOfEven, bins + 2), counted);
     }
   }));

@@ -114,7 +114,7 @@ describe("approximate measures", () => {
     const table: PlainColumn[] = [{ name: "k", dtype: "int64", values: distributions[1]!.map(() => BigInt(Math.floor(random() * 5))) }, ...columns.slice(0, 4)];
     const measures = columns.slice(0, 4).flatMap(({ name }) => [[name, "approx_count_distinct", `n ${name}`], [name, "approx_quantile", `q ${name}`, { p: 0.5 }]]);
     const partials = (await measuring.partialBytes(cutRows(random, table, 6), { keys: ["k"], measures })).map((bytes) => decodePartial(bytes));
-    const merged = (order: readonly number[]): Buffer => Buffer.from(encodePartial(order.map((place) => partials[place]!).reduce(mergePartials)));
+    const merged = (order: readonly number[]): Buffer => Buffer.from(encodePartial(order.map((place) => partials[place]!).reduce((a, b) => mergePartials(a, b))));
     const [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map((place) => partials[place]!);
     const inOrder = merged([0, 1, 2, 3, 4, 5]);
     expect(merged([5, 4, 3, 2, 1, 0]).equals(inOrder)).to.equal(true);

@@ -85,7 +85,8 @@ function quantile(dtype: Dtype, sorted: readonly Present[], numerator: bigint, d
   const [low, high] = [sorted[place]!, sorted[rest === 0n ? place : place + 1]!];
   if (typeof low === "bigint" && typeof high === "bigint") {
     if (dtype === "timestamp" || dtype === "date") return low + ((high - low) * rest) / denominator;
-    return Number(low) + (Number(high) - Number(low)) * (Number(rest) / Number(denominator));
+    // The digits of the denominators here end.
+    return Number(`${(10n ** 9n * (low * denominator + (high - low) * rest)) / denominator}e-9`);
   }
   const [x, y] = [Number(low), Number(high)];
   const share = Number(rest) / Number(denominator);
@@ -176,6 +177,23 @@ describe("sets, bags and runs", () => {
         });
         expect(answer, `${chosen.join()} by ${keys.join()}`).to.deep.equal(wanted);
       }
+    }
+  });
+
+  it("find the quantiles of large whole numbers exactly, and round them once", async () => {
+    const { least, greatest } = wholeRange("int64");
+    for (const [dtype, values, p, wanted] of [
+      ["uint64", [5n, 2n ** 53n + 1n], 0.5, 4_503_599_627_370_499],
+      ["int64", [least, greatest], 0.5, -0.5],
+      ["int64", [least, greatest, 3n], 0.5, 3],
+      ["int64", [least, least + 3n], 0.5, Number(least)],
+      ["int64", [-(2n ** 53n), 2n ** 53n - 1n, -(2n ** 53n)], 0.75, -0.5],
+      ["uint64", [0n, 2n ** 64n - 1n], 0.1, Number("1844674407370955161.5")],
+      ["int64", [0n, 2n ** 60n], 1e-320, 2 ** 60 * 1e-300 * 1e-20],
+      ["int64", [0n, -(2n ** 60n), 0n], 0.25, -(2 ** 59)],
+    ] as const) {
+      const answer = await measuring.ask([[{ name: "v", dtype, values: values.slice(0, 1) }], [{ name: "v", dtype, values: values.slice(1) }]], { measures: [["v", "quantile", "q", { p }]] });
+      expect(answer, `${dtype} ${values.join()} ${p}`).to.deep.equal([[wanted]]);
     }
   });
 

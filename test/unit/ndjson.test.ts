@@ -256,8 +256,10 @@ describe("scanning JSON objects", () => {
         found[tokens.row[token]!]!.push([columns[tokens.column[token]!]!, isString ? text : JSON.parse(text)]);
       }
       const expected = lines.map((line) => Object.entries(JSON.parse(line) as object));
-      expect(found.map((row) => row.sort())).to.deep.equal(expected.map((row) => row.sort()));
-    }));
+      // By name: without a comparison values are made texts, of which some can be none.
+      const byName = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+      expect(found.map((row) => row.sort(byName))).to.deep.equal(expected.map((row) => row.sort(byName)));
+    }), { examples: [[[{ a: 1, b: { toString: false } }], "", false]] });
   });
 
   it("never takes a changed line for sound where JSON.parse does not", () => {

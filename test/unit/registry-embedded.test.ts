@@ -11,7 +11,8 @@ describeRegistry("embedded registry", async () => {
   const folder = mkdtempSync(join(tmpdir(), "bqueryd-registry-"));
   return {
     open: (cluster) => openRegistry({ registryDir: folder, cluster }),
-    async remove() { rmSync(folder, { recursive: true }); },
+    async empty() { rmSync(folder, { recursive: true }); },
+    async remove() { rmSync(folder, { recursive: true, force: true }); },
   };
 });
 

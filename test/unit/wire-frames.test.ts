@@ -16,9 +16,15 @@ const greeting = { controllerId: id, node: "n1", version: "0.1.0", heartbeatMs: 
 
 const clientMessages: ClientMessage[] = [
   { type: "hello", clientId: id, version: "0.1.0" },
+  { type: "hello", clientId: id, version: "0.1.0", credential: { key: generation, proof: generation } },
   { type: "call", id, verb: "groupby", tables: ["taxi"], columns: ["a", "b"], affinity: "me", remainingMs: 1_000.5 },
   { type: "call", id, verb: "ping", tables: [], columns: [], remainingMs: 0 },
   { type: "call", id, verb: "groupby", tables: ["taxi"], columns: ["a"], remainingMs: 1, rows: { slices: 24, rowsMax: null }, missing: "empty", partial: "allow", generations: [{ name: "taxi-0.bcolzs", generation }] },
+  { type: "call", id, verb: "sleep", tables: [], columns: [], remainingMs: 1, errands: [{ kind: "sleep", seconds: 0.5 }, { kind: "sleep", seconds: 3_600 }], detached: true, worker: "ab12" },
+  { type: "call", id, verb: "readfile", tables: [], columns: [], remainingMs: 1, errands: [{ kind: "readfile", path: "a/b.txt" }] },
+  { type: "call", id, verb: "execute_code", tables: [], columns: [], remainingMs: 1, errands: [{ kind: "execute_code", function: "fs.readdirSync" }] },
+  { type: "call", id, verb: "cancel", tables: [], columns: [], remainingMs: 1, query: "0", relayed: true },
+  { type: "call", id, verb: "loglevel", tables: [], columns: [], remainingMs: 1, level: "debug" },
   { type: "cancel", id }, { type: "credit", id, attempt: 1, slices: 2 }, { type: "heartbeat" }, { type: "bye" },
 ];
 const clientReplies: ClientReply[] = [
@@ -27,7 +33,7 @@ const clientReplies: ClientReply[] = [
   { type: "partial", id, attempt: 1, block: { start: 0, size: 1 } },
   { type: "result", id, value: { pid: 1, big: 2n ** 63n, absent: undefined, at: new Date(0), list: [null, 1.5, "é"] }, cost, queuedMs: 0, workers: 2, retries: 0 },
   { type: "slice", id, attempt: 1, ordinal: 3, from: 0, next: null, rows: 5 },
-  { type: "leftOut", id, attempt: 1, ordinal: 3 },
+  { type: "leftOut", id, attempt: 1, ordinal: 3 }, { type: "answer", id, form: "json" },
   { type: "result", id, value: null, cost, queuedMs: 0, workers: 2, retries: 0, leftOut: [{ name: "taxi-0.bcolzs", code: "IO", message: "cannot read", rows: null }] },
   { type: "result", id, value: "pong", cost: null, queuedMs: 0, workers: 0, retries: 0 },
   { type: "error", id, code: "BUSY", message: "the queue is full", details: { queued: 9 }, origin: "n1" },
@@ -42,7 +48,7 @@ const workerMessages: WorkerMessage[] = [
   { type: "heartbeat" },
   { type: "partial", taskId: id, block: { start: 4, size: 4 } },
   { type: "slice", taskId: id, ordinal: 0, from: 10, next: 20, rows: 5 },
-  { type: "done", taskId: id, cost },
+  { type: "done", taskId: id, cost }, { type: "answer", taskId: id, form: "bytes" },
   { type: "failed", taskId: id, code: "IO", message: "cannot read", details: {}, retry: "elsewhere", shard: null },
   { type: "declined", taskId: id, reason: "busy" }, { type: "bye", reason: "stopped" },
 ];
@@ -50,7 +56,8 @@ const workerReplies: WorkerReply[] = [
   { type: "welcome", ...greeting }, { type: "heartbeat", known: false },
   { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1 },
   { type: "task", taskId: id, attempt: 1, kind: "groupby", queryId: id, nonce: id, shards, remainingMs: 1, rows: { slices: 8, rowsMax: 5, from: [0] }, absent: [{ name: "a", dtype: "int64" }], widened: [{ name: "b", dtype: "float64" }, { name: "c", dtype: null }] },
-  { type: "cancelTask", taskId: id }, { type: "shutdown", reason: "killall" },
+  { type: "cancelTask", taskId: id }, { type: "shutdown", reason: "killall" }, { type: "refused", reason: "a worker needs the role node" }, { type: "setLogLevel", level: "warn" },
+  { type: "errand", taskId: id, attempt: 1, queryId: id, nonce: id, errand: { kind: "sleep", seconds: 1 }, remainingMs: 1 },
 ];
 
 function failureOf(work: () => unknown): BquerydError {

@@ -43,6 +43,16 @@ describe("bytes of a header", () => {
     expect(accepts(0xdf, 0x01, 0xff, 0xff, 0xff, 0xc0, 0xc0)).to.equal(false);
   });
 
+  it("may not hold more values than a process has room for, however few bytes they are", () => {
+    for (const value of [0x80, 0x90, 0xc0]) {
+      const bytes = new Uint8Array(5 + 4_000_000).fill(value);
+      bytes.set([0xdd, 0x00, 0x3d, 0x09, 0x00]);
+      expect(() => { checkHeaderBytes(bytes); }, `4,000,000 times 0x${value.toString(16)} in a list`).to.throw(/more than 4000000 values/);
+      bytes.set([0xdd, 0x00, 0x3d, 0x08, 0xff]);
+      checkHeaderBytes(bytes.subarray(0, 5 + 3_999_999));
+    }
+  });
+
   it("may be nested, but not without end", () => {
     expect(accepts(...Array.from({ length: 60 }, () => 0x91), 0xc0)).to.equal(true);
     expect(accepts(...Array.from({ length: 100_000 }, () => 0x91), 0xc0)).to.equal(false);

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { Outbox, type LaneLoss } from "../../lib/wire/outbox.js";
+import { messagesOf } from "../../lib/wire/packets.js";
 import type { SendOutcome } from "../../lib/wire/sockets.js";
 import { until } from "../support/until.js";
 
@@ -18,7 +19,7 @@ function createTestOutbox(options: { laneBytesMax?: number } = {}) {
       await Promise.resolve();
       writing -= 1;
       const outcome = outcomes.get(peer) ?? "sent";
-      if (outcome === "sent") sent.push(`${peer}${frames[0]?.[0] ?? ""}`);
+      if (outcome === "sent") for (const message of messagesOf(frames)) sent.push(`${peer}${message instanceof Error ? message.message : message[0]?.[0] ?? ""}`);
       return outcome;
     },
     onLaneLost: (peer, loss) => { lost.push([peer, loss]); },
@@ -32,8 +33,8 @@ function message(first: number, bytes = 1): Uint8Array[] {
 
 describe("outbox", () => {
   it("sends each peer's messages in order, and peers in turn", async () => {
-    const { outbox, sent } = createTestOutbox();
-    for (const number of [1, 2, 3]) for (const peer of ["a", "b"]) outbox.push(peer, message(number));
+    const { outbox, sent } = createTestOutbox({ laneBytesMax: 1_000_000 });
+    for (const number of [1, 2, 3]) for (const peer of ["a", "b"]) outbox.push(peer, message(number, 40_000));
     await outbox.flush(1_000);
     expect(sent).to.have.members(["a1", "a2", "a3", "b1", "b2", "b3"]);
     expect(sent.filter((text) => text.startsWith("a"))).to.deep.equal(["a1", "a2", "a3"]);
@@ -75,6 +76,19 @@ describe("outbox", () => {
     outbox.close();
   });
 
+  it("gives up a peer for which very many messages are queued, however small they are", async () => {
+    const { outbox, outcomes, lost } = createTestOutbox({ laneBytesMax: 1_000_000_000 });
+    outcomes.set("stuck", "full");
+    const tiny = message(1);
+    for (let count = 0; count < 400_000; count++) outbox.push("stuck", tiny);
+    await Promise.resolve();
+    expect(lost).to.deep.equal([]);
+    outbox.push("stuck", tiny);
+    await Promise.resolve();
+    expect(lost).to.deep.equal([["stuck", "stuck"]]);
+    outbox.close();
+  });
+
   it("keeps messages while it is held, and not those dropped meanwhile", async () => {
     const { outbox, sent } = createTestOutbox();
     outbox.hold();
@@ -98,10 +112,11 @@ describe("outbox", () => {
   });
 
   it("gives other work its turn during a long queue", async () => {
-    const { outbox, sent } = createTestOutbox({ laneBytesMax: 100_000 });
+    const { outbox, sent } = createTestOutbox({ laneBytesMax: 1e9 });
+    const large = message(1, 40_000); // Each is sent alone.
     let sentBeforeTurn = 0;
     setImmediate(() => { sentBeforeTurn = sent.length; });
-    for (let count = 0; count < 10_000; count++) outbox.push("a", message(1));
+    for (let count = 0; count < 10_000; count++) outbox.push("a", large);
     await outbox.flush(5_000);
     expect(sentBeforeTurn).to.be.within(1, 1_000);
   });

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { once, EventEmitter } from "node:events";
 import { afterEach, describe, it } from "mocha";
-import { restartDelayMs, startComputeThread, type ComputeEvent, type ComputeThread } from "../../lib/cluster/worker/compute-thread.js";
+import { monotonicMs } from "../../lib/base/clock.js";
+import { restartDelayMs, startComputeThread, type ComputeEvent, type ComputeThread } from "../../lib/cluster/worker/compute/compute-thread.js";
 import { stubQueries, unusableDataDir } from "../support/compute-stub.js";
 
 const program = new URL("../support/compute-stub.js", import.meta.url);
@@ -24,7 +25,7 @@ describe("worker compute thread", () => {
   }
 
   function run(taskId: string, query: Uint8Array): void {
-    thread!.run({ taskId, query, shards: [], remainingMs: 1_000 });
+    thread!.run({ taskId, query, shards: [], deadlineMs: monotonicMs() + 1_000 });
   }
 
   /** The first `count` kinds of events, once there are as many. */
@@ -74,6 +75,16 @@ describe("worker compute thread", () => {
     expect(await kinds(3)).to.deep.equal(["computeUp", "computeLost", "computeUp"]);
     expect(events[1]).to.have.nested.property("failure.message", "a compute thread ended unexpectedly: a defect");
     expect(events[1]).to.have.nested.property("failure.code", "INTERNAL");
+  });
+
+  it("is renewed between two tasks without being lost, and takes the next one", async () => {
+    await start();
+    run("a", stubQueries.answer);
+    await kinds(2);
+    thread!.renew();
+    expect(await kinds(3)).to.deep.equal(["computeUp", "taskDone", "computeUp"]);
+    run("b", stubQueries.answer);
+    expect(await kinds(4)).to.deep.equal(["computeUp", "taskDone", "computeUp", "taskDone"]);
   });
 
   it("throws the error of an engine that cannot be made", async () => {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { checkInvariants, createWorkerState, on, type Instruction, type WorkerEvent, type WorkerState } from "../../lib/cluster/worker/core.js";
+import { checkInvariants, createWorkerState, on, type WorkerState } from "../../lib/cluster/worker/core.js";
+import type { Instruction, WorkerEvent } from "../../lib/cluster/worker/events.js";
 import type { Failure } from "../../lib/cluster/worker/failure.js";
 import type { Cost, Holding, WorkerMessage, WorkerReply } from "../../lib/wire/messages.js";
 
@@ -45,6 +46,12 @@ function task(link: string, taskId: string, nonce: string | undefined, shard = "
   }, [query]);
 }
 
+/** The same of a controller that has more to give. */
+function busyTask(link: string, taskId: string, nonce: string | undefined): Received {
+  const { header, body } = task(link, taskId, nonce);
+  return received(link, { ...header, offersNext: true } as WorkerReply, [...body]);
+}
+
 function sent(instructions: Instruction[]): [string, WorkerMessage][] {
   return instructions.flatMap((instruction) => (instruction.kind === "send" ? [[instruction.link, instruction.header]] : []));
 }
@@ -73,10 +80,10 @@ describe("worker core", () => {
     const { state, apply } = startWorker("c1", "c2");
     const { nonce } = state;
     const first = apply(task("c2", "t1", nonce));
-    expect(first).to.deep.equal([{
+    expect(first[0]).to.deep.equal({
       kind: "run",
-      task: { taskId: "t1", query, shards: [{ ordinal: 0, name: "taxi-0.bcolzs", generation: "a".repeat(64) }], remainingMs: 1_000 },
-    }]);
+      task: { taskId: "t1", query, shards: [{ ordinal: 0, name: "taxi-0.bcolzs", generation: "a".repeat(64) }], deadlineMs: 1_000 },
+    });
     const second = sent(apply(task("c1", "t2", nonce)));
     expect(second).to.deep.equal([["c1", { type: "declined", taskId: "t2", reason: "the offer was taken or withdrawn" }]]);
   });
@@ -105,6 +112,82 @@ describe("worker core", () => {
     apply(task("c1", "t2", state.nonce));
     const later = sent(apply({ kind: "taskFailed", taskId: "t2", failure, cacheChanges: [] }));
     expect(later.map(([, header]) => header.type === "ready" && header.cached)).to.deep.equal([false, [], []]);
+  });
+
+  it("takes one task ahead of its only controller, and begins it when the one before it is over", () => {
+    const { state, apply } = startWorker("c1");
+    const [, early] = apply(busyTask("c1", "t1", state.nonce), 5);
+    expect(early).to.deep.equal({ kind: "send", link: "c1", header: { type: "ready", nonce: state.nonce, cached: [], running: "t1" }, body: [] });
+    const { nonce } = state;
+    expect(apply(busyTask("c1", "t2", nonce), 7)).to.deep.equal([]);
+    expect(sentTypes(apply(task("c1", "t3", nonce))), "a second one ahead").to.deep.equal(["c1 declined"]);
+    const cacheChanges = [{ shard: "taxi-0.bcolzs", columns: ["v"] }];
+    const [done, run, ready, ...others] = apply({ kind: "taskDone", taskId: "t1", cost, cacheChanges }, 9);
+    expect(done).to.have.nested.property("header.type", "done");
+    expect(run).to.deep.include({ kind: "run" }).and.have.nested.property("task.deadlineMs", 1_007);
+    expect(ready).to.have.property("header").which.deep.equals({ type: "ready", nonce: state.nonce, cached: cacheChanges, running: "t2" });
+    expect(others).to.deep.equal([]);
+    expect(sentTypes(apply({ kind: "taskDone", taskId: "t2", cost, cacheChanges: [] }))).to.deep.equal(["c1 done", "c1 ready"]);
+  });
+
+  it("makes no offer beside a task while it has another controller, which would never get its turn", () => {
+    const { state, apply } = startWorker("c1", "c2");
+    expect(sentTypes(apply(busyTask("c1", "t1", state.nonce)))).to.deep.equal([]);
+    expect(sentTypes(apply({ kind: "taskDone", taskId: "t1", cost, cacheChanges: [] }))).to.deep.equal(["c1 done", "c1 ready", "c2 ready"]);
+  });
+
+  it("registers before it says anything else when its controller has forgotten it", () => {
+    const { state, apply } = startWorker("c1");
+    apply(busyTask("c1", "t1", state.nonce));
+    apply(busyTask("c1", "t2", state.nonce));
+    expect(sentTypes(apply(received("c1", { type: "heartbeat", known: false })))).to.deep.equal(["c1 register"]);
+  });
+
+  it("keeps the offer that it made while it ran a task, so that a task on its way is taken", () => {
+    const { state, apply } = startWorker("c1");
+    apply(busyTask("c1", "t1", state.nonce));
+    const { nonce } = state;
+    const end = sent(apply({ kind: "taskDone", taskId: "t1", cost, cacheChanges: [] }));
+    expect(end[1]![1]).to.deep.equal({ type: "ready", nonce, cached: [] });
+    expect(apply(task("c1", "t2", nonce))[0]).to.have.property("kind", "run");
+  });
+
+  it("makes no offer beside a task whose controller has nothing more", () => {
+    const { state, apply } = startWorker("c1");
+    expect(sentTypes(apply(task("c1", "t1", state.nonce)))).to.deep.equal([]);
+  });
+
+  it("never begins a task ahead that was cancelled, or whose controller is gone", () => {
+    for (const dropped of [received("c1", { type: "cancelTask", taskId: "t2" }), { kind: "unlinked", link: "c1" } as const]) {
+      const { state, apply } = startWorker("c1");
+      apply(busyTask("c1", "t1", state.nonce));
+      apply(task("c1", "t2", state.nonce));
+      apply({ kind: "linked", link: "c2" });
+      apply(dropped);
+      const end = apply({ kind: "taskDone", taskId: "t1", cost, cacheChanges: [] });
+      expect(end.filter(({ kind }) => kind === "run")).to.deep.equal([]);
+      expect(state.running).to.equal(undefined);
+    }
+  });
+
+  it("begins the task ahead when the one before it was cancelled or failed", () => {
+    const { state, apply } = startWorker("c1");
+    apply(busyTask("c1", "t1", state.nonce));
+    apply(task("c1", "t2", state.nonce));
+    apply(received("c1", { type: "cancelTask", taskId: "t1" }));
+    const end = apply({ kind: "taskFailed", taskId: "t1", failure: { ...failure, code: "CANCELLED" }, cacheChanges: [] });
+    expect(end[0]).to.have.nested.property("task.taskId", "t2");
+  });
+
+  it("hands a task ahead back when it stops, or its compute thread ends", () => {
+    for (const event of [{ kind: "stop", reason: "SIGTERM" }, { kind: "computeLost", failure }] as const) {
+      const { state, apply } = startWorker("c1");
+      apply(busyTask("c1", "t1", state.nonce));
+      apply(task("c1", "t2", state.nonce));
+      const declined = sent(apply(event)).map(([, header]) => header).filter(({ type }) => type === "declined");
+      expect(declined).to.have.lengthOf(1);
+      expect(declined[0]).to.have.property("taskId", "t2");
+    }
   });
 
   it("ignores a task message that is repeated, and what comes late of a task it no longer runs", () => {

@@ -4,10 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { createTables } from "../../lib/columns/write/writer.js";
-import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings.js";
-import { watchHoldings, type HoldingsWatch } from "../../lib/cluster/worker/holdings-watch.js";
+import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings/holdings.js";
+import { watchHoldings, type HoldingsWatch } from "../../lib/cluster/worker/holdings/holdings-watch.js";
 import type { Holding } from "../../lib/wire/messages.js";
-import { writeShards, type PlainColumn } from "../support/write-table.js";
+import { addPrepared, removePrepared } from "../../lib/columns/files/prepared.js";
+import { openTable } from "../../lib/columns/read/open.js";
+import { failureOf } from "../support/failure.js";
+import { unsyncedFiles, writeShards, writeTable as writeColumns, type PlainColumn } from "../support/write-table.js";
 import { createSilentLog } from "../support/silent-log.js";
 import { until } from "../support/until.js";
 
@@ -39,6 +42,52 @@ describe("worker holdings", () => {
     await writeFile(join(dataDir, "notes.bcolz"), "not a directory");
     const scan = await scanHoldings(dataDir, new Map());
     expect([...scan].map(([name, { holding }]) => [name, holding?.rows])).to.deep.equal([["taxi.bcolz", 2], ["trips-10.bcolzs", 3]]);
+  });
+
+  it("tells of the generations that a table keeps beside the current one", async () => {
+    await writeTable(join(dataDir, "taxi.bcolz"), [1, 2]);
+    const before = (await scanHoldings(dataDir, new Map())).get("taxi.bcolz")!.holding!;
+    expect(before).to.not.have.property("kept");
+    await writeTable(join(dataDir, "taxi.bcolz"), [1, 2, 3]);
+    const { generation, rows, bytes, set, columns, writtenMs } = before;
+    const after = (await scanHoldings(dataDir, new Map())).get("taxi.bcolz")!.holding!;
+    expect(after).to.deep.include({ rows: 3, kept: [{ generation, rows, bytes, set, columns, writtenMs }] });
+    await rm(join(dataDir, "taxi.bcolz", `${generation}.json`));
+    expect((await scanHoldings(dataDir, new Map())).get("taxi.bcolz")!.holding, "one that cannot be read").to.deep.include({ rows: 3 }).and.not.have.property("kept");
+  });
+
+  it("tells of generations that wait in PREPARED, of a table without a current one as well, until CURRENT has them", async () => {
+    const path = join(dataDir, "taxi.bcolz");
+    await writeTable(path, [1, 2]);
+    const first = await writeColumns(join(dataDir, "aside.bcolz"), [{ name: "v", dtype: "float64", values: [1, 2, 3] }]);
+    await cp(join(dataDir, "aside.bcolz"), join(dataDir, "bus.bcolz"), { recursive: true, filter: (from) => !from.endsWith("CURRENT") });
+    await cp(join(dataDir, "aside.bcolz"), path, { recursive: true, filter: (from) => !from.endsWith("CURRENT") });
+    await rm(join(dataDir, "aside.bcolz"), { recursive: true });
+    const scans: Scan[] = [await scanHoldings(dataDir, new Map())];
+    const next = async (): Promise<ScanDifference> => {
+      scans.push(await scanHoldings(dataDir, scans.at(-1)!));
+      return compareScans(scans.at(-2)!, scans.at(-1)!);
+    };
+    const [current] = [...scans[0]!.values()].map(({ holding }) => holding!.generation);
+    expect([...scans[0]!.keys()]).to.deep.equal(["taxi.bcolz"]);
+    for (const name of ["taxi.bcolz", "bus.bcolz"]) await addPrepared(unsyncedFiles, join(dataDir, name), { generation: first, ticket: "a".repeat(16) });
+    const { added, changed } = await next();
+    expect(added.map(({ name, rows, prepared }) => ({ name, rows, prepared }))).to.deep.equal([{ name: "bus.bcolz", rows: 3, prepared: true }]);
+    expect(changed).to.have.length(1);
+    expect(changed[0]).to.nested.include({ "generation": current, "rows": 2, "kept[0].generation": first, "kept[0].prepared": true });
+    expect(hasSetInMotion(scans[0]!, scans[1]!)).to.equal(false);
+    const table = openTable(join(dataDir, "bus.bcolz"), { generation: first });
+    expect(table.rows).to.equal(3);
+    table.close();
+    expect(await failureOf(() => openTable(join(dataDir, "bus.bcolz")))).to.include({ code: "NOT_FOUND" });
+    await writeFile(join(path, "CURRENT"), `${first}\n${current}\n`);
+    await removePrepared(unsyncedFiles, path, { generation: first, ticket: "a".repeat(16) });
+    expect((await next()).changed.map(({ generation, kept }) => [generation, kept?.map(({ prepared }) => prepared)])).to.deep.equal([[first, [undefined]]]);
+    await removePrepared(unsyncedFiles, join(dataDir, "bus.bcolz"), { generation: first, ticket: "a".repeat(16) });
+    expect((await next()).removed, "what was taken back").to.deep.equal(["bus.bcolz"]);
+    expect(await failureOf(() => openTable(join(dataDir, "bus.bcolz"), { generation: first }))).to.include({ code: "GENERATION_GONE" });
+    await writeFile(join(path, "PREPARED"), "damaged");
+    expect((await next()).removed, "a table whose PREPARED is damaged can do without").to.deep.equal([]);
   });
 
   it("takes a table whose CURRENT is as it was from the scan before, unread", async () => {

@@ -21,18 +21,21 @@ export type Event =
   | { readonly kind: "holdings"; readonly workerId: string; readonly added: readonly Holding[]; readonly removed: readonly string[] }
   /** All the tables that the worker has and cannot open. */
   | { readonly kind: "broken"; readonly workerId: string; readonly tables: readonly BrokenTable[] }
-  /** The worker is idle and takes one task that names this nonce. */
-  | { readonly kind: "ready"; readonly workerId: string; readonly nonce: string; readonly cached: readonly CacheChange[] }
+  /** The worker takes one task that names this nonce: at once, or after the one that it says it runs. */
+  | { readonly kind: "ready"; readonly workerId: string; readonly nonce: string; readonly cached: readonly CacheChange[]; readonly running?: string }
   | { readonly kind: "heartbeat"; readonly workerId: string }
   | { readonly kind: "called"; readonly clientId: string; readonly call: ClientMessage & { type: "call" }; readonly body: Body }
   | { readonly kind: "partial"; readonly workerId: string; readonly taskId: string; readonly block: Block; readonly body: Body }
   | SliceEvent
+  | AnswerEvent
   | { readonly kind: "done"; readonly workerId: string; readonly taskId: string; readonly cost: Cost }
   | TaskFailed
   /** The worker did not start the task, or hands it back. */
   | { readonly kind: "declined"; readonly workerId: string; readonly taskId: string; readonly reason: string }
   /** `id` is the one the client gave its call. */
   | { readonly kind: "cancelled"; readonly clientId: string; readonly id: string }
+  /** Somebody else ends a call; `by` says who, for people. */
+  | { readonly kind: "queryCancelled"; readonly queryId: string; readonly by: string }
   /** The client has taken so many slices of that attempt. */
   | { readonly kind: "credit"; readonly clientId: string; readonly id: string; readonly attempt: number; readonly slices: number }
   | { readonly kind: "clientLost"; readonly clientId: string }
@@ -42,6 +45,8 @@ export type Event =
   | { readonly kind: "workerLost"; readonly workerId: string; readonly reason: string; readonly saidBye: boolean }
   /** No more calls are taken; those running may finish, or are failed at once. */
   | { readonly kind: "stopping"; readonly finish: boolean }
+  /** The generation in use of each table that was given one, by directory name, at an epoch. */
+  | { readonly kind: "pointers"; readonly epoch: number; readonly pointed: ReadonlyMap<string, string> }
   /** Time has passed: sent at the latest when `wakeAt` asked for it. */
   | { readonly kind: "tick" };
 
@@ -54,6 +59,15 @@ export interface SliceEvent {
   readonly from: number;
   readonly next: number | null;
   readonly rows: number;
+  readonly body: Body;
+}
+
+/** What an errand came to. */
+export interface AnswerEvent {
+  readonly kind: "answer";
+  readonly workerId: string;
+  readonly taskId: string;
+  readonly form: "json" | "bytes";
   readonly body: Body;
 }
 
@@ -72,9 +86,12 @@ export interface TaskFailed {
 /** Something to be done, in the order given. */
 export type Action =
   | { readonly kind: "assign"; readonly workerId: string; readonly header: WorkerReply & { type: "task" }; readonly body: Body }
+  | { readonly kind: "assignErrand"; readonly workerId: string; readonly header: WorkerReply & { type: "errand" }; readonly body: Body }
   | { readonly kind: "cancelTask"; readonly workerId: string; readonly taskId: string }
+  /** The worker is to look at its tables now: some generation is waited for. */
+  | { readonly kind: "look"; readonly workerId: string }
   /** News of a call that goes on. */
-  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" }; readonly body: Body }
+  | { readonly kind: "forward"; readonly clientId: string; readonly header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" | "answer" }; readonly body: Body }
   /** The one final answer of a call that was taken. */
   | { readonly kind: "answer"; readonly clientId: string; readonly header: ClientReply & { type: "result" | "error" } }
   /** The one final answer of a call that was not. */
@@ -88,13 +105,17 @@ export function eventOfMessage(workerId: string, header: Exclude<WorkerMessage, 
   switch (header.type) {
     case "holdings": return { kind: "holdings", workerId, added: header.added, removed: header.removed };
     case "broken": return { kind: "broken", workerId, tables: header.tables };
-    case "ready": return { kind: "ready", workerId, nonce: header.nonce, cached: header.cached };
+    case "ready": {
+      const { nonce, cached, running } = header;
+      return { kind: "ready", workerId, nonce, cached, ...(running === undefined ? {} : { running }) };
+    }
     case "heartbeat": return { kind: "heartbeat", workerId };
     case "partial": return { kind: "partial", workerId, taskId: header.taskId, block: header.block, body };
     case "slice": {
       const { taskId, ordinal, from, next, rows } = header;
       return { kind: "slice", workerId, taskId, ordinal, from, next, rows, body };
     }
+    case "answer": return { kind: "answer", workerId, taskId: header.taskId, form: header.form, body };
     case "done": return { kind: "done", workerId, taskId: header.taskId, cost: header.cost };
     case "failed": {
       const { taskId, code, message, details, retry, shard } = header;

@@ -1,21 +1,33 @@
 /** A controller: turns messages and timers into events of the scheduling core, and does what the core decides. */
+import { boundLog } from "../../base/bounded-log.js";
 import { monotonicMs, randomId, wallMs } from "../../base/clock.js";
 import type { Config } from "../../base/config.js";
-import { BquerydError, toBquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
+import { toBquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
+import { createHeapCollector, idleGarbageBytesMax } from "../../base/garbage.js";
 import type { Log } from "../../base/log.js";
 import { version } from "../../base/version.js";
+import type { ControllerFacts } from "../metrics/controller-metrics.js";
+import { clusterMark } from "../../registry/cluster-mark.js";
 import type { ControllerRecord, Registry } from "../../registry/registry.js";
+import { addressOf, shortAddress } from "../../wire/addresses.js";
 import { countMalformed, createMalformedCounts } from "../../wire/malformed.js";
 import type { ClientMessage, ClientReply, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 import { bindRouter, type Incoming, type Router } from "../../wire/router.js";
+import { createAccess, type Access } from "./peers/access.js";
 import { createAlarm, type Alarm } from "./alarm.js";
+import { createAsked } from "./answers/asked.js";
+import { countAnswer, countClientLost, createCallCounts } from "./answers/call-counts.js";
 import { on } from "./core.js";
 import { eventOfMessage, type Action, type Body, type Event } from "./events.js";
-import { listController, type Listing } from "./listing.js";
-import { askKillall } from "./neighbours.js";
-import { describeCluster, listTables, type OwnFacts } from "./report.js";
-import { addSession, createSessions, removeSession, type ClientSession, type WorkerSession } from "./sessions.js";
+import { cancelledByClient, errorHeader } from "./calls/failures.js";
+import { listController, type Listing } from "./peers/listing.js";
+import { defaultPorts } from "./peers/ports.js";
+import { createSessions, removeSession, type ClientSession } from "./peers/sessions.js";
+import { isNear } from "./tables/looking.js";
+import { followRegistry, type PointersFollower } from "./tables/pointers.js";
 import { createState, type ControllerState } from "./state.js";
+import { createStrangers, type Strangers } from "./peers/strangers.js";
+import { createAdoption, createWaitingCalls } from "./calls/waiting-calls.js";
 
 /** What a controller needs from the process it runs in. The registry stays the caller's. */
 export interface ControllerOptions {
@@ -26,12 +38,18 @@ export interface ControllerOptions {
 
 /** A controller that serves until it is stopped or told to. */
 export interface RunningController {
-  /** Where clients and workers connect: `tcp://127.0.0.1:14300`. */
+  /** Where clients and workers connect: `tcp://127.0.0.1:14300`, with its public key behind it where it has one. */
   readonly address: string;
+  /** Takes the keys that `authorized_keys` lists now; who is no longer let in loses its session. Throws CONFIG, and changes nothing. */
+  reload(config: Config): void;
   /** Resolves with the reason when everything is closed. */
   readonly stopped: Promise<string>;
   /** Takes no more calls, finishes those it has within a bound, leaves the registry and closes. Never throws. */
   stop(reason: string): Promise<void>;
+  /** What metrics are made of. */
+  look(): ControllerFacts;
+  /** Takes over what can change while it serves: attempts_max, queue_tasks_max. */
+  reload(config: Config): void;
 }
 
 /** How long a controller that is stopping lets its calls go on. */
@@ -40,16 +58,12 @@ const finishMsMax = 10_000;
 const probeMs = 10;
 /** How many times the silence of a worker a client may be silent: programs are busy with their own things. */
 const clientPatience = 6;
-const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/;
 
 /**
- * A controller that listens on `config.bind` and is listed in the registry. Throws CONFIG for an address that is not
- * loopback, PORT_IN_USE, REGISTRY_UNAVAILABLE.
+ * A controller that listens on `config.bind` and is listed in the registry. Throws CONFIG for keys that cannot be read and
+ * for an address that needs some, PORT_IN_USE, REGISTRY_UNAVAILABLE.
  */
 export async function startController({ config, log, registry }: ControllerOptions): Promise<RunningController> {
-  if (!loopback.test(config.bind)) {
-    throw new BquerydError("CONFIG", `bind is ${config.bind}, which other machines can reach, and this release has no keys to tell them apart; set bind to 127.0.0.1`, { details: { key: "bind" } });
-  }
   const node = new ControllerNode(config, log, registry);
   try {
     await node.open();
@@ -57,7 +71,13 @@ export async function startController({ config, log, registry }: ControllerOptio
     await node.close();
     throw cause;
   }
-  return { address: node.address, stopped: node.stopped, stop: (reason) => node.stop(reason) };
+  const reload = (changed: Config): void => {
+    // First what can fail: all of it is taken over or nothing.
+    node.reload(changed);
+    const { attemptsMax, queueTasksMax } = changed;
+    Object.assign(node.look().state.options, { attemptsMax, queueTasksMax });
+  };
+  return { address: node.address, stopped: node.stopped, stop: (reason) => node.stop(reason), look: () => node.look(), reload };
 }
 
 class ControllerNode {
@@ -69,16 +89,22 @@ class ControllerNode {
   readonly #startedMs = monotonicMs();
   readonly #record: Omit<ControllerRecord, "address">;
   readonly #state: ControllerState;
+  readonly #access: Access;
   readonly #sessions = createSessions();
   readonly #malformed = createMalformedCounts();
+  readonly #take: ReturnType<typeof createAsked>;
+  readonly #calls = createCallCounts();
+  readonly #waiting = createWaitingCalls<ClientSession>(monotonicMs);
+  readonly #adoption = createAdoption((epoch) => isNear(this.#state, epoch));
   readonly #alarm: Alarm;
   /** Some connection has ended: heartbeats to everybody find out whose. */
   readonly #probe = createAlarm(() => { this.#sendHeartbeats(); }, Infinity);
+  readonly #collect = createHeapCollector(idleGarbageBytesMax);
   readonly #events: Event[] = [];
-  /** Strangers asked to register since the last beat: what they sent before they heard of it asks for no more. */
-  readonly #askedToRegister = new Set<string>();
+  readonly #strangers: Strangers;
   #router: Router | undefined;
   #listing: Listing | undefined;
+  #pointers: PointersFollower | undefined;
   #beats: NodeJS.Timeout | undefined;
   #lastBeatMs = monotonicMs();
   #messagesIn = 0;
@@ -90,8 +116,9 @@ class ControllerNode {
 
   constructor(config: Config, log: Log, registry: Registry) {
     this.#config = config;
-    this.#log = log;
+    this.#log = boundLog(log, monotonicMs);
     this.#registry = registry;
+    this.#access = createAccess(config, log);
     this.#record = { id: this.#id, node: config.node, pid: process.pid, startedMs: wallMs() };
     this.#alarm = createAlarm(() => { this.#dispatch({ kind: "tick" }); }, config.heartbeatMs);
     this.#state = createState({
@@ -99,19 +126,42 @@ class ControllerNode {
       queueTasksMax: config.queueTasksMax, queueBytesMax: config.messageBytesMax, makeId: randomId,
     });
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
+    const { node, heartbeatMs, expiryMs } = config;
+    this.#strangers = createStrangers({
+      sessions: this.#sessions, access: this.#access, log: this.#log, origin: this.#state.options.origin, cluster: clusterMark(config), welcome: { controllerId: this.#id, node, version, heartbeatMs, expiryMs },
+      send: (...message) => {
+        this.#router?.send(...message);
+        this.#messagesOut += 1;
+      },
+      dispatch: (event) => { this.#dispatch(event); }, lose: (peer, reason) => { this.#lose(peer, reason); },
+    });
+    this.#take = createAsked({
+      controllerId: this.#id, state: this.#state, sessions: this.#sessions, access: this.#access, calls: this.#calls, waiting: this.#waiting, log, registry,
+      neighbours: { messageBytesMax: config.messageBytesMax, timeoutMs: 2 * heartbeatMs },
+      describeOwn: () => ({ ...this.#record, ...this.look(), address: shortAddress(this.address), version, startedMs: this.#startedMs, refused: this.#access.refused }),
+      dispatch: (event) => { this.#dispatch(event); }, answer: (clientId, header) => { this.#answer(clientId, header); },
+      reach: (epoch, then) => { this.#pointers?.reach(epoch, () => { this.#adoption.wait(epoch, then); }); }, tellWorkers: (header) => this.#tellWorkers(header),
+      withdraw: async () => { await this.#listing?.withdraw(); }, stop: (reason) => { void this.stop(reason); },
+    });
   }
 
   get address(): string {
-    return this.#router?.address ?? "";
+    return addressOf(this.#router?.address ?? "", { host: this.#config.advertise, publicKey: this.#access.guard?.keys.publicKey });
   }
 
   async open(): Promise<void> {
     const { bind, port, messageBytesMax, heartbeatMs } = this.#config;
+    // Before anybody can ask: what is answered without the pointers could be of other generations.
+    this.#pointers = await followRegistry({
+      registry: this.#registry, onPointers: (epoch, pointed) => { this.#dispatch({ kind: "pointers", epoch, pointed }); },
+      onControllers: () => { this.#listing?.renew(); },
+    });
     this.#router = await bindRouter({
-      bind, port: port ?? { first: 14_300, last: 14_399 }, messageBytesMax,
+      bind, port: port ?? defaultPorts, messageBytesMax, guard: this.#access.guard,
       onMessage: (peer, message) => { this.#receive(peer, message); },
-      onUnreachable: (peer) => { this.#lose(peer, "its connection is gone"); },
+      onUnreachable: (peer) => { this.#lose(peer, "connection lost: it cannot be reached any more"); },
       onMalformed: (peer, error) => { this.#noteMalformed(peer, error); },
+      onRefused: () => { this.#access.noteRefused("a peer without CURVE keys", "it does not know the key of this controller, or has none"); },
       onDisconnect: () => { this.#probe.set(monotonicMs() + probeMs); },
     });
     this.#listing = await listController({
@@ -120,12 +170,28 @@ class ControllerNode {
     this.#beats = setInterval(() => { this.#beat(); }, heartbeatMs);
   }
 
+  reload(config: Config): void {
+    this.#access.reload(config);
+    for (const { peer } of [...this.#sessions.byPeer.values()].filter((session) => !this.#access.isWelcome(session))) {
+      this.#router?.shutOut(peer);
+      this.#lose(peer, "its key is not authorized any more");
+    }
+  }
+
   stop(reason: string): Promise<void> {
     return this.#stopping ??= this.#finish(reason);
   }
 
+  look(): ControllerFacts {
+    return {
+      state: this.#state, sessions: this.#sessions, calls: this.#calls, messagesIn: this.#messagesIn, messagesOut: this.#messagesOut,
+      malformed: this.#malformed.total, isListed: this.#listing?.isListed() ?? false,
+    };
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#beats);
+    await this.#pointers?.close();
     await this.#listing?.withdraw();
     await this.#router?.close();
     this.#alarm.cancel();
@@ -162,13 +228,15 @@ class ControllerNode {
       for (const action of actions) if (action.kind !== "assign") this.#execute(action);
     }
     this.#isDispatching = false;
+    this.#adoption.check();
     if (this.#state.calls.size === 0) this.#onDrained();
   }
 
   #execute(action: Action): void {
     switch (action.kind) {
-      case "assign": this.#assign(action); break;
+      case "assign": case "assignErrand": this.#assign(action); break;
       case "cancelTask": this.#sendToWorker(action.workerId, { type: "cancelTask", taskId: action.taskId }); break;
+      case "look": this.#sendToWorker(action.workerId, { type: "look" }); break;
       case "forward": this.#forward(action.clientId, action.header, action.body); break;
       case "answer": case "refuse": this.#answer(action.clientId, action.header); break;
       case "wakeAt": this.#alarm.set(action.atMs); break;
@@ -177,7 +245,7 @@ class ControllerNode {
     }
   }
 
-  #assign({ workerId, header, body }: Action & { kind: "assign" }): void {
+  #assign({ workerId, header, body }: Action & { kind: "assign" | "assignErrand" }): void {
     try {
       this.#sendToWorker(workerId, header, body);
     } catch (cause) {
@@ -186,7 +254,7 @@ class ControllerNode {
     }
   }
 
-  #forward(clientId: string, header: ClientReply & { type: "accepted" | "partial" | "slice" | "leftOut" }, body: Body): void {
+  #forward(clientId: string, header: (Action & { kind: "forward" })["header"], body: Body): void {
     try {
       this.#sendToClient(clientId, header, body);
     } catch (cause) {
@@ -208,6 +276,7 @@ class ControllerNode {
     if (session === undefined) return; // Gone since; its calls go with it.
     this.#router?.send(session.peer, "client", header, body);
     this.#messagesOut += 1;
+    if (header.type === "result" || header.type === "error") countAnswer(this.#calls, clientId, header, monotonicMs());
   }
 
   #sendToWorker(workerId: string, header: WorkerReply, body: Body = []): void {
@@ -215,6 +284,12 @@ class ControllerNode {
     if (session === undefined) return; // Gone since; its task is given to another.
     this.#router?.send(session.peer, "worker", header, body);
     this.#messagesOut += 1;
+  }
+
+  #tellWorkers(header: WorkerReply): number {
+    const workers = [...this.#state.workers.keys()];
+    for (const workerId of workers) this.#sendToWorker(workerId, header);
+    return workers.length;
   }
 
   #receive(peer: string, message: Incoming): void {
@@ -225,18 +300,18 @@ class ControllerNode {
 
   #receiveOfClient(peer: string, header: ClientMessage, body: Body): void {
     if (header.type === "hello") {
-      this.#welcomeClient(peer, header.clientId);
+      this.#strangers.welcomeClient(peer, header);
       return;
     }
     const session = this.#sessions.byPeer.get(peer);
     if (session?.kind !== "client") {
-      this.#refuseStranger(peer, header);
+      this.#strangers.refuseClient(peer, header);
       return;
     }
     session.lastHeardMs = monotonicMs();
     switch (header.type) {
-      case "call": this.#call(session, header, body); break;
-      case "cancel": this.#dispatch({ kind: "cancelled", clientId: session.id, id: header.id }); break;
+      case "call": this.#take(session, header, body); break;
+      case "cancel": this.#cancel(session, header.id); break;
       case "credit": this.#dispatch({ kind: "credit", clientId: session.id, id: header.id, attempt: header.attempt, slices: header.slices }); break;
       case "heartbeat": break;
       case "bye": this.#lose(peer, "it said goodbye", true); break;
@@ -244,39 +319,21 @@ class ControllerNode {
     }
   }
 
+  #cancel(session: ClientSession, id: string): void {
+    const isWaiting = this.#waiting.takeBack(session, id);
+    if (isWaiting) this.#answer(session.id, errorHeader(id, cancelledByClient(this.#state.options.origin)));
+    else this.#dispatch({ kind: "cancelled", clientId: session.id, id });
+  }
+
   #receiveOfWorker(peer: string, header: WorkerMessage, body: Body): void {
     if (header.type === "register") {
-      this.#register(peer, header);
+      this.#strangers.register(peer, header);
       return;
     }
     const workerId = this.#knownWorker(peer);
-    if (workerId === undefined) this.#askToRegister(peer, header);
+    if (workerId === undefined) this.#strangers.askToRegister(peer, header);
     else if (header.type === "bye") this.#lose(peer, header.reason, true);
     else this.#dispatch(eventOfMessage(workerId, header, body));
-  }
-
-  #welcomeClient(peer: string, id: string): void {
-    if (!addSession(this.#sessions, { kind: "client", id, peer, lastHeardMs: monotonicMs() })) {
-      this.#log.warn({ event: "peer.refused", client: id, sessions: this.#sessions.byPeer.size });
-      return;
-    }
-    this.#sendToClient(id, { type: "welcome", ...this.#welcome() });
-  }
-
-  #register(peer: string, header: WorkerMessage & { type: "register" }): void {
-    const { workerId, node, pid, role, dataDir, uptimeMs, holdings } = header;
-    const session: WorkerSession = { kind: "worker", id: workerId, peer, node, pid, role, dataDir, startedMs: monotonicMs() - uptimeMs };
-    if (!addSession(this.#sessions, session)) {
-      this.#log.warn({ event: "peer.refused", worker: workerId, node, sessions: this.#sessions.byPeer.size });
-      return;
-    }
-    this.#sendToWorker(workerId, { type: "welcome", ...this.#welcome() });
-    this.#dispatch({ kind: "registered", workerId, node, holdings });
-  }
-
-  #welcome(): Omit<ClientReply & { type: "welcome" }, "type"> {
-    const { node, heartbeatMs, expiryMs } = this.#config;
-    return { controllerId: this.#id, node, version, heartbeatMs, expiryMs };
   }
 
   /** The id of the worker at a peer, as long as the core has not given it up. */
@@ -285,65 +342,13 @@ class ControllerNode {
     return session?.kind === "worker" && this.#state.workers.has(session.id) ? session.id : undefined;
   }
 
-  #askToRegister(peer: string, { type }: WorkerMessage): void {
-    if (type === "bye" || this.#askedToRegister.has(peer)) return;
-    removeSession(this.#sessions, peer);
-    this.#askedToRegister.add(peer);
-    this.#router?.send(peer, "worker", { type: "heartbeat", known: false });
-  }
-
-  #refuseStranger(peer: string, header: Exclude<ClientMessage, { type: "hello" }>): void {
-    if (header.type === "bye") return;
-    this.#router?.send(peer, "client", { type: "heartbeat", known: false });
-    if (header.type !== "call") return;
-    const message = "this controller does not know the client; connect again";
-    this.#router?.send(peer, "client", { type: "error", id: header.id, code: "CONNECTION_LOST", message, details: {}, origin: this.#state.options.origin });
-  }
-
-  #call(client: ClientSession, call: ClientMessage & { type: "call" }, body: Body): void {
-    switch (call.verb) {
-      case "groupby": this.#dispatch({ kind: "called", clientId: client.id, call, body }); break;
-      case "ping": this.#answerValue(client, call.id, "pong"); break;
-      case "files": this.#answerValue(client, call.id, listTables(this.#state.catalog)); break;
-      case "info": void this.#answerInfo(client, call.id); break;
-      case "killall": void this.#killall(client, call.id); break;
-      default: unreachable(call.verb);
-    }
-  }
-
-  #answerValue(client: ClientSession, id: string, value: unknown): void {
-    this.#answer(client.id, { type: "result", id, value, cost: null, queuedMs: 0, workers: 0, retries: 0 });
-  }
-
-  async #answerInfo(client: ClientSession, id: string): Promise<void> {
-    const controllers = await this.#registry.controllers().catch((cause: unknown) => ({ problem: toBquerydError(cause).message }));
-    const own: OwnFacts = {
-      ...this.#record, address: this.address, version, startedMs: this.#startedMs,
-      messagesIn: this.#messagesIn, messagesOut: this.#messagesOut, malformed: this.#malformed.total,
-    };
-    this.#answerValue(client, id, describeCluster({ own, state: this.#state, sessions: this.#sessions, controllers }, monotonicMs()));
-  }
-
-  /** Stops every worker, the other controllers, and this one. */
-  async #killall(client: ClientSession, id: string): Promise<void> {
-    // Off the list first: the others ask those on it in turn.
-    await this.#listing?.withdraw();
-    const others = this.#state.stopping ? [] : await this.#registry.controllers().catch(() => []);
-    this.#dispatch({ kind: "stopping", finish: false });
-    const workers = [...this.#state.workers.keys()];
-    for (const workerId of workers) this.#sendToWorker(workerId, { type: "shutdown", reason: "killall" });
-    const options = { messageBytesMax: this.#config.messageBytesMax, timeoutMs: 2 * this.#config.heartbeatMs };
-    const asked = await Promise.allSettled(others.filter((other) => other.id !== this.#id).map(({ address }) => askKillall(address, options)));
-    const answered = asked.filter((outcome) => outcome.status === "fulfilled" && outcome.value).length;
-    this.#answerValue(client, id, { workers: workers.length, controllers: 1 + answered });
-    await this.stop("killall");
-  }
-
   /** A peer is gone: its worker or client, if it was one, is lost at once. */
   #lose(peer: string, reason: string, saidBye = false): void {
     const session = removeSession(this.#sessions, peer);
     if (session?.kind === "worker") this.#dispatch({ kind: "workerLost", workerId: session.id, reason, saidBye });
-    if (session?.kind === "client") this.#dispatch({ kind: "clientLost", clientId: session.id });
+    if (session?.kind !== "client") return;
+    countClientLost(this.#calls, session.id, monotonicMs());
+    this.#dispatch({ kind: "clientLost", clientId: session.id });
   }
 
   #noteMalformed(peer: string, { code, message }: { code: ErrorCode; message: string }): void {
@@ -357,7 +362,7 @@ class ControllerNode {
     // After a pause of this process itself, what clients sent meanwhile has not been read yet.
     const wasAway = nowMs - this.#lastBeatMs > 2 * heartbeatMs;
     this.#lastBeatMs = nowMs;
-    this.#askedToRegister.clear();
+    this.#strangers.forgetAsked();
     const silent = wasAway ? [] : [...this.#sessions.clients.values()].filter((client) => nowMs - client.lastHeardMs >= clientPatience * expiryMs);
     for (const { id, peer } of silent) {
       this.#log.info({ event: "client.lost", client: id, reason: "nothing heard of it" });
@@ -365,10 +370,15 @@ class ControllerNode {
     }
     this.#sendHeartbeats();
     this.#listing?.renew();
+    if (this.#state.calls.size === 0) this.#collect();
   }
 
   #sendHeartbeats(): void {
     for (const { id } of this.#sessions.clients.values()) this.#sendToClient(id, { type: "heartbeat", known: true });
-    for (const { id } of this.#sessions.workers.values()) this.#sendToWorker(id, { type: "heartbeat", known: true });
+    for (const { id, peer } of [...this.#sessions.workers.values()]) {
+      // One that was given up hears nothing more, so that it connects again even if only its own messages are lost.
+      if (this.#state.workers.has(id)) this.#sendToWorker(id, { type: "heartbeat", known: true });
+      else removeSession(this.#sessions, peer);
+    }
   }
 }

@@ -1,75 +1,14 @@
 /**
  * The worker's state machine: it decides, node.ts does. Events go in, instructions come out; there is no I/O, no clock
  * and no randomness here. A worker runs one task at a time. While idle it offers one nonce to all its controllers; the
- * first task that names it wins, every other is declined.
+ * first task that names it wins, every other is declined. While it runs a task of its only controller it offers one to
+ * that, if it asks for it: the task that names it waits here, so that nothing has to travel between the two.
  */
 import { unreachable } from "../../base/errors.js";
-import type { AbsentColumn, Block, BrokenTable, Cost, Holding, ShardRef, WidenedColumn, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import { noCost } from "../../wire/costs.js";
+import type { Block, BrokenTable, Holding, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import type { CacheChange, ComputeTask, ErrandAnswer, Instruction, RowSlice, WorkerEvent } from "./events.js";
 import type { Failure } from "./failure.js";
-
-/** The columns of a shard that the compute thread now holds decoded; an empty list means none any more. */
-export interface CacheChange {
-  readonly shard: string;
-  readonly columns: readonly string[];
-}
-
-/** A task as the compute thread runs it. */
-export interface ComputeTask {
-  readonly taskId: string;
-  /** The query as the client encoded it. */
-  readonly query: Uint8Array;
-  readonly shards: readonly ShardRef[];
-  readonly remainingMs: number;
-  /** Asks for rows, in place of partials. */
-  readonly rows?: RowsAsked;
-  /** The dtypes of columns that a shard may lack; absent where that is an error. */
-  readonly absent?: readonly AbsentColumn[];
-  /** What holds the dtypes of columns that are not of one in all shards of the call. */
-  readonly widened?: readonly WidenedColumn[];
-}
-
-/** How many slices and rows a task may send, and where each of its shards goes on. */
-export type RowsAsked = NonNullable<(WorkerReply & { type: "task" })["rows"]>;
-
-/** A stretch of a shard's rows, encoded. */
-export interface RowSlice {
-  readonly ordinal: number;
-  readonly from: number;
-  readonly next: number | null;
-  readonly rows: number;
-  readonly bytes: Uint8Array;
-}
-
-/** What happens to a worker. A link is the connection to one controller, named by its address. */
-export type WorkerEvent =
-  | { readonly kind: "linked"; readonly link: string }
-  | { readonly kind: "unlinked"; readonly link: string }
-  | { readonly kind: "received"; readonly link: string; readonly header: WorkerReply; readonly body: readonly Uint8Array[] }
-  | { readonly kind: "holdingsChanged"; readonly added: readonly Holding[]; readonly removed: readonly string[] }
-  /** All that cannot be opened now, in place of what could not before. */
-  | { readonly kind: "tablesBroken"; readonly tables: readonly BrokenTable[] }
-  | { readonly kind: "computeUp" }
-  | { readonly kind: "computeLost"; readonly failure: Failure; readonly error?: unknown }
-  | { readonly kind: "block"; readonly taskId: string; readonly block: Block; readonly partial: Uint8Array }
-  | { readonly kind: "slice"; readonly taskId: string; readonly slice: RowSlice }
-  /** A block of the running task is larger than a message may be. */
-  | { readonly kind: "blockRefused"; readonly taskId: string; readonly failure: Failure }
-  | { readonly kind: "taskDone"; readonly taskId: string; readonly cost: Cost; readonly cacheChanges: readonly CacheChange[] }
-  | { readonly kind: "taskFailed"; readonly taskId: string; readonly failure: Failure; readonly cacheChanges: readonly CacheChange[] }
-  | { readonly kind: "tick" }
-  /** Finish the running task, then leave. */
-  | { readonly kind: "stop"; readonly reason: string }
-  /** Hand the running task back and leave at once. */
-  | { readonly kind: "stopNow"; readonly reason: string };
-
-/** What node.ts is to do. */
-export type Instruction =
-  | { readonly kind: "send"; readonly link: string; readonly header: WorkerMessage; readonly body: readonly Uint8Array[] }
-  | { readonly kind: "run"; readonly task: ComputeTask }
-  | { readonly kind: "cancel"; readonly taskId: string }
-  | { readonly kind: "reconnect"; readonly link: string }
-  | { readonly kind: "welcomed"; readonly link: string; readonly controllerId: string; readonly node: string }
-  | { readonly kind: "leave"; readonly reason: string };
 
 /** Facts about this worker that never change, and the source of its nonces. */
 export interface WorkerIdentity {
@@ -79,6 +18,8 @@ export interface WorkerIdentity {
   readonly version: string;
   readonly dataDir: string;
   readonly startedMs: number;
+  /** The mark of the cluster in whose registry it finds controllers; undefined where it is told of them. */
+  readonly cluster?: string | undefined;
   readonly expiryMs: number;
   readonly newNonce: () => string;
 }
@@ -92,8 +33,19 @@ interface Link {
 interface Running {
   readonly taskId: string;
   readonly link: string;
+  /** Whether its controller asked for an offer beside it. */
+  readonly offersNext: boolean;
+  /** It takes the place of a computation, and needs no compute thread. */
+  readonly isErrand: boolean;
   /** Nobody waits for it any more: it was cancelled, or its controller is gone. */
   abandoned: boolean;
+}
+
+/** A task that was taken ahead, and that nothing has been done for. */
+interface Next {
+  readonly task: ComputeTask;
+  readonly link: string;
+  readonly offersNext: boolean;
 }
 
 /** The state of one worker, updated in place by `on`. */
@@ -109,6 +61,8 @@ export interface WorkerState {
   /** The nonce on offer: set exactly while a task would be taken. */
   nonce: string | undefined;
   running: Running | undefined;
+  /** What runs when the running task is over. */
+  next: Next | undefined;
 }
 
 /** Columns described in one message at most, so that thousands of wide tables stay far from the header's limit. */
@@ -118,7 +72,7 @@ const columnsPerMessage = 50_000;
 export function createWorkerState(identity: WorkerIdentity): WorkerState {
   return {
     identity, holdings: new Map(), broken: [], links: new Map(), cached: new Map(), phase: "serving", stopReason: "",
-    computeUp: false, nonce: undefined, running: undefined,
+    computeUp: false, nonce: undefined, running: undefined, next: undefined,
   };
 }
 
@@ -136,6 +90,7 @@ export function on(state: WorkerState, event: WorkerEvent, nowMs: number): Instr
     case "block": return onBlock(state, event.taskId, event.block, event.partial);
     case "slice": return onSlice(state, event.taskId, event.slice);
     case "blockRefused": return onBlockRefused(state, event.taskId, event.failure);
+    case "errandDone": return onErrandDone(state, event.taskId, event.answer);
     case "taskDone": return finishTask(state, { type: "done", taskId: event.taskId, cost: event.cost }, event.cacheChanges);
     case "taskFailed": return finishTask(state, failedMessage(event.taskId, event.failure), event.cacheChanges);
     case "tick": return onTick(state, nowMs);
@@ -147,34 +102,37 @@ export function on(state: WorkerState, event: WorkerEvent, nowMs: number): Instr
 
 /** What must hold between any two events; throws naming what does not. For tests. */
 export function checkInvariants(state: WorkerState): void {
-  const { phase, nonce, running, computeUp, links } = state;
-  const canTake = phase === "serving" && computeUp && running === undefined;
-  if ((nonce !== undefined) !== canTake) throw new Error(`a nonce is on offer: ${nonce !== undefined}, a task could be taken: ${canTake}`);
-  if (running !== undefined && !computeUp) throw new Error("a task runs without a compute thread");
+  const { phase, nonce, running, next, computeUp, links } = state;
+  if ((nonce !== undefined) !== canTake(state)) throw new Error(`a nonce is on offer: ${nonce !== undefined}, a task could be taken: ${canTake(state)}`);
+  if (next !== undefined && running === undefined) throw new Error("a task waits for none");
+  if (next !== undefined && !links.has(next.link)) throw new Error("a task waits for a controller that is gone");
+  if (running !== undefined && !running.isErrand && !computeUp) throw new Error("a task runs without a compute thread");
   if (running !== undefined && !running.abandoned && !links.has(running.link)) throw new Error("a task runs for a controller that is gone");
+  if (phase !== "serving" && next !== undefined) throw new Error("a task waits in a worker that stops");
   if (phase === "left" && running !== undefined) throw new Error("the worker left a task behind");
   for (const [shard, columns] of state.cached) if (columns.length === 0) throw new Error(`${shard} is listed as cached with no column`);
 }
 
 function register(state: WorkerState, link: string, nowMs: number): Instruction[] {
   // The controller forgets the tasks of an earlier registration, so their answers would reach nobody.
-  const abandoned = abandonTaskOf(state, link);
+  const abandoned = abandonTasksOf(state, link);
   state.links.set(link, { lastHeardMs: nowMs, untold: new Map(state.cached) });
-  const { workerId, node, pid, version, dataDir, startedMs } = state.identity;
+  const { workerId, node, pid, version, dataDir, startedMs, cluster } = state.identity;
   const [first, ...rest] = packHoldings(state.holdings.values());
   const instructions = [
     ...abandoned,
-    send(link, { type: "register", workerId, role: "worker", node, pid, version, dataDir, uptimeMs: nowMs - startedMs, holdings: first! }),
+    send(link, { type: "register", workerId, role: "worker", node, pid, version, dataDir, uptimeMs: nowMs - startedMs, holdings: first!, ...(cluster === undefined ? {} : { cluster }) }),
     ...rest.map((added) => send(link, { type: "holdings", added, removed: [] })),
     ...(state.broken.length === 0 ? [] : [send(link, { type: "broken", tables: [...state.broken] })]),
   ];
-  if (state.nonce !== undefined) instructions.push(sendReady(state, link, state.nonce));
+  if (state.nonce !== undefined && state.running === undefined) instructions.push(sendReady(state, link, state.nonce));
   return instructions;
 }
 
 function loseLink(state: WorkerState, link: string): Instruction[] {
+  const abandoned = abandonTasksOf(state, link);
   state.links.delete(link);
-  return abandonTaskOf(state, link);
+  return abandoned;
 }
 
 function onReceived(state: WorkerState, { link, header, body }: WorkerEvent & { kind: "received" }, nowMs: number): Instruction[] {
@@ -184,26 +142,55 @@ function onReceived(state: WorkerState, { link, header, body }: WorkerEvent & { 
   switch (header.type) {
     case "welcome": return [{ kind: "welcomed", link, controllerId: header.controllerId, node: header.node }];
     case "heartbeat": return header.known ? [] : register(state, link, nowMs);
-    case "task": return onTask(state, link, header, body);
-    case "cancelTask": return state.running?.taskId === header.taskId ? abandonTaskOf(state, link) : [];
+    case "task": return onTask(state, link, header, { body, nowMs });
+    case "errand": return onErrand(state, link, header, { body, nowMs });
+    case "cancelTask": return onCancelTask(state, link, header.taskId);
     case "shutdown": return onStop(state, header.reason);
+    case "refused": return []; // Its links log it; the next heartbeat asks to register again.
+    case "look": return [{ kind: "look" }];
+    case "setLogLevel": return [{ kind: "setLogLevel", level: header.level }];
     default: return unreachable(header);
   }
 }
 
-function onTask(state: WorkerState, link: string, task: WorkerReply & { type: "task" }, body: readonly Uint8Array[]): Instruction[] {
-  const { taskId, shards, remainingMs, nonce, rows, absent, widened } = task;
-  if (state.running?.taskId === taskId) return []; // A repeated message.
-  if (nonce !== state.nonce) {
-    const reason = state.phase === "serving" ? "the offer was taken or withdrawn" : "the worker is stopping";
-    return [send(link, { type: "declined", taskId, reason })];
-  }
+function onTask(state: WorkerState, link: string, task: WorkerReply & { type: "task" }, { body, nowMs }: { readonly body: readonly Uint8Array[]; readonly nowMs: number }): Instruction[] {
+  const { taskId, shards, remainingMs, nonce, rows, absent, widened, offersNext = false } = task;
+  if (state.running?.taskId === taskId || state.next?.task.taskId === taskId) return []; // A repeated message.
+  if (nonce !== state.nonce) return [declineLate(state, link, taskId)];
   state.nonce = undefined;
-  state.running = { taskId, link, abandoned: false };
   const refusal = findRefusal(state, task, body);
-  if (refusal !== undefined) return finishTask(state, failedMessage(taskId, refusal));
+  if (refusal !== undefined) return [send(link, failedMessage(taskId, refusal)), ...offer(state)];
   const more = { ...(rows === undefined ? {} : { rows }), ...(absent === undefined ? {} : { absent }), ...(widened === undefined ? {} : { widened }) };
-  return [{ kind: "run", task: { taskId, query: body[0]!, shards, remainingMs, ...more } }];
+  const next: Next = { task: { taskId, query: body[0]!, shards, deadlineMs: nowMs + remainingMs, ...more }, link, offersNext };
+  if (state.running === undefined) return run(state, next);
+  state.next = next;
+  return [];
+}
+
+/** An errand is begun at once or not at all: nothing is ever asked for beside it, and it is never taken ahead. */
+function onErrand(state: WorkerState, link: string, { taskId, nonce, errand, remainingMs }: WorkerReply & { type: "errand" }, { body, nowMs }: { readonly body: readonly Uint8Array[]; readonly nowMs: number }): Instruction[] {
+  if (state.running?.taskId === taskId) return []; // A repeated message.
+  if (nonce !== state.nonce) return [declineLate(state, link, taskId)];
+  state.nonce = undefined;
+  if (state.running !== undefined) return [send(link, { type: "declined", taskId, reason: "the worker is at a task" }), ...offer(state)];
+  state.running = { taskId, link, offersNext: false, isErrand: true, abandoned: false };
+  return [{ kind: "runErrand", task: { taskId, errand, body, deadlineMs: nowMs + remainingMs } }, ...offer(state)];
+}
+
+function declineLate({ phase }: WorkerState, link: string, taskId: string): Instruction {
+  const reason = phase === "serving" ? "the offer was taken or withdrawn" : "the worker is stopping";
+  return send(link, { type: "declined", taskId, reason });
+}
+
+/** Starts a task, and offers to take the one after it where that is asked for. */
+function run(state: WorkerState, { task, link, offersNext }: Next): Instruction[] {
+  state.running = { taskId: task.taskId, link, offersNext, isErrand: false, abandoned: false };
+  return [{ kind: "run", task }, ...offer(state)];
+}
+
+function onCancelTask(state: WorkerState, link: string, taskId: string): Instruction[] {
+  if (state.next?.task.taskId === taskId && state.next.link === link) return dropNext(state);
+  return state.running?.taskId === taskId && state.running.link === link ? abandonRunning(state) : [];
 }
 
 /** Why a task cannot be run at all. Names are checked against the holdings before any of them becomes a path. */
@@ -242,10 +229,17 @@ function onSlice(state: WorkerState, taskId: string, { ordinal, from, next, rows
   return [send(running.link, { type: "slice", taskId, ordinal, from, next, rows }, [bytes])];
 }
 
+function onErrandDone(state: WorkerState, taskId: string, { form, bytes }: ErrandAnswer): Instruction[] {
+  const { running } = state;
+  if (running === undefined || running.taskId !== taskId) return [];
+  const answer = running.abandoned ? [] : [send(running.link, { type: "answer", taskId, form }, [bytes])];
+  return [...answer, ...finishTask(state, { type: "done", taskId, cost: noCost })];
+}
+
 function onBlockRefused(state: WorkerState, taskId: string, failure: Failure): Instruction[] {
   const { running } = state;
   if (running === undefined || running.taskId !== taskId || running.abandoned) return [];
-  return [send(running.link, failedMessage(taskId, failure)), ...abandonTaskOf(state, running.link)];
+  return [send(running.link, failedMessage(taskId, failure)), ...abandonRunning(state)];
 }
 
 function onComputeLost(state: WorkerState, failure: Failure): Instruction[] {
@@ -253,7 +247,8 @@ function onComputeLost(state: WorkerState, failure: Failure): Instruction[] {
   state.nonce = undefined;
   noteCacheChanges(state, [...state.cached.keys()].map((shard) => ({ shard, columns: [] })));
   const { running } = state;
-  return running === undefined ? [] : finishTask(state, failedMessage(running.taskId, failure));
+  const declined = declineNext(state, "the compute thread ended");
+  return running === undefined || running.isErrand ? declined : [...finishTask(state, failedMessage(running.taskId, failure)), ...declined];
 }
 
 function onTick(state: WorkerState, nowMs: number): Instruction[] {
@@ -271,7 +266,8 @@ function onStop(state: WorkerState, reason: string): Instruction[] {
   state.phase = "stopping";
   state.stopReason = reason;
   state.nonce = undefined;
-  return state.running === undefined ? leave(state) : [];
+  const declined = declineNext(state, "the worker is stopping");
+  return state.running === undefined ? leave(state) : declined;
 }
 
 function onStopNow(state: WorkerState, reason: string): Instruction[] {
@@ -280,40 +276,66 @@ function onStopNow(state: WorkerState, reason: string): Instruction[] {
   if (running === undefined) return instructions;
   const message = `worker ${state.identity.workerId} is stopping; its task runs elsewhere`;
   const failure: Failure = { code: "WORKER_LOST", message, details: {}, retry: "elsewhere", shard: null };
-  return [{ kind: "cancel", taskId: running.taskId }, ...finishTask(state, failedMessage(running.taskId, failure))];
+  return [...instructions, { kind: "cancel", taskId: running.taskId }, ...finishTask(state, failedMessage(running.taskId, failure))];
 }
 
-/** Ends the running task with its one answer, then offers to take another, or leaves. */
+/** Ends the running task with its one answer, then starts the next, offers to take another, or leaves. */
 function finishTask(state: WorkerState, answer: WorkerMessage & { taskId: string }, cacheChanges: readonly CacheChange[] = []): Instruction[] {
-  const { running } = state;
+  const { running, next } = state;
   if (running === undefined || running.taskId !== answer.taskId) return [];
   state.running = undefined;
+  state.next = undefined;
   noteCacheChanges(state, cacheChanges);
   const answers = running.abandoned ? [] : [send(running.link, answer)];
-  return [...answers, ...(state.phase === "stopping" ? leave(state) : offer(state))];
+  if (state.phase === "stopping") return [...answers, ...leave(state)];
+  return [...answers, ...(next === undefined ? offer(state) : run(state, next))];
 }
 
-/** Stops the running task when it is this controller's; nothing more is said about it. */
-function abandonTaskOf(state: WorkerState, link: string): Instruction[] {
-  const { running } = state;
-  if (running === undefined || running.link !== link || running.abandoned) return [];
+/** Stops the tasks of one controller; nothing more is said about them. */
+function abandonTasksOf(state: WorkerState, link: string): Instruction[] {
+  const stopped = state.running?.link === link ? abandonRunning(state) : [];
+  return state.next?.link === link ? [...stopped, ...dropNext(state)] : stopped;
+}
+
+function abandonRunning({ running }: WorkerState): Instruction[] {
+  if (running === undefined || running.abandoned) return [];
   running.abandoned = true;
   return [{ kind: "cancel", taskId: running.taskId }];
 }
 
-/** Offers a fresh nonce to every controller when a task could be taken. */
-function offer(state: WorkerState): Instruction[] {
-  if (state.phase !== "serving" || !state.computeUp || state.running !== undefined) return [];
-  const nonce = state.identity.newNonce();
-  state.nonce = nonce;
-  return [...state.links.keys()].map((link) => sendReady(state, link, nonce));
+function dropNext(state: WorkerState): Instruction[] {
+  state.next = undefined;
+  return offer(state);
 }
 
-function sendReady(state: WorkerState, link: string, nonce: string): Instruction {
+/** Hands back the task that was taken ahead; it is not begun here. */
+function declineNext(state: WorkerState, reason: string): Instruction[] {
+  const { next } = state;
+  state.next = undefined;
+  return next === undefined ? [] : [send(next.link, { type: "declined", taskId: next.task.taskId, reason })];
+}
+
+function canTake({ phase, computeUp, next }: WorkerState): boolean {
+  return phase === "serving" && computeUp && next === undefined;
+}
+
+/**
+ * Offers a nonce when a task could be taken: to every controller while idle, else to the one whose task is running, if it
+ * asked and is the only one. Beside others it would keep the worker from them for as long as it has something.
+ */
+function offer(state: WorkerState): Instruction[] {
+  if (!canTake(state)) return [];
+  const nonce = state.nonce ??= state.identity.newNonce();
+  const { running } = state;
+  if (running === undefined) return [...state.links.keys()].map((link) => sendReady(state, link, nonce));
+  return running.abandoned || !running.offersNext || state.links.size > 1 ? [] : [sendReady(state, running.link, nonce, running.taskId)];
+}
+
+function sendReady(state: WorkerState, link: string, nonce: string, running?: string): Instruction {
   const { untold } = state.links.get(link)!;
   const cached = [...untold].map(([shard, columns]) => ({ shard, columns: [...columns] }));
   untold.clear();
-  return send(link, { type: "ready", nonce, cached });
+  return send(link, { type: "ready", nonce, cached, ...(running === undefined ? {} : { running }) });
 }
 
 function noteCacheChanges(state: WorkerState, changes: readonly CacheChange[]): void {
@@ -330,15 +352,19 @@ function packHoldings(holdings: Iterable<Holding>): Holding[][] {
   const runs = [run];
   let columns = 0;
   for (const holding of holdings) {
-    columns += holding.columns.length;
+    columns += columnsOf(holding);
     if (columns > columnsPerMessage && run.length > 0) {
       run = [];
       runs.push(run);
-      columns = holding.columns.length;
+      columns = columnsOf(holding);
     }
     run.push(holding);
   }
   return runs;
+}
+
+function columnsOf({ columns, kept = [] }: Holding): number {
+  return kept.reduce((sum, generation) => sum + generation.columns.length, columns.length);
 }
 
 function leave(state: WorkerState): Instruction[] {

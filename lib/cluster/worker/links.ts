@@ -3,7 +3,10 @@ import { monotonicMs } from "../../base/clock.js";
 import { toBquerydError } from "../../base/errors.js";
 import type { Log } from "../../base/log.js";
 import type { Registry } from "../../registry/registry.js";
+import { shortAddress } from "../../wire/addresses.js";
 import { connectDealer, type Dealer } from "../../wire/dealer.js";
+import { createIntroduction } from "../../wire/introduction.js";
+import type { KeyPair } from "../../wire/keys.js";
 import { countMalformed, createMalformedCounts, type MalformedCounts } from "../../wire/malformed.js";
 import type { WorkerMessage, WorkerReply } from "../../wire/messages.js";
 
@@ -13,6 +16,10 @@ export interface Links {
   send(link: string, header: WorkerMessage, body: readonly Uint8Array[]): void;
   /** Gives up a connection that has fallen silent, and makes a new one while the controller is still listed. */
   reconnect(link: string): Promise<void>;
+  /** Whether the registry could be read when it was last tried; true where it is not used. */
+  isRegistryUp(): boolean;
+  /** Messages that were none of the protocol. */
+  malformedCount(): number;
   /** Closes every connection after what was sent, within the bounds of the sockets. */
   close(): Promise<void>;
 }
@@ -23,6 +30,8 @@ export interface LinksOptions {
   /** Addresses that are used instead of the registry's, when there are any. */
   readonly controllers: readonly string[];
   readonly messageBytesMax: number;
+  /** The keys of this worker, where it has some. */
+  readonly keys?: KeyPair | undefined;
   /** How often the registry is read even though nothing told of a change: a record can also run out. */
   readonly refreshMs: number;
   readonly log: Log;
@@ -46,12 +55,15 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
   let closed = false;
 
   function connect(link: string): void {
-    const connection: Connection = { isUp: false, dealer: openDealer(options, malformed, link, { onConnected, onDisconnected }) };
+    const connection: Connection = { isUp: false, dealer: openDealer(options, malformed, link, { onConnected, onDisconnected, onRefused }) };
     connections.set(link, connection);
     function onConnected(): void {
       if (connections.get(link) !== connection) return;
       connection.isUp = true;
       options.onLinked(link);
+    }
+    function onRefused(): void {
+      if (!listed.has(link)) onDisconnected(); // By who has the address of a controller that is gone.
     }
     function onDisconnected(): void {
       if (connections.get(link) !== connection || !connection.isUp) return;
@@ -75,13 +87,13 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
     await Promise.all(gone.map(([link]) => disconnect(link)));
   }
 
-  const stopFollowing = controllers.length > 0 ? () => Promise.resolve() : followRegistry(registry, refreshMs, log, (addresses) => {
-    listed = new Set(addresses);
+  const following = controllers.length > 0 ? { isUp: () => true, stop: () => Promise.resolve() } : followRegistry(registry, refreshMs, log, (addresses) => {
+    listed = new Set(addresses.filter((address) => canMeet(options, malformed, address)));
     return follow();
   });
   async function close(): Promise<void> {
     closed = true;
-    await stopFollowing();
+    await following.stop();
     await Promise.all([...connections.keys()].map(disconnect));
   }
 
@@ -96,6 +108,8 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
       const connection = connections.get(link);
       if (connection?.isUp === true) connection.dealer.send(header, body);
     },
+    isRegistryUp: following.isUp,
+    malformedCount: () => malformed.total,
     async reconnect(link) {
       await disconnect(link);
       await follow();
@@ -105,12 +119,17 @@ export async function openLinks(options: LinksOptions): Promise<Links> {
 }
 
 function openDealer(
-  { messageBytesMax, log, onMessage }: LinksOptions, malformed: MalformedCounts, address: string,
-  listeners: { onConnected(): void; onDisconnected(): void },
+  { messageBytesMax, keys, log, onMessage }: LinksOptions, malformed: MalformedCounts, address: string,
+  { onRefused, ...listeners }: { onConnected(): void; onDisconnected(): void; onRefused(): void },
 ): Dealer<"worker"> {
   return connectDealer({
-    address, channel: "worker", messageBytesMax, ...listeners,
-    onMessage: (header, body) => { onMessage(address, header, body); },
+    address, channel: "worker", messageBytesMax, keys, ...listeners,
+    onMessage: (header, body) => {
+      if (header.type === "refused") noteRefused(log, malformed, address, header.reason);
+      onMessage(address, header, body);
+      if (header.type === "refused") onRefused();
+    },
+    onRefused: ({ message }) => { noteRefused(log, malformed, address, message); },
     onMalformed: ({ code, message }) => {
       const count = countMalformed(malformed, address, monotonicMs());
       if (count > 0) log.warn({ event: "peer.malformed", address, code, message, count });
@@ -118,8 +137,25 @@ function openDealer(
   });
 }
 
-/** Tells the addresses of the listed controllers now, on every change and now and then. Returns what ends it. */
-function followRegistry(registry: Registry, refreshMs: number, log: Log, onList: (addresses: string[]) => Promise<void>): () => Promise<void> {
+/** Tells whether a worker can talk to a controller of the registry at all: one with keys keeps it not from the others. */
+function canMeet({ keys, log }: LinksOptions, malformed: MalformedCounts, address: string): boolean {
+  try {
+    createIntroduction(address, keys);
+    return true;
+  } catch (cause) {
+    noteRefused(log, malformed, address, toBquerydError(cause).message);
+    return false;
+  }
+}
+
+/** The controller is tried again and again: somebody may add the key to its list. */
+function noteRefused(log: Log, counts: MalformedCounts, address: string, reason: string): void {
+  const count = countMalformed(counts, `${address} refused`, monotonicMs());
+  if (count > 0) log.warn({ event: "peer.refused", address: shortAddress(address), reason, count });
+}
+
+/** Tells the addresses of the listed controllers now, on every change and now and then, until stopped. */
+function followRegistry(registry: Registry, refreshMs: number, log: Log, onList: (addresses: string[]) => Promise<void>): { isUp(): boolean; stop(): Promise<void> } {
   let isLost = false;
   let reading = Promise.resolve();
   async function read(): Promise<void> {
@@ -141,9 +177,12 @@ function followRegistry(registry: Registry, refreshMs: number, log: Log, onList:
   const stopWatching = registry.watch(refresh);
   const timer = setInterval(refresh, refreshMs);
   refresh();
-  return async () => {
-    stopWatching();
-    clearInterval(timer);
-    await reading;
+  return {
+    isUp: () => !isLost,
+    async stop() {
+      stopWatching();
+      clearInterval(timer);
+      await reading;
+    },
   };
 }

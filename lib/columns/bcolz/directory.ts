@@ -42,7 +42,10 @@ export interface BcolzColumn {
 export interface BcolzDirectory {
   readonly path: string;
   readonly name: string;
-  /** SHA-256 over the name, the metadata, and name, size and time of every chunk. */
+  /**
+   * SHA-256 over the name, the metadata, and name, size and time of every chunk, the time in whole milliseconds: a copy can
+   * be given those, and so has the same generation on every machine.
+   */
   readonly generation: string;
   readonly rows: number;
   readonly columns: readonly BcolzColumn[];
@@ -148,7 +151,7 @@ function readColumn(root: Root, name: string, ordinal: number, hash: Hash): Foun
   const { directory, chunks } = findChunks(root, name, metadata);
   const own = createHash("sha256").update(JSON.stringify(metadata));
   for (const { bytes, modifiedNs, changedNs: statusNs, inode } of chunks) {
-    hash.update(`${bytes}:${modifiedNs},`);
+    hash.update(`${bytes}:${modifiedNs / 1_000_000n},`);
     own.update(`${bytes}:${modifiedNs}:${statusNs}:${inode},`);
   }
   return {

@@ -1,7 +1,7 @@
 /**
  * Removing what no kept generation uses. A footer protects its files as long as it is there; a footer that falls off
  * CURRENT is touched, and goes when it has been off for as long as a query may take, two minutes at least, and no reader
- * has it pinned. Files that no footer names go at once: readers find files through footers alone, and only the holder of
+ * has it pinned. One that PREPARED names stays. Files that no footer names go at once: readers find files through footers alone, and only the holder of
  * the lock, who collects, can have files without one.
  */
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { BquerydError } from "../../base/errors.js";
 import { isSystemError, type Files } from "../../base/files.js";
 import { limits } from "../../base/limits.js";
 import { currentName, decodeFooter } from "../files/footer.js";
+import { preparedName, readPrepared } from "../files/prepared.js";
 import { lockName } from "./lock.js";
 import { parseMark, readMark } from "./marks.js";
 import { findLivePins, isYoungerThan } from "./pins.js";
@@ -23,6 +24,9 @@ const spareMsMin = 120_000;
 const filesAtOnce = 8;
 /** Generations whose files are remembered: one that appends often meets the same footers again and again. */
 const generationsKnownMax = 1_000;
+
+/** What is there for as long as whoever wrote it wants it. */
+const keptNames: ReadonlySet<string> = new Set([currentName, preparedName, lockName]);
 
 /** The files that generations name, by the name of the footer, which is its hash. */
 const knownFiles = new Map<string, readonly string[]>();
@@ -46,9 +50,10 @@ export interface Collection {
 
 /** Removes files of a locked table that are not in use. */
 export async function collectFiles(files: Files, { path, table, generations, nowMs, spareMs }: Collection): Promise<void> {
-  const names = (await files.list(path)).filter((name) => isOwnName(name) && name !== currentName && name !== lockName);
+  const names = (await files.list(path)).filter((name) => isOwnName(name) && !keptNames.has(name));
   const pins = await findLivePins(files, path, names, nowMs);
-  const kept = new Set([...generations, ...pins.generations].map(footerName));
+  const prepared = readPrepared(path).map(({ generation }) => generation);
+  const kept = new Set([...generations, ...prepared, ...pins.generations].map(footerName));
   const isYoung = (name: string): Promise<boolean> => isYoungerThan(files, join(path, name), nowMs, spareMs);
   const protectedNames = new Set<string>(pins.names);
   await mapBounded(names.filter((name) => name.endsWith(".json")), filesAtOnce, async (name) => {

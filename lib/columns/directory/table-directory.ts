@@ -31,7 +31,7 @@ export interface PreparedTable {
 /** What a write does to a table: makes a new one, makes one anew whether it is there or not, or goes on from one. */
 export type WriteMode = "create" | "replace" | "extend";
 
-const ownNames = /^(?:[0-9a-f]{64}\.(?:col|idx|dict|json)|[0-9a-f]{32}\.tmp|CURRENT|LOCK(?:\.[0-9a-f]{32})?|PIN\.[0-9a-f]{32})$/;
+const ownNames = /^(?:[0-9a-f]{64}\.(?:col|idx|dict|json)|[0-9a-f]{32}\.tmp|CURRENT|PREPARED|LOCK(?:\.[0-9a-f]{32})?|PIN\.[0-9a-f]{32})$/;
 
 /** A name for a file that is not yet whole: 128 random bits and `.tmp`. Only who holds the lock of a table has such files. */
 export function temporaryName(): string {

@@ -5,7 +5,8 @@ import { wallMs } from "../../base/clock.js";
 import { isBcolz, readBcolzDirectory, stampBcolz } from "../bcolz/directory.js";
 import { notATable, readCurrent } from "../directory/current.js";
 import type { Dtype } from "../dtypes.js";
-import { currentName, type SetPlace } from "../files/footer.js";
+import { currentName, type Footer, type SetPlace } from "../files/footer.js";
+import { preparedName } from "../files/prepared.js";
 import { readFooter } from "./open.js";
 
 /** The current generation of a table. */
@@ -31,16 +32,19 @@ export function describeTable(path: string): TableDescription {
   const directory = resolve(path);
   const name = basename(directory);
   const generation = readCurrent(directory, name)[0]!;
-  const footer = readFooter(directory, name, generation);
+  return { name, generation, ...describeFooter(readFooter(directory, name, generation)), changedMs: changedMsOf(directory) };
+}
+
+/** What a footer says of a table, in short. */
+export function describeFooter(footer: Footer): Pick<TableDescription, "rows" | "bytes" | "set" | "columns"> {
   return {
-    name, generation, rows: footer.rows, set: footer.set,
-    bytes: footer.files.reduce((sum, file) => sum + file.bytes, 0),
+    rows: footer.rows, set: footer.set, bytes: footer.files.reduce((sum, file) => sum + file.bytes, 0),
     columns: footer.columns.map((column) => ({ name: column.name, dtype: column.dtype })),
-    changedMs: changedMsOf(directory),
   };
 }
 
-function changedMsOf(directory: string): number {
+/** When CURRENT was last replaced. Throws NOT_FOUND where there is none. */
+export function changedMsOf(directory: string): number {
   const current = statSync(join(directory, currentName), { throwIfNoEntry: false });
   if (current === undefined) throw notATable(directory);
   return current.mtimeMs;
@@ -54,11 +58,16 @@ const bcolzLookMs = 60_000;
  * describing it tells. Undefined where there is no table. Throws what the system says of the directory.
  */
 export function stampTable(path: string): string | undefined {
-  const current = statSync(join(path, currentName), { bigint: true, throwIfNoEntry: false });
-  if (current !== undefined) return `${current.mtimeNs}:${current.ino}:${current.size}`;
-  if (!isBcolz(path)) return undefined;
+  const [current, prepared] = [stampFile(join(path, currentName)), stampFile(join(path, preparedName))];
+  if (current !== undefined) return prepared === undefined ? current : `${current} ${prepared}`;
+  if (!isBcolz(path)) return prepared === undefined ? undefined : `- ${prepared}`;
   const stamp = stampBcolz(path);
   return stamp === undefined ? "" : `${Math.floor(wallMs() / bcolzLookMs)} ${stamp}`;
+}
+
+function stampFile(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? undefined : `${found.mtimeNs}:${found.ino}:${found.size}`;
 }
 
 function describeBcolz(path: string): TableDescription {

@@ -8,6 +8,7 @@ import { isBcolz } from "../bcolz/directory.js";
 import { openBcolz } from "../bcolz/open.js";
 import { readCurrent } from "../directory/current.js";
 import { decodeFooter, corruptFooter, type Footer } from "../files/footer.js";
+import { readPrepared } from "../files/prepared.js";
 import { openColumn, type OpenColumn } from "./open-column.js";
 import { pinGeneration } from "../directory/pins.js";
 import { openTableFiles } from "./table-files.js";
@@ -32,7 +33,7 @@ export interface OpenOptions {
 /**
  * Opens the table in a directory, at its current generation or a given one; also one that Python's bcolz wrote. Blocks;
  * for threads that may. Throws NOT_FOUND where there is no table, GENERATION_GONE when a generation that is asked for is
- * not kept, or not there any more, CORRUPT_FOOTER, UNSUPPORTED_FORMAT.
+ * neither kept nor waiting, or not there any more, CORRUPT_FOOTER, UNSUPPORTED_FORMAT.
  */
 export function openTable(path: string, options: OpenOptions = {}): Table {
   return isBcolz(path) ? openBcolz(path, options) : openOwnTable(path, options);
@@ -62,28 +63,40 @@ export function openOwnTable(path: string, options: OpenOptions = {}): OpenTable
   };
 }
 
-/** The generation asked for, if it is kept, else the current one. A table that is gone has taken its generations with it. */
+/** The generation asked for, if it is kept or waits, else the current one. */
 function findGeneration(directory: string, table: string, wanted: string | undefined): string {
-  try {
-    const generations = readCurrent(directory, table);
-    if (wanted === undefined || generations.includes(wanted)) return wanted ?? generations[0]!;
-  } catch (cause) {
-    if (wanted === undefined || !(cause instanceof BquerydError) || cause.code !== "NOT_FOUND") throw cause;
-  }
+  if (wanted === undefined) return readCurrent(directory, table)[0]!;
+  if (hasGeneration(directory, table, wanted)) return wanted;
   throw generationGone(table, wanted);
 }
 
-/** The footer of a generation; when it is missing, CURRENT is asked again, which may have moved on meanwhile. */
-function readKeptFooter(directory: string, table: string, generation: string): Footer {
+/** CURRENT once more after PREPARED: what has left that since is there. */
+function hasGeneration(directory: string, table: string, generation: string): boolean {
+  const isCurrent = (): boolean => keptGenerations(directory, table).includes(generation);
+  return isCurrent() || readPrepared(directory).some((one) => one.generation === generation) || isCurrent();
+}
+
+/** A table that is gone has taken its generations with it, and one that only waits has none yet. */
+function keptGenerations(directory: string, table: string): string[] {
   try {
-    return readFooter(directory, table, generation);
+    return readCurrent(directory, table);
   } catch (cause) {
-    if (!readCurrent(directory, table).includes(generation)) throw generationGone(table, generation);
+    if (cause instanceof BquerydError && cause.code === "NOT_FOUND") return [];
     throw cause;
   }
 }
 
-/** The footer of a generation that CURRENT names. Throws CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE. */
+/** The footer of a generation; when it is missing, CURRENT and PREPARED are asked again, which may have moved on meanwhile. */
+function readKeptFooter(directory: string, table: string, generation: string): Footer {
+  try {
+    return readFooter(directory, table, generation);
+  } catch (cause) {
+    if (!hasGeneration(directory, table, generation)) throw generationGone(table, generation);
+    throw cause;
+  }
+}
+
+/** The footer of a generation that CURRENT or PREPARED names. Throws CORRUPT_FOOTER, UNSUPPORTED_FORMAT, UNSUPPORTED_DTYPE. */
 export function readFooter(directory: string, table: string, generation: string): Footer {
   let bytes: Uint8Array;
   try {

@@ -5,7 +5,7 @@
 import { limits } from "../../base/limits.js";
 import { suggestion } from "../../base/nearest.js";
 import { badQuery } from "../query/bad-query.js";
-import type { Literal } from "../query/literal.js";
+import { integerDigitsMax, type Literal } from "../query/literal.js";
 import { joinConditions } from "./connective.js";
 import { is, openCursor, type Cursor } from "./cursor.js";
 import { arityOf, functionNames, isFunctionName } from "./functions.js";
@@ -236,7 +236,7 @@ function parseCase(cursor: Cursor): Expression {
 function numberOf(cursor: Cursor, token: Token, sign: string): Expression {
   const text = `${sign}${token.text}`;
   if (/^-?\d+$/.test(text)) {
-    if (text.length > 401) throw cursor.fail(token, "an integer of more than 400 digits is held by no column");
+    if (token.text.length > integerDigitsMax) throw cursor.fail(token, `an integer of more than ${integerDigitsMax} digits is held by no column`);
     return { kind: "literal", value: narrow(BigInt(text)) };
   }
   const value = Number(text) + 0;

@@ -54,6 +54,8 @@ export function arithmeticDtype({ op }: { readonly op: ArithmeticOp }, left: Typ
 function timeArithmeticDtype(op: ArithmeticOp, left: Typed, right: Typed, a: Dtype, b: Dtype): Dtype {
   const [x, y] = [isTime(b) && isTimeText(left) ? b : a, isTime(a) && isTimeText(right) ? a : b];
   if (op === "-" && isTime(x) && isTime(y)) return "int64";
+  // A sum has one time: what is null beside it is taken for the number of its steps.
+  if (op === "+" && (left.dtype === null || right.dtype === null)) return a;
   if ((op === "+" || op === "-") && isTime(x) && isInteger(y)) return x;
   if (op === "+" && isInteger(x) && isTime(y)) return y;
   throw mismatch(isTime(a) ? left : right, `does not go with '${op}' and ${isTime(a) ? b : a}`, "subtract two times, or add a whole number of days to a date, of nanoseconds to a timestamp");

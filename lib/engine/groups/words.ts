@@ -2,13 +2,14 @@
 import { chunkRows } from "../../columns/dtypes.js";
 import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
-import { limitOf } from "../strings.js";
 import { upTo } from "../values.js";
+import { createWordRows } from "../word-rows.js";
 import { roomFor, type Fields, type Grouper } from "./grouper.js";
 import { setFieldWords } from "./field-words.js";
 import type { KeyColumn } from "./keys.js";
 
-const entryBytes = 16;
+/** Room for so many entries at first. */
+const capacityMin = 8_192;
 
 /** A grouper for any keys. A null's word is 0, and its bit in the last word says that it is null. */
 export function createWordsGrouper(keys: readonly KeyColumn[], arena: Arena): Grouper {
@@ -19,11 +20,7 @@ export function createWordsGrouper(keys: readonly KeyColumn[], arena: Arena): Gr
   const nullWords = columns[keys.length]!;
   const pointers = arena.allocate(4 * width);
   new Uint32Array(kernels.memory.buffer, pointers, width).set(columns);
-  const state = arena.allocateZeroed(4);
-  const count = new Uint32Array(kernels.memory.buffer, state, 1);
-  let capacity = 8_192;
-  let table = arena.allocateZeroed(capacity * entryBytes);
-  let groupKeys = arena.allocate(capacity * 8 * width);
+  const distinct = createWordRows(width, capacityMin, arena);
 
   function setWord(input: ChunkInput, key: KeyColumn, place: number): void {
     const run = input.run(key.column);
@@ -31,26 +28,17 @@ export function createWordsGrouper(keys: readonly KeyColumn[], arena: Arena): Gr
     if (run.nulls !== 0) kernels.packNulls(run.nulls, run.rows, 1n << BigInt(place), nullWords);
   }
 
-  function grow(): void {
-    arena.free(table);
-    capacity *= 2;
-    table = arena.allocateZeroed(capacity * entryBytes);
-    groupKeys = arena.enlarge(groupKeys, count[0]! * 8 * width, capacity * 8 * width);
-    kernels.hashRebuildN(groupKeys, width, count[0]!, table, capacity);
-  }
-
   return {
     assign(input) {
       kernels.bytes.fill(0, nullWords, nullWords + input.rows * 8);
       keys.forEach((key, place) => setWord(input, key, place));
-      let row = 0;
-      while ((row = kernels.hashGroupN(pointers, width, input.rows, row, table, capacity, groupKeys, limitOf(capacity), state, slots)) < input.rows) grow();
+      distinct.number(pointers, input.rows, slots);
       return slots;
     },
-    capacity: () => roomFor(count[0]!),
+    capacity: () => roomFor(distinct.count()),
     groups() {
-      const halves = new Uint32Array(kernels.memory.buffer, groupKeys, count[0]! * 2 * width);
-      const numbers = upTo(count[0]!);
+      const halves = distinct.halves();
+      const numbers = upTo(distinct.count());
       return { slots: numbers, fields: keys.map((key, place) => takeWord(halves, width, place, key.hasNulls)) };
     },
   };

@@ -64,6 +64,15 @@ export interface MeasureDefinition {
   states(measure: MeasureSpec): readonly StateNeed[];
   /** The finished column; `states` in the order of the needs. Throws OVERFLOW naming the measure. */
   finish(states: readonly StateColumn[], partial: Partial, measure: MeasureSpec): FinishedColumn;
+  /** Of measures whose column is much for a group: the column of the given groups alone. */
+  readonly large?: LargeColumn;
+}
+
+/** A column that is made of no more groups than are wanted. */
+export interface LargeColumn {
+  /** Bytes of the column of so many groups. */
+  bytes(groups: number, measure: MeasureSpec): number;
+  finish(states: readonly StateColumn[], measure: MeasureSpec, groups: Uint32Array): FinishedColumn;
 }
 
 /** The state of a kind at a place; throws an assertion where a partial holds another. */

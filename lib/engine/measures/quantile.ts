@@ -1,5 +1,5 @@
 /** median, quantile and approx_quantile: values at a place in the order of a group's values. */
-import { biasOf, isTextDtype, type Dtype } from "../../columns/dtypes.js";
+import { biasOf, isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
 import { binsOf, middleOf, usualError, type DdsketchState } from "../states/ddsketch.js";
 import { joinParts, type BagPart, type BagState } from "../states/bag.js";
 import { keptOf, type Items, type NumberItems } from "../states/lists/items.js";
@@ -83,7 +83,36 @@ function finishBag({ dtype, parts }: BagState, written: number, groups: number):
   const { lows, highs, rests, isNull } = selectAll(lists, createPlacer(share), groups);
   if (isTime(dtype)) return finishTimes(dtype, wholesOf(restore, lows, isNull), wholesOf(restore, highs, isNull), { rests, share }, isNull);
   const [low, high] = [numbersOf(restore, lows, isNull), numbersOf(restore, highs, isNull)];
-  return finishFloats(groups, (group) => (isNull?.[group] === 1 ? null : between(low[group]!, high[group]!, Number(rests[group]!) / Number(share.denominator))));
+  const exact = isFloatDtype(dtype) ? null : exactlyBetween(dtype, () => [wholesOf(restore, lows, isNull), wholesOf(restore, highs, isNull)], { rests, share });
+  return finishFloats(groups, (group) => {
+    if (isNull?.[group] === 1) return null;
+    const [x, y] = [low[group]!, high[group]!];
+    if (exact !== null && (Math.abs(x) > evenMax || Math.abs(y) > evenMax)) return exact(group);
+    return between(x, y, Number(rests[group]!) / Number(share.denominator));
+  });
+}
+
+/** Whole numbers up to here have differences, and middles, that a float64 holds. */
+const evenMax = 2 ** 52;
+
+/** Quantiles of groups whose numbers are large: those between whole numbers as kept, rounded once. */
+function exactlyBetween(dtype: Dtype, restored: () => readonly [BigInt64Array, BigInt64Array], { rests, share: { denominator } }: { rests: readonly (number | bigint)[]; share: Share }): (group: number) => number {
+  let ends: readonly [BigInt64Array, BigInt64Array] | undefined;
+  return (group) => {
+    const [lows, highs] = (ends ??= restored());
+    const low = lows[group]! + biasOf(dtype);
+    return ratioOf(low * denominator + (highs[group]! - lows[group]!) * BigInt(rests[group]!), denominator);
+  };
+}
+
+/** The float64 nearest to a fraction. */
+function ratioOf(numerator: bigint, denominator: bigint): number {
+  if (numerator % denominator === 0n) return Number(numerator / denominator);
+  // So many bits before the point that what is cut off matters by one bit alone, which stands for all of it.
+  const shift = Math.max(0, 4 * (denominator.toString(16).length + 20 - numerator.toString(16).length));
+  const magnitude = ((numerator < 0n ? -numerator : numerator) << BigInt(shift)) / denominator | 1n;
+  const half = shift >> 1;
+  return (Number(magnitude) / 2 ** half / 2 ** (shift - half)) * (numerator < 0n ? -1 : 1);
 }
 
 /** Of every group the keys at its place and behind it, and what is left over of the place. */

@@ -5,7 +5,7 @@ import { biasOf, wholeRange } from "../../columns/dtypes.js";
 import type { Expression } from "../expressions/tree.js";
 import type { Literal } from "../query/literal.js";
 import type { Query } from "../query/query.js";
-import { isBinnedDtype } from "../states/histogram-axis.js";
+import { axisEnd, axisTime, isBinnedDtype } from "../states/histogram-axis.js";
 import { isFloats, isLists, isWholes, type Values } from "../values.js";
 import type { FinishedColumn, MeasureSpec } from "./measure.js";
 
@@ -64,24 +64,32 @@ function closeAxis({ name, params }: MeasureSpec, axis: number, least: FinishedC
   return closeNumbers(low, high, range);
 }
 
-/** Where all values are one, a bin is a whole unit of the dtype. */
+/** Where the range would be empty, an open end moves away, if it can, until a bin is a whole unit of the dtype. */
 function closeTimes(dtype: "timestamp" | "date", low: Literal | null, high: Literal | null, [least, greatest]: [bigint, bigint], bins: number): [Literal, Literal] {
   const format = (time: bigint): string => (dtype === "date" ? formatDate(Number(time)) : formatTimestamp(time));
-  const last = wholeRange(dtype).greatest;
+  const [from, to] = [low === null ? least : axisTime(axisEnd(low), dtype), high === null ? greatest : axisTime(axisEnd(high), dtype)];
+  if (from < to) return [low ?? format(from), high ?? format(to)];
+  const { least: first, greatest: last } = wholeRange(dtype);
   const span = BigInt(bins);
-  const from = least < greatest || least <= last - span ? least : last - span;
-  const to = least < greatest ? greatest : from + span;
-  return [low ?? format(from), high ?? format(to)];
+  if (high !== null) return [format(to - span < first ? first : to - span), high];
+  const end = from + span > last ? last : from + span;
+  return [low ?? format(end - span), format(end)];
 }
 
 /** Where the range would be empty, an open end moves away by half a unit or, of large numbers, by what they can tell apart. */
 function closeNumbers(low: Literal | null, high: Literal | null, [least, greatest]: [number, number]): [Literal, Literal] {
+  // What is no number is for the axis to refuse.
+  if ([low, high].some((end) => end !== null && typeof end !== "number" && typeof end !== "bigint")) return [low ?? least, high ?? greatest];
   const from = low === null ? least : Number(low);
   const to = high === null ? greatest : Number(high);
   if (from < to) return [from, to];
   const step = Math.max(0.5, Math.abs(from) * 2 ** -40, Math.abs(to) * 2 ** -40);
-  if (low === null && high === null) return [from - step, to + step];
-  return low === null ? [to - 2 * step, to] : [from, from + 2 * step];
+  if (low === null && high === null) return [finite(from - step), finite(to + step)];
+  return low === null ? [finite(to - 2 * step), to] : [from, finite(from + 2 * step)];
+}
+
+function finite(end: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, end));
 }
 
 /** The extreme as a float64, of integers that it does not hold the next one in a direction, so that the value lies within. */

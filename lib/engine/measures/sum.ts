@@ -1,9 +1,8 @@
 /** sum and mean. Sums of whole numbers are exact in 128 bits: only a result that does not fit is an error. */
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
-import type { StateColumn } from "../states/kinds.js";
-import { floatSums } from "../states/sum.js";
-import { approximateSums, bigintSum, sumDtype, toKept } from "../states/whole-sums.js";
+import { totalsOf } from "../states/sum.js";
+import { bigintSum, sumDtype, toKept } from "../states/whole-sums.js";
 import { countsOf } from "./count.js";
 import { finishCounted, meansNothing, requireState, zerosOf, type FinishedColumn, type MeasureDefinition, type MeasureSpec, type StateNeed } from "./measure.js";
 
@@ -32,9 +31,7 @@ export const meanMeasure: MeasureDefinition = {
   states: () => needs,
   finish(states, partial): FinishedColumn {
     const counts = countsOf(states, 0, partial);
-    const means = totalsOf(requireState(states, 1, "sum"), counts.length);
-    for (let group = 0; group < means.length; group++) means[group] = means[group]! / counts[group]!;
-    return finishCounted(means, counts);
+    return finishCounted(totalsOf(requireState(states, 1, "sum"), counts.length, counts), counts);
   },
 };
 
@@ -43,9 +40,4 @@ export function checkNumber(measure: MeasureSpec, dtypes: readonly Dtype[]): voi
   dtypes.forEach((dtype, place) => {
     if (dtype === "string" || dtype === "bytes" || dtype === "timestamp" || dtype === "date") throw meansNothing(measure, place, dtype, "use count, min or max");
   });
-}
-
-/** The nearest float64 of every sum, as a new array. */
-function totalsOf(sum: Extract<StateColumn, { kind: "sum" }>, groups: number): Float64Array {
-  return "pairs" in sum ? floatSums(sum, groups) : approximateSums(sum.sums);
 }

@@ -4,6 +4,7 @@ import type { Expression } from "../expressions/tree.js";
 import type { Partial } from "../partial.js";
 import type { MeasureOp } from "../query/measures.js";
 import type { StateSpec } from "../states/state.js";
+import { isLists, isText } from "../values.js";
 import { countMeasure, countNullsMeasure } from "./count.js";
 import { approxCountDistinctMeasure, countDistinctMeasure, sortedCountDistinctMeasure } from "./distinct.js";
 import { modeMeasure, topkMeasure } from "./frequent.js";
@@ -74,9 +75,38 @@ export function checkMeasures(plan: MeasurePlan, dtypes: readonly Dtype[]): void
   for (const { measure, definition, inputs } of plan.measures) definition.check(measure, inputs.map((place) => dtypes[place]!));
 }
 
-/** The finished columns of measures over a merged partial. Throws OVERFLOW naming the measure. */
-export function finishMeasures(plan: MeasurePlan, partial: Partial): FinishedColumn[] {
-  return plan.measures.map(({ measure, definition, states }) => definition.finish(states.map((place) => partial.states[place]!), partial, measure));
+/** Of which groups large columns are wanted, and who is told what columns take. */
+export interface Finishing {
+  /** All when absent. */
+  readonly largeOf?: Uint32Array;
+  /** Told the bytes of the columns so far, of large ones before they are made; may throw. */
+  requireRoom?(bytes: number): void;
+}
+
+/** The finished columns of measures over a merged partial. Throws OVERFLOW naming the measure, and what `requireRoom` does. */
+export function finishMeasures(plan: Pick<MeasurePlan, "measures">, partial: Partial, { largeOf, requireRoom = () => undefined }: Finishing = {}): FinishedColumn[] {
+  let bytes = 0;
+  return plan.measures.map(({ measure, definition, states: places }) => {
+    const states = places.map((place) => partial.states[place]!);
+    const { large } = definition;
+    if (large !== undefined) requireRoom((bytes += large.bytes(largeOf?.length ?? partial.groups, measure)));
+    if (large !== undefined && largeOf !== undefined) return large.finish(states, measure, largeOf);
+    const column = definition.finish(states, partial, measure);
+    if (large === undefined) requireRoom((bytes += bytesOfColumn(column)));
+    return column;
+  });
+}
+
+/** Tells whether the column of a measure is made of the groups alone that are wanted. */
+export function isLarge({ op }: MeasureSpec): boolean {
+  return definitions[op].large !== undefined;
+}
+
+/** What a column takes, as far as its values are its own. */
+function bytesOfColumn({ values, isNull }: FinishedColumn): number {
+  const item = isLists(values) ? values.item : values;
+  const bytes = isText(item) ? item.offsets.byteLength + item.bytes.length : item.array.byteLength;
+  return bytes + (isLists(values) ? values.offsets.byteLength : 0) + (isNull?.length ?? 0);
 }
 
 /** A list that holds equal items once. */

@@ -9,7 +9,7 @@ export function badQuery(message: string): BquerydError {
 
 /** A value that somebody wrote, as text of at most 80 characters. */
 export function show(value: unknown): string {
-  const text = typeof value === "bigint" ? `${value}n` : (asJson(value) ?? String(value));
+  const text = typeof value === "bigint" ? `${value}n` : typeof value === "number" ? String(value) : (asJson(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
@@ -25,5 +25,6 @@ function asJson(value: unknown): string | undefined {
 
 function showLiteral(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return value instanceof Uint8Array ? formatHex(value) : value;
 }

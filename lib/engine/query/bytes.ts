@@ -8,8 +8,11 @@ import { formatHex, parseHex } from "../../base/hex.js";
 import { printExpression } from "../expressions/print.js";
 import type { Expression } from "../expressions/tree.js";
 import type { MeasureSpec } from "../measures/measure.js";
+import { integerDigitsMax } from "./literal.js";
 import { parseQuery, type Query } from "./query.js";
 import { writeWhere } from "./where.js";
+
+const integerPattern = new RegExp(`^-?\\d{1,${integerDigitsMax}}$`);
 
 /** The bytes of a query; every literal survives exactly. */
 export function encodeQuery(query: Query): Uint8Array {
@@ -39,7 +42,10 @@ export function decodeQuery(bytes: Uint8Array): Query {
   return parseQuery({ ...input, keys: input.keys, measures: input.measures });
 }
 
-function writeMeasure({ name, op, inputs, params }: MeasureSpec): unknown[] {
+function writeMeasure({ name, op, inputs, params }: MeasureSpec): unknown {
+  const [only] = inputs;
+  // Rows take no other form.
+  if (op === "sum" && inputs.length === 1 && only !== undefined && name !== "*" && isColumn(only, name)) return name;
   const written = inputs.map((input) => (input.kind === "column" && input.name !== "*" ? input.name : { expr: printExpression(input) }));
   const columns = written.length === 0 ? "*" : written.length === 1 ? written[0] : written;
   return Object.keys(params).length === 0 ? [columns, op, name] : [columns, op, name, params];
@@ -58,7 +64,7 @@ function tagLiteral(_key: string, value: unknown): unknown {
 
 function untagLiteral(_key: string, value: unknown): unknown {
   if (!isRecord(value)) return value;
-  if (typeof value.$int === "string" && /^-?\d{1,400}$/.test(value.$int)) return BigInt(value.$int);
+  if (typeof value.$int === "string" && integerPattern.test(value.$int)) return BigInt(value.$int);
   if (typeof value.$bytes === "string") return parseHex(value.$bytes) ?? value;
   if (value.$float === "Infinity" || value.$float === "-Infinity") return Number(value.$float);
   return value;

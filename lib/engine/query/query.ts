@@ -3,6 +3,7 @@ import { limits } from "../../base/limits.js";
 import { suggestion } from "../../base/nearest.js";
 import { addColumns, columnsOfCondition } from "../expressions/columns.js";
 import { parseCondition } from "../expressions/parse.js";
+import { findTextAdvice } from "../expressions/text-advice.js";
 import type { Condition, Expression } from "../expressions/tree.js";
 import type { MeasureSpec } from "../measures/measure.js";
 import { badQuery, show } from "./bad-query.js";
@@ -87,6 +88,7 @@ export interface QueryInput {
  */
 export function parseQuery(input: QueryInput): Query {
   const keys = requireList("keys", input.keys, limits.keysMax).map(parseKey);
+  if (input.aggregate === false) requireNoOps(input.measures);
   const { measures, computed } = parseMeasures(requireList("measures", input.measures, limits.measuresMax));
   return checkQuery({
     keys, measures, computed,
@@ -112,8 +114,8 @@ export function checkQuery(query: Query): Query {
   if (!query.aggregate) return checkRowQuery(query, names);
   const inner = [...query.keys, ...query.measures].map(({ name }) => name);
   for (const { name, expr } of query.computed) requireKnown(`the computed measure '${name}'`, addColumns(expr, new Set()), inner);
-  requireKnown("having", columnsOfCondition(query.having), names);
-  requireKnown("order", query.order.map(({ name }) => name), names);
+  requireKnown("having", columnsOfCondition(query.having), names, (name) => findTextAdvice(query.having, name));
+  requireKnown("order", query.order.map(({ name }) => name), names, (name) => findQuoted(name, names));
   return query;
 }
 
@@ -122,12 +124,19 @@ export function givesRows({ aggregate, expand, baskets }: Query): boolean {
   return !aggregate && !(expand !== null && baskets === "ask");
 }
 
+/** What reads as a measure with an op would come as the plain column, under whatever name it has. */
+function requireNoOps(measures: unknown): void {
+  const entries: readonly unknown[] = Array.isArray(measures) ? measures : [];
+  const written = entries.find((entry): entry is readonly unknown[] => Array.isArray(entry));
+  if (written === undefined) return;
+  const [column, op] = written;
+  throw badQuery(`aggregate: false takes column names, and no measure such as ${typeof op === "string" ? `'${op}'` : show(op)} of ${typeof column === "string" ? `'${column}'` : show(column)}; name the column alone, or write {expr, as} for another name`);
+}
+
 /** A query for rows: its measures are columns, and what it computes is computed of every row. */
 function checkRowQuery(query: Query, names: readonly string[]): Query {
-  const other = query.measures.find(({ op, inputs, params }) => op !== "sum" || inputs.length !== 1 || Object.keys(params).length > 0);
-  if (other !== undefined) throw badQuery(`aggregate: false takes column names, and no measure such as '${other.op}' of '${other.name}'`);
   if (query.having !== null) throw badQuery("aggregate: false gives rows, and having selects groups; put the condition into where");
-  requireKnown("order", query.order.map(({ name }) => name), names);
+  requireKnown("order", query.order.map(({ name }) => name), names, (name) => findQuoted(name, names));
   return query;
 }
 
@@ -210,8 +219,16 @@ function requireDistinct(names: readonly string[]): void {
   }
 }
 
-function requireKnown(what: string, used: Iterable<string>, known: readonly string[]): void {
+function requireKnown(what: string, used: Iterable<string>, known: readonly string[], adviceOn: (name: string) => string | undefined = () => undefined): void {
   for (const name of used) {
-    if (!known.includes(name)) throw badQuery(`${what} names '${name}', which is no column of the result${suggestion(name, known, `it has ${known.join(", ").slice(0, 200)}`)}`);
+    if (known.includes(name)) continue;
+    const advice = adviceOn(name);
+    throw badQuery(`${what} names '${name}', which is no column of the result${advice === undefined ? suggestion(name, known, `it has ${known.join(", ").slice(0, 200)}`) : `; ${advice}`}`);
   }
+}
+
+/** Advice on a name that is known but for the quotes that expressions would have it in. */
+function findQuoted(name: string, known: readonly string[]): string | undefined {
+  const [, , bare] = /^(["'`])(.*)\1$/.exec(name) ?? [];
+  return bare !== undefined && known.includes(bare) ? `names stand without quotes here: ${bare}` : undefined;
 }

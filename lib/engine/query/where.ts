@@ -42,6 +42,8 @@ export function writeWhere(condition: Condition | null): unknown[] {
 }
 
 function parseList(what: string, list: unknown, budget: Budget, depth: number): Condition {
+  const connective = isRecord(list) ? connectiveOf(list) : undefined;
+  if (connective !== undefined) throw badQuery(`${what} is the one term ${show(list)}; give a list of terms: [{${connective}: [...]}]`);
   if (!Array.isArray(list)) throw badQuery(`${what} is ${show(list)}; give a list of terms [column, op, value]`);
   if (isTerm(list)) throw badQuery(`${what} is the one term ${show(list)}; give a list of terms: [${show(list)}]`);
   if (list.length > limits.termsMax) throw badQuery(`${what} has ${list.length} terms; the limit is ${limits.termsMax}`);
@@ -53,13 +55,20 @@ function parseTerm(term: unknown, budget: Budget, depth: number): Condition {
   if (typeof term === "string") return parseText(term, budget);
   if (Array.isArray(term)) return parseListTerm(term, budget);
   if (!isRecord(term)) throw badQuery(`where term ${show(term)} does not read as [column, op, value]`);
-  const [name, ...others] = Object.keys(term);
-  if (others.length > 0 || (name !== "or" && name !== "and" && name !== "not")) throw badQuery(`where term ${show(term)} is neither {or: [...]}, {and: [...]} nor {not: ...}`);
+  const name = connectiveOf(term);
+  if (name === undefined) throw badQuery(`where term ${show(term)} is neither {or: [...]}, {and: [...]} nor {not: ...}`);
   const inner = term[name];
   if (name === "not") return negate(isListOfTerms(inner) ? parseList("not", inner, budget, depth + 1) : parseTerm(inner, budget, depth + 1));
   if (!Array.isArray(inner)) throw badQuery(`'${name}' has ${show(inner)}; give a list of terms`);
+  if (isTerm(inner)) throw badQuery(`'${name}' has the one term ${show(inner)}; give a list of terms: {${name}: [${show(inner)}]}`);
   if (inner.length > limits.termsMax) throw badQuery(`'${name}' has ${inner.length} terms; the limit is ${limits.termsMax}`);
   return joinConditions(name, inner.map((part: unknown) => parseTerm(part, budget, depth + 1)));
+}
+
+/** What `{or: ...}`, `{and: ...}` or `{not: ...}` does; undefined for anything else. */
+function connectiveOf(term: Record<string, unknown>): "or" | "and" | "not" | undefined {
+  const [name, ...others] = Object.keys(term);
+  return others.length === 0 && (name === "or" || name === "and" || name === "not") ? name : undefined;
 }
 
 /** A list of terms may begin with text, as a term does with its column: a term goes on with an op. */

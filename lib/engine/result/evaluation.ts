@@ -31,8 +31,10 @@ export interface Evaluation {
 /** Reserved, not taken: a few pages a column are used, and what texts there are. */
 const spaceBytes = 1024 * 1024 * 1024;
 
-/** Reserving memory takes longer than what is done in it for a few groups. */
+/** Reserving memory takes longer than what is done in it for a hundred thousand groups. */
 const idleSpace = createIdle(() => createSpace(spaceBytes, { sizedBy: "fixed" }), ({ heap }) => heap.usedBytes === 0);
+/** What a space may have used and be kept: pages that were touched stay real memory as long as it is. */
+const idleBytesMax = 16 * 1024 * 1024;
 
 /** Opens the columns of a result for expressions. */
 export function openEvaluation(columns: readonly ResultColumn[], numRows: number): Evaluation {
@@ -64,9 +66,9 @@ export function openEvaluation(columns: readonly ResultColumn[], numRows: number
       return selected.subarray(0, count);
     },
     close() {
+      const { usedBytes } = space.heap;
       arena.release();
-      // What a large result has touched stays real memory as long as the space does.
-      if (numRows <= chunkRows) idleSpace.keep(space);
+      if (usedBytes <= idleBytesMax) idleSpace.keep(space);
     },
   };
 }

@@ -1,6 +1,8 @@
 /** What is asked of the finished groups: arithmetic over them, having, order, limit and offset. */
-import type { ResultColumn } from "../finish.js";
+import { finishLarge, finishQuery, type ResultColumn } from "../finish.js";
 import type { FinishedColumn } from "../measures/measure.js";
+import { isLarge } from "../measures/table.js";
+import type { Partial } from "../partial.js";
 import type { Query } from "../query/query.js";
 import { blankValues, isLists, pick, upTo, type Lists, type Values } from "../values.js";
 import { openEvaluation, type Evaluation } from "./evaluation.js";
@@ -18,11 +20,32 @@ export interface FinishedResult {
  */
 export function finishResult(query: Query, finished: readonly ResultColumn[], numRows: number): FinishedResult {
   const columns = addComputed(query, finished, numRows);
-  const { having, order, limit, offset } = query;
-  if (having === null && order.length === 0 && limit === null && offset === 0) return { columns, numRows };
-  const selected = having === null ? upTo(numRows) : evaluate(columns, numRows, ({ select }) => select(having));
-  const rows = orderRows(selected, order, columns, { offset, limit });
+  if (isWhole(query)) return { columns, numRows };
+  const rows = chosenRows(query, columns, numRows);
   return { columns: columns.map((column) => takeRows(column, rows)), numRows: rows.length };
+}
+
+/**
+ * The answer of a query from its merged partial. Where `having`, `order` and `limit` choose rows, columns that are large, as
+ * histograms are, are made of these alone. `requireRoom` may throw: it is told what columns take. Throws as finishResult.
+ */
+export function finishGroups(query: Query, merged: Partial, requireRoom: (bytes: number) => void): FinishedResult {
+  const numRows = query.keys.length === 0 ? 1 : merged.groups;
+  if (isWhole(query) || !query.measures.some(isLarge)) return finishResult(query, finishQuery(query, merged, { requireRoom }), numRows);
+  const columns = addComputed(query, finishQuery(query, merged, { requireRoom, largeOf: new Uint32Array(0) }), numRows);
+  const rows = chosenRows(query, columns, numRows);
+  const large = finishLarge(query, merged, rows, requireRoom);
+  return { columns: columns.map((column) => ({ name: column.name, ...(large.get(column.name) ?? takeRows(column, rows)) })), numRows: rows.length };
+}
+
+/** Tells whether every group is a row, in their own order. */
+function isWhole({ having, order, limit, offset }: Query): boolean {
+  return having === null && order.length === 0 && limit === null && offset === 0;
+}
+
+function chosenRows({ having, order, limit, offset }: Query, columns: readonly ResultColumn[], numRows: number): Uint32Array {
+  const selected = having === null ? upTo(numRows) : evaluate(columns, numRows, ({ select }) => select(having));
+  return orderRows(selected, order, columns, { offset, limit });
 }
 
 function addComputed(query: Query, finished: readonly ResultColumn[], numRows: number): readonly ResultColumn[] {

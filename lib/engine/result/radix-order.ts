@@ -3,23 +3,27 @@ import { isFloats, isText, isWholes, type Values } from "../values.js";
 
 /** Numbers that rows are ordered by; nulls come last either way. */
 export interface NumberOrder {
-  readonly values: Values;
+  /** No texts, but their ranks. */
+  readonly values: Values | Uint32Array;
   readonly isNull: Uint8Array | null;
   readonly descending: boolean;
 }
 
-/** The given rows in order, the first entry counting most; rows that tie keep the order they came in. No entry is of texts. */
-export function radixOrder(rows: Uint32Array, order: readonly NumberOrder[]): Uint32Array {
-  return order.reduceRight((sorted, entry) => sortByNumbers(sorted, entry), rows);
+/** The given rows in order, the first entry counting most; rows that tie keep the order they came in. `stop` is called before every pass, and ends it by throwing. */
+export function radixOrder(rows: Uint32Array, order: readonly NumberOrder[], stop: () => void): Uint32Array {
+  return order.reduceRight((sorted, entry) => sortByNumbers(sorted, entry, stop), rows);
 }
 
 const byteValues = 256;
 
-function sortByNumbers(rows: Uint32Array, { values, isNull, descending }: NumberOrder): Uint32Array {
+function sortByNumbers(rows: Uint32Array, { values, isNull, descending }: NumberOrder, stop: () => void): Uint32Array {
   const words = orderedWords(values);
   const numbered = isNull === null ? rows : rows.filter((row) => isNull[row] === 0);
   const passes = [words.low, words.high].flatMap((word) => [0, 8, 16, 24].map((shift) => ({ word, shift })));
-  const sorted = passes.reduce((found, { word, shift }) => sortByByte(found, word, shift, descending ? byteValues - 1 : 0), numbered);
+  const sorted = passes.reduce((found, { word, shift }) => {
+    stop();
+    return sortByByte(found, word, shift, descending ? byteValues - 1 : 0);
+  }, numbered);
   if (isNull === null) return sorted;
   const all = new Uint32Array(rows.length);
   all.set(sorted);
@@ -43,7 +47,8 @@ function sortByByte(rows: Uint32Array, word: Uint32Array, shift: number, flip: n
 }
 
 /** Halves of 64-bit words that order, unsigned, as the values do. */
-function orderedWords(values: Values): { low: Uint32Array; high: Uint32Array } {
+function orderedWords(values: Values | Uint32Array): { low: Uint32Array; high: Uint32Array } {
+  if (values instanceof Uint32Array) return { low: values, high: new Uint32Array(values.length) };
   if (isText(values)) throw new Error("texts are no numbers");
   const count = values.array.length;
   const [low, high] = [new Uint32Array(count), new Uint32Array(count)];

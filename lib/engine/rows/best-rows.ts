@@ -18,8 +18,8 @@ export interface FirstRows {
 /** Rows beyond those wanted that are let come together before any is dropped. */
 const slackRows = 65_536;
 
-/** Keeps the first offset + limit rows of a query; all without a limit. `none` says which dtypes rows have. */
-export function firstInOrder(query: Query, none: Rows): FirstRows {
+/** Keeps the first offset + limit rows of a query; all without a limit. `none` says which dtypes rows have; `stop` is called now and then, and ends ordering by throwing. */
+export function firstInOrder(query: Query, none: Rows, stop: () => void = () => undefined): FirstRows {
   const wanted = query.limit === null ? Infinity : query.offset + query.limit;
   const names = rowSpecs(query).map(({ name }) => name);
   let parts: Rows[] = [];
@@ -28,7 +28,7 @@ export function firstInOrder(query: Query, none: Rows): FirstRows {
   function joined(): Rows {
     const all = parts.length === 0 ? none : joinParts(parts, names);
     if (all.count <= wanted) return all;
-    const places = orderRows(upTo(all.count), query.order, resultColumns(names, all), { offset: 0, limit: wanted });
+    const places = orderRows(upTo(all.count), query.order, resultColumns(names, all), { offset: 0, limit: wanted, stop });
     return pickRows(all, places.slice().sort());
   }
 
@@ -51,7 +51,7 @@ export function firstInOrder(query: Query, none: Rows): FirstRows {
 /** All parts as one, in dtypes that hold those of all. Throws SCHEMA_MISMATCH, MEMORY_LIMIT. */
 export function joinParts(parts: readonly Rows[], names: readonly string[]): Rows {
   const dtypes = names.map((name, place) => parts.map(({ columns }) => columns[place]!.values.dtype).reduce((one, other) => commonDtype(name, one, other)));
-  return joinRows(parts, dtypes);
+  return joinRows(parts, dtypes, names);
 }
 
 /** Rows as columns of a result. */

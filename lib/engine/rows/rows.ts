@@ -1,8 +1,8 @@
 /** Rows outside of kernel memory: columns of equal length, cut, joined and measured. */
 import { BquerydError } from "../../base/errors.js";
 import { isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
-import { isFloats, isText, isWholes, pick, type PackedTexts, type Text, type Values } from "../values.js";
-import { widenValues, widerDtype } from "../widening.js";
+import { isFloats, isText, isWholes, pick, sliceValues, type PackedTexts, type Text, type Values } from "../values.js";
+import { namingColumn, widenValues, widerDtype } from "../widening.js";
 
 /** One column of rows; `isNull` has a byte a row, 1 where it is null. */
 export interface RowColumn {
@@ -40,17 +40,30 @@ export function pickRows({ columns }: Rows, places: Uint32Array): Rows {
 
 /**
  * All rows, one part after another; parts of other dtypes are widened. `dtypes` are those of no part. Throws
- * SCHEMA_MISMATCH, MEMORY_LIMIT.
+ * SCHEMA_MISMATCH, naming the column if `names` does, and MEMORY_LIMIT.
  */
-export function joinRows(parts: readonly Rows[], dtypes: readonly Dtype[]): Rows {
+export function joinRows(parts: readonly Rows[], dtypes: readonly Dtype[], names: readonly string[] = []): Rows {
   const [only] = parts;
   if (only !== undefined && parts.length === 1) return only;
   const count = parts.reduce((sum, part) => sum + part.count, 0);
   const columns = dtypes.map((dtype, place): RowColumn => {
     const columns = parts.map((part) => part.columns[place]!);
-    return { values: joinValues(columns.map(({ values }) => values), dtype, count), isNull: joinNulls(parts, columns, count) };
+    const name = names[place];
+    const values = namingColumn(name === undefined ? undefined : `column '${name}'`, () => joinValues(columns.map((column) => column.values), dtype, count));
+    return { values, isNull: joinNulls(parts, columns, count) };
   });
   return { count, columns };
+}
+
+/** Rows whose columns have the given dtypes where these are wider than their own, null for any; throws SCHEMA_MISMATCH on a value that is not exact then. */
+export function widenRows({ count, columns }: Rows, dtypes: readonly (Dtype | null)[]): Rows {
+  return {
+    count,
+    columns: columns.map((column, place) => {
+      const dtype = dtypes[place] ?? null;
+      return dtype !== null && widerDtype(column.values.dtype, dtype) === dtype ? { ...column, values: widenValues(column.values, dtype) } : column;
+    }),
+  };
 }
 
 /** A dtype that holds those of both; throws SCHEMA_MISMATCH naming the column where there is none. */
@@ -62,17 +75,6 @@ export function commonDtype(name: string, one: Dtype, other: Dtype): Dtype {
 
 function bytesOfValues(values: Values): number {
   return isText(values) ? values.offsets.byteLength + values.bytes.length : values.array.byteLength;
-}
-
-function sliceValues(values: Values, start: number, end: number): Values {
-  if (isText(values)) {
-    const { dtype, offsets, bytes } = values;
-    const from = offsets[start]!;
-    return { dtype, offsets: offsets.subarray(start, end + 1).map((offset) => offset - from), bytes: bytes.subarray(from, offsets[end]) };
-  }
-  if (isFloats(values)) return { dtype: values.dtype, array: values.array.subarray(start, end) };
-  if (isWholes(values)) return { dtype: values.dtype, array: values.array.subarray(start, end) };
-  return { dtype: values.dtype, array: values.array.subarray(start, end) };
 }
 
 function joinValues(parts: readonly Values[], dtype: Dtype, count: number): Values {

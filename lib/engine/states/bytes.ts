@@ -22,6 +22,8 @@ export interface StateWriter {
  * entries; without one the caller checks that they fit.
  */
 export interface ArrayReader {
+  /** Says that so many bytes are about to be taken beside those that came; may throw. */
+  grow(bytes: number): void;
   uint8(count?: number): Uint8Array;
   uint16(count?: number): Uint16Array;
   uint32(count?: number): Uint32Array;
@@ -46,8 +48,8 @@ export function createWriter(): StateWriter & { readonly arrays: readonly AnyArr
   };
 }
 
-/** A reader of arrays, each of which starts at a multiple of 8. What it throws is a RangeError or TypeError. */
-export function createReader(arrays: readonly Uint8Array[]): ArrayReader & { readonly isAtEnd: () => boolean } {
+/** A reader of arrays, each of which starts at a multiple of 8. What it throws is a RangeError or TypeError, and what `grow` does. */
+export function createReader(arrays: readonly Uint8Array[], grow: (bytes: number) => void = () => undefined): ArrayReader & { readonly isAtEnd: () => boolean } {
   let next = 0;
   function take<A extends AnyArray>(view: new (buffer: ArrayBufferLike, offset: number, length: number) => A, width: number, count: number | undefined): A {
     const bytes = arrays[next++];
@@ -56,6 +58,7 @@ export function createReader(arrays: readonly Uint8Array[]): ArrayReader & { rea
     return new view(bytes.buffer, bytes.byteOffset, bytes.length / width);
   }
   const reader: ArrayReader = {
+    grow,
     uint8: (count) => take(Uint8Array, 1, count),
     uint16: (count) => take(Uint16Array, 2, count),
     uint32: (count) => take(Uint32Array, 4, count),

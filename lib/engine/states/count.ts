@@ -1,5 +1,6 @@
 /** The count state: non-null rows of a group. */
-import { mayBeNull, type ScanColumn } from "../scan-column.js";
+import type { ChunkInput } from "../input.js";
+import { mayBeNull, mayFail, type ScanColumn } from "../scan-column.js";
 import { addNumbers } from "./adding.js";
 import { spread, type MergePlan } from "./merge-plan.js";
 import { readCounts, writeWholes } from "./numbers.js";
@@ -56,12 +57,17 @@ export function mergeCounts(a: Float64Array, b: Float64Array, plan: MergePlan): 
 }
 
 function createCount(column: ScanColumn, context: AccumulatorContext): Accumulator<Counts> {
-  if (!mayBeNull(column)) return { grow: () => undefined, add: () => undefined, take: () => ({ kind: "count", counts: null }) };
+  if (!mayBeNull(column)) return { grow: () => undefined, add: (input) => { computeIfFailing(column, input); }, take: () => ({ kind: "count", counts: null }) };
   const counter = createNonNullCounter(column, context);
   return { grow: counter.grow, add: counter.add, take: (order) => ({ kind: "count", counts: counter.take(order) }) };
 }
 
-/** Counts the non-null rows of a column by group. */
+/** Nobody needs values without nulls to count them, but whether a row fails must not depend on nulls in others. */
+function computeIfFailing(column: ScanColumn, input: ChunkInput): void {
+  if (mayFail(column, input.chunk)) input.run(column);
+}
+
+/** Counts the non-null rows of a column by group, for who reads the values besides: without nulls it does not. */
 export function createNonNullCounter(column: ScanColumn, context: AccumulatorContext): Accumulator<Float64Array> {
   if (!mayBeNull(column)) return { grow: () => undefined, add: () => undefined, take: (order) => context.rows.take(order) };
   const { arena } = context;

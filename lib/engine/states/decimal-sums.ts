@@ -3,7 +3,7 @@ import { decimalExponentMax } from "../../columns/files/payload.js";
 import type { ArrayReader, Description, StateWriter } from "./bytes.js";
 import type { MergePlan } from "./merge-plan.js";
 import { readWholes, writeWholes } from "./numbers.js";
-import { addIntSums, bigintSum, countSums, mergeIntSums, narrowLimbs, type IntSums } from "./whole-sums.js";
+import { addIntSums, mergeIntSums, narrowLimbs, type IntSums } from "./whole-sums.js";
 
 /** The sum of a group is `sums` of it divided by 10^places. */
 export interface DecimalSums {
@@ -49,22 +49,6 @@ export function finishDecimals(sum: readonly DecimalSums[]): DecimalSums[] {
 
 function placesOf(all: readonly (readonly DecimalSums[])[]): number[] {
   return [...new Set(all.flatMap((list) => list.map(({ places }) => places)))].sort((a, b) => a - b);
-}
-
-/** The sums as pairs of float64: the nearest of each, and what that leaves out; of sums within 2^53 that is nothing. */
-export function toPairs({ places, sums }: DecimalSums): Float64Array {
-  const scale = powerOfTen(places);
-  const pairs = new Float64Array(2 * countSums(sums));
-  for (let group = 0; group < pairs.length / 2; group++) {
-    if (sums instanceof Float64Array) pairs[2 * group] = sums[group]! / scale;
-    else {
-      const sum = bigintSum(sums, group);
-      const nearest = Number(sum);
-      pairs[2 * group] = nearest / scale;
-      pairs[2 * group + 1] = Number(sum - BigInt(nearest)) / scale;
-    }
-  }
-  return pairs;
 }
 
 /** Writes lists of sums; what it gives is JSON that readDecimals gets back. */

@@ -6,6 +6,7 @@
 import { BquerydError } from "../../base/errors.js";
 import { parseDate, parseTimestamp } from "../../columns/moments.js";
 import { biasOf, isFloatDtype, wholeRange, type Dtype, type FloatDtype, type IntegerDtype } from "../../columns/dtypes.js";
+import type { Literal } from "../query/literal.js";
 import type { Values } from "../values.js";
 import type { StateParam } from "./state.js";
 
@@ -30,7 +31,7 @@ export interface AxisEdges {
   /** (distance from the first compared edge + offset) * inverse is about the bin. */
   readonly offset: number;
   readonly inverse: number;
-  /** Whether rounding moved no compared edge by a quarter of a bin, and they are less than 2^63 apart. */
+  /** Whether rounding moved no compared edge by a quarter of a bin, of floats by 2^-20 of one, and they are less than 2^63 apart. */
   readonly isEven: boolean;
 }
 
@@ -46,15 +47,22 @@ export function axisEdges(spec: AxisSpec, dtype: BinnedDtype): AxisEdges {
   return dtype === "timestamp" || dtype === "date" ? timeEdges(spec, dtype) : numberEdges(spec, dtype);
 }
 
+/** An end of an axis as states carry it: edges are float64, and so may be their ends; null for what is none. */
+export function axisEnd(end: Literal | null): StateParam {
+  if (typeof end === "bigint") return Number(end);
+  return typeof end === "object" ? null : end;
+}
+
 function timeEdges({ bins, low, high }: AxisSpec, dtype: "timestamp" | "date"): AxisEdges {
-  const [from, to] = [timeOf(low, dtype), timeOf(high, dtype)];
+  const [from, to] = [axisTime(low, dtype), axisTime(high, dtype)];
   const width = to - from;
   requireAscending(width > 0n, low, high);
   const edges = BigInt64Array.from({ length: bins + 1 }, (_, edge) => from + (BigInt(edge) * width) / BigInt(bins));
   return { shown: { dtype, array: edges }, compared: edges, outside: null, offset: 0, inverse: bins / Number(width), isEven: width >= 4n * BigInt(bins) && width < 2n ** 63n };
 }
 
-function timeOf(end: StateParam, dtype: "timestamp" | "date"): bigint {
+/** An end of an axis of times, in nanoseconds or days since 1970. Throws BAD_QUERY for what is none. */
+export function axisTime(end: StateParam, dtype: "timestamp" | "date"): bigint {
   const days = typeof end === "string" ? parseDate(end) : undefined;
   const time = days === undefined ? undefined : BigInt(days);
   const instant = typeof end !== "string" ? undefined : time === undefined ? parseTimestamp(end) : time * dayNs;
@@ -74,7 +82,8 @@ function numberEdges({ bins, low, high }: AxisSpec, dtype: IntegerDtype | FloatD
   const edges = Float64Array.from({ length: bins + 1 }, (_, edge) => (edge === bins ? high : Math.min(high, low + edge * width)));
   const inverse = Math.min(bins / (high - low), Number.MAX_VALUE);
   const shown: Values = { dtype: "float64", array: edges };
-  const isEven = width > Math.max(Math.abs(low), Math.abs(high)) * 2 ** -30;
+  // Where numbers are as small as float64 goes, they and the inverse are rounded by more than that.
+  const isEven = width > Math.max(Math.abs(low), Math.abs(high), 2 ** -900) * 2 ** -30;
   if (isFloatDtype(dtype)) return { shown, compared: edges, outside: null, offset: 0, inverse, isEven };
   const { compared, outside } = wholeEdges(edges, dtype);
   const [first = 0n, last = 0n] = [compared[0], compared.at(-1)];

@@ -102,7 +102,7 @@ function createHistogram(axes: readonly AxisSpec[], columns: readonly ScanColumn
     add(input, slots) {
       const nulls = nullsOf(input);
       if (context.isGrouped || nulls !== 0) kernels.histogramCount(slotsOr(slots, context), binsOf(input), nulls, input.rows, cells, slab.pointer());
-      else if (countAll !== undefined) countAll(input, slab.pointer());
+      else if (countAll !== undefined && input.rows >= cells) countAll(input, slab.pointer());
       else kernels.histogramAdd(binsOf(input), input.rows, slab.pointer());
     },
     take: (order) => ({ kind: "histogram", inputs: columns.map(({ dtype }) => dtype), cells, counts: takeCells(arena, slab.pointer(), order, cells) }),
@@ -123,7 +123,7 @@ function takeCells({ kernels }: Arena, pointer: number, order: Uint32Array, cell
 interface Binner {
   /** Pointer to their uint32 bins. */
   bins(input: ChunkInput): number;
-  /** Counts them, where that is quicker than by their bins. */
+  /** Counts them, which takes less time than by their bins where there are more rows than bins. */
   count?(input: ChunkInput, counts: number): void;
 }
 
@@ -142,12 +142,13 @@ function createBinner(column: ScanColumn, axis: AxisSpec, arena: Arena): Binner 
   kernels.bytes.set(new Uint8Array(compared.buffer), edges);
   if (compared instanceof Float64Array) {
     const floatsOf = createFloatReader(column, arena);
+    const tallies = createTallies(axis.bins, arena);
     return {
       bins(input) {
         kernels.histogramBinsF64(floatsOf(input), input.rows, edges, axis.bins, inverse, even, target);
         return target;
       },
-      ...(isEven ? { count: (input: ChunkInput, counts: number): void => { kernels.histogramAddF64(floatsOf(input), input.rows, edges, axis.bins, inverse, counts); } } : {}),
+      ...(isEven ? { count: (input: ChunkInput, counts: number): void => { kernels.histogramAddF64(floatsOf(input), input.rows, edges, axis.bins, inverse, tallies(), counts); } } : {}),
     };
   }
   const wide = arena.allocate(chunkRows * 8);
@@ -161,6 +162,18 @@ function createBinner(column: ScanColumn, axis: AxisSpec, arena: Arena): Binner 
       if (spread !== 0) kernels.translateU32(target, input.rows, spread, target);
       return target;
     },
+  };
+}
+
+/** Pointer to tallies of bins, and of what is under and over, as histogramAddF64 wants them; allocated when first asked for. */
+function createTallies(bins: number, arena: Arena): () => number {
+  let pointer: number | undefined;
+  return () => {
+    if (pointer !== undefined) return pointer;
+    const bytes = 4 * (bins + 2) * 4;
+    pointer = arena.allocate(bytes);
+    arena.kernels.bytes.fill(0, pointer, pointer + bytes);
+    return pointer;
   };
 }
 

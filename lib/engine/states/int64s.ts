@@ -37,6 +37,7 @@ export function readInt64s({ base, width }: Description, count: number, reader: 
   if (typeof base !== "string" || !/^-?\d{1,19}$/.test(base)) throw new RangeError("a base is none");
   const least = BigInt(base);
   const [low, high] = [Number(BigInt.asUintN(32, least)), Number(BigInt.asIntN(32, least >> 32n))];
+  reader.grow(8 * count);
   const halves = new Int32Array(count * 2);
   for (let k = 0; k < count; k++) {
     const sum = low + codes[k]!;

@@ -28,8 +28,12 @@ export function writeWholes(numbers: Float64Array, writer: StateWriter): { reado
 export function readWholes({ base, width }: Description, count: number, reader: ArrayReader): Float64Array {
   if (width === "wide") return requireExact(reader.float64(count));
   if (typeof base !== "number" || !Number.isInteger(base)) throw new RangeError("a base is none");
-  const numbers = new Float64Array(readNarrow(width, count, reader));
-  return base === 0 ? numbers : requireExact(shifted(numbers, base));
+  const narrow = readNarrow(width, count, reader);
+  reader.grow(8 * count);
+  const numbers = new Float64Array(narrow);
+  if (base === 0) return numbers;
+  for (let k = 0; k < numbers.length; k++) numbers[k]! += base;
+  return requireExact(numbers);
 }
 
 /** The same of numbers that count something: none is below 0. */
@@ -49,7 +53,9 @@ export function writeCodes(codes: Uint32Array, end: number, writer: StateWriter)
 /** Reads what writeCodes wrote; throws unless all are below the end. */
 export function readCodes(width: unknown, count: number, end: number, reader: ArrayReader): Uint32Array {
   const codes = readNarrow(width, count, reader);
-  return requireBelow(codes instanceof Uint32Array ? codes : new Uint32Array(codes), end);
+  if (codes instanceof Uint32Array) return requireBelow(codes, end);
+  reader.grow(4 * count);
+  return requireBelow(new Uint32Array(codes), end);
 }
 
 /** Reads whole numbers of so many bytes each; throws where these are none. */

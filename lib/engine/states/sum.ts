@@ -6,9 +6,10 @@ import { isFloatDtype, isTextDtype, type Dtype, type FloatDtype, type WholeDtype
 import { createFloatSum } from "./accumulate-float-sum.js";
 import { createWholeSum } from "./accumulate-sum.js";
 import { requireDtype, requireFloatDtype, requireWholeDtype } from "./bytes.js";
-import { addDecimals, finishDecimals, mergeDecimals, readDecimals, startDecimals, toPairs, writeDecimals, type DecimalSums } from "./decimal-sums.js";
+import { addDecimals, finishDecimals, mergeDecimals, readDecimals, startDecimals, writeDecimals, type DecimalSums } from "./decimal-sums.js";
 import type { MergePlan } from "./merge-plan.js";
 import { readWholes, writeWholes } from "./numbers.js";
+import { nearestQuotients, quotientPairs } from "./quotients.js";
 import type { StateDefinition } from "./state.js";
 import { addIntSums, mergeIntSums, narrowLimbs, type IntSums } from "./whole-sums.js";
 import { upTo } from "../values.js";
@@ -85,14 +86,16 @@ export const sumState: StateDefinition<WholeSums | FloatSums> = {
   },
 };
 
-/** The float64 nearest to each of so many sums, as a new array. */
-export function floatSums({ decimals, pairs }: Pick<FloatSums, "decimals" | "pairs">, groups: number): Float64Array {
-  const parts = [...(pairs === null ? [] : [pairs]), ...decimals.map(toPairs)];
-  const whole = parts.length === 1 ? parts[0]! : new Float64Array(2 * groups);
-  if (parts.length > 1) for (const part of parts) addPairs(part, upTo(groups), whole);
-  const sums = new Float64Array(groups);
-  for (let group = 0; group < groups; group++) sums[group] = whole[2 * group]! + whole[2 * group + 1]!;
-  return sums;
+/**
+ * The sum of each group, or its mean where counts are given, as a new array: the nearest float64 where all is decimal or
+ * whole, else one that is off by the last bits at most.
+ */
+export function totalsOf(sum: WholeSums | FloatSums, groups: number, counts?: Float64Array): Float64Array {
+  if ("sums" in sum) return nearestQuotients([{ places: 0, sums: sum.sums }], groups, counts);
+  if (sum.pairs === null) return nearestQuotients(sum.decimals, groups, counts);
+  const pairs = sum.pairs.slice();
+  for (const part of sum.decimals) addPairs(quotientPairs(part, groups), upTo(groups), pairs);
+  return new Float64Array(groups).map((_, group) => (pairs[2 * group]! + pairs[2 * group + 1]!) / (counts?.[group] ?? 1));
 }
 
 function startFloats(first: FloatSums, states: readonly (WholeSums | FloatSums)[], groups: number): FloatSums {

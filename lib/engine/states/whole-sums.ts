@@ -138,22 +138,12 @@ function addLimbs(limbs: Uint32Array, places: Uint32Array, merged: Uint32Array):
   }
 }
 
-/** How many sums there are. */
-export function countSums(sums: IntSums): number {
-  return sums instanceof Float64Array ? sums.length : sums.length / 4;
-}
-
 /** The sum of a group exactly. */
 export function bigintSum(sums: IntSums, group: number): bigint {
   if (sums instanceof Float64Array) return BigInt(sums[group]!);
   let value = 0n;
   for (let limb = 3; limb >= 0; limb--) value = (value << 32n) | BigInt(sums[4 * group + limb]!);
   return BigInt.asIntN(128, value);
-}
-
-/** The sums as the nearest float64, in a new array. */
-export function approximateSums(sums: IntSums): Float64Array {
-  return sums instanceof Float64Array ? sums.slice() : Float64Array.from({ length: countSums(sums) }, (_, group) => Number(bigintSum(sums, group)));
 }
 
 /**

@@ -7,7 +7,7 @@ import { formatCounted } from "../../base/quantities.js";
 import { throwIfAborted } from "../abort.js";
 import { requireOutsideTables } from "../outside.js";
 import { planInputs } from "./inputs.js";
-import { findNamesakes } from "./namesake.js";
+import { findNamesakes, requireNoSet } from "./namesake.js";
 import type { Namesakes } from "./namesake.js";
 import type { PlannedInput } from "./inputs.js";
 import { requireOptions } from "./options.js";
@@ -80,6 +80,7 @@ const shownRejects = 3;
 export async function importFiles(options: ImportOptions): Promise<ImportSummary> {
   const startMs = monotonicMs();
   requireOptions(options);
+  if (options.append === true) requireNoSet(options.output);
   planOutput({ ...options, rows: 0 });
   requireOutsideTables(options.output);
   if (options.rejects !== undefined) requireOutsideTables(options.rejects, `--rejects ${options.rejects}`);

@@ -3,8 +3,10 @@
  * way round, without a moment in which there is neither. But the bare name no longer means one of them, which whoever
  * imported is to know.
  */
+import { readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { BquerydError } from "../../base/errors.js";
 import { holdsTable } from "../../columns/directory/current.js";
 import { findTableName } from "../../columns/names.js";
 
@@ -14,6 +16,24 @@ export interface Namesakes {
   /** By what each can be asked for alone. */
   readonly table: string;
   readonly set: string;
+}
+
+/** Throws USAGE for the bare name of a set, which cannot grow. */
+export function requireNoSet(output: string): void {
+  if (!holdsSet(output)) return;
+  throw new BquerydError("USAGE", `${output} is a set; only single tables take --append, so import all of it anew with --replace and --shards N`, { details: { output } });
+}
+
+function holdsSet(output: string): boolean {
+  const path = resolve(output);
+  try {
+    return readdirSync(dirname(path)).some((entry) => {
+      const name = findTableName(entry);
+      return name?.base === basename(path) && name.shard !== null && holdsTable(join(dirname(path), entry));
+    });
+  } catch {
+    return false; // Writing there says what is wrong.
+  }
 }
 
 /** The table and the set of the name that an output has, if there are both; null where not, or where nobody may look. */

@@ -30,8 +30,8 @@ export function planOutput(request: OutputRequest): OutputPlan {
   const directory = dirname(output);
   const name = basename(output);
   const count = countShards(request);
-  if (count === undefined) return { paths: [join(directory, requireName(name, true))], set: false, bounds: [0, rows] };
-  const setName = requireName(name, false);
+  if (count === undefined) return { paths: [join(directory, requireName(name, directory, true))], set: false, bounds: [0, rows] };
+  const setName = requireName(name, directory, false);
   const paths = Array.from({ length: count }, (_, shard) => join(directory, `${setName}-${shard}.bcolzs`));
   return { paths, set: true, bounds: shardBounds(rows, count) };
 }
@@ -57,9 +57,9 @@ function requireCount(flag: string, value: number | undefined): number {
   throw usage(`${flag} takes a whole number above 0, not ${value}; correct it`);
 }
 
-function requireName(name: string, single: boolean): string {
+function requireName(name: string, directory: string, single: boolean): string {
   if (name.endsWith(".bcolzs")) throw usage(`'${name}' names one shard; give DIR/NAME and --shards N`);
-  if (single && !name.endsWith(".bcolz")) throw usage(`the last path is the table to write, and '${name}' does not end in .bcolz; name the table, ${name.replace(/\.[a-z]+$/i, "")}.bcolz for instance, or give --shards N`);
+  if (single && !name.endsWith(".bcolz")) throw usage(`the last path is the table to write, and '${name}' does not end in .bcolz; name the table, ${join(directory, name.replace(/\.[a-z]+$/i, ""))}.bcolz for instance, or give --shards N`);
   if (!single && name.endsWith(".bcolz")) throw usage(`'${name}' names one table; leave off .bcolz for shards, or leave out --shards`);
   if (single ? isTableName(name) : isBaseName(name)) return name;
   throw usage(`'${name}' cannot name a table; use up to 128 of letters, digits, '_', '.' and '-', of which the last two never come first`);

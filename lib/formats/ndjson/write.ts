@@ -1,11 +1,5 @@
-/**
- * JSON objects, one a line. Whole numbers are written in all their digits, past 2^53 too; floats in the fewest that read
- * back bit for bit, infinities as the strings "Infinity" and "-Infinity"; timestamps and dates in ISO 8601; bytes in
- * base64; nulls as null.
- */
-import type { Batch } from "../../columns/dtypes.js";
-import { bytesAt } from "../../columns/texts.js";
-import { cellTexts } from "../values/cell-text.js";
+/** JSON objects, one a line; values are spelled as jsonTexts does. */
+import { jsonTexts } from "../values/json-text.js";
 import { cutBatches, type SliceLimits } from "../values/slices.js";
 import type { RowEncoder } from "../export/encoder.js";
 import type { ExportColumn } from "../export/columns.js";
@@ -19,7 +13,7 @@ export async function openNdjsonEncoder(columns: readonly ExportColumn[], sink: 
   const keys = columns.map(({ name }, at) => `${at === 0 ? "{" : ","}${JSON.stringify(name)}:`);
   return {
     async add(batches) {
-      for (const slices of cutBatches(batches, sliceLimits)) await sink.write(Buffer.from(joinRows(keys, slices.map(valuesOf))));
+      for (const slices of cutBatches(batches, sliceLimits)) await sink.write(Buffer.from(joinRows(keys, slices.map(jsonTexts))));
     },
     finish: () => Promise.resolve(),
   };
@@ -32,19 +26,4 @@ function joinRows(keys: readonly string[], values: readonly (readonly string[])[
     text += "}\n";
   }
   return text;
-}
-
-function valuesOf(batch: Batch): string[] {
-  const texts = cellTexts(batch);
-  const each = (format: (text: string, row: number) => string): string[] => texts.map((text, row) => (text === null ? "null" : format(text, row)));
-  switch (batch.dtype) {
-    case "bytes": return each((_, row) => `"${Buffer.from(bytesAt(batch.values, row)).toString("base64")}"`);
-    case "string": case "timestamp": case "date": return each((text) => JSON.stringify(text));
-    case "float32": case "float64": return each(floatText);
-    default: return each((text) => text);
-  }
-}
-
-function floatText(text: string): string {
-  return text === "inf" ? '"Infinity"' : text === "-inf" ? '"-Infinity"' : text;
 }

@@ -11,6 +11,18 @@ export type FixedBatch = Exclude<Batch, { readonly dtype: TextDtype }>;
 /** A batch of texts. */
 export type TextBatch = Extract<Batch, { readonly dtype: TextDtype }>;
 
+/**
+ * A run of lists, as results have them and tables do not: list i is items `offsets[i]` up to `offsets[i + 1]` (end
+ * exclusive); offsets ascend and need not start at 0. No item is null. `nulls` is as that of a batch.
+ */
+export interface ListBatch {
+  readonly dtype: "list";
+  readonly rows: number;
+  readonly item: Batch;
+  readonly offsets: Uint32Array;
+  readonly nulls: Uint8Array | null;
+}
+
 /** Tells texts from values of fixed width. */
 export function isTextBatch(batch: Batch): batch is TextBatch {
   return isTextDtype(batch.dtype);

@@ -1,8 +1,9 @@
 /** Batches cut by what their values take, so that whoever turns them into something else needs little memory at once. */
 import type { Batch } from "../../columns/dtypes.js";
+import type { Texts } from "../../columns/texts.js";
 import { widthOf } from "../../columns/files/encodings.js";
-import { sliceBatch } from "../../columns/slice-batch.js";
-import { isTextBatch, type TextBatch } from "./batches.js";
+import { sliceBatch, sliceNulls } from "../../columns/slice-batch.js";
+import { isTextBatch, type ListBatch, type TextBatch } from "./batches.js";
 
 /** How much a slice holds at most, but for one of a single row. */
 export interface SliceLimits {
@@ -13,14 +14,26 @@ export interface SliceLimits {
 
 /** Yields batches of equal rows, one a column, as views on their rows in order: as many at a time as the limits allow. */
 export function* cutBatches(batches: readonly Batch[], limits: SliceLimits): Generator<readonly Batch[]> {
+  for (const { from, to } of findCuts(batches, limits)) yield batches.map((batch) => sliceBatch(batch, from, to));
+}
+
+/** The same of batches of which some may be of lists. */
+export function* cutLists(batches: readonly (Batch | ListBatch)[], limits: SliceLimits): Generator<readonly (Batch | ListBatch)[]> {
+  for (const { from, to } of findCuts(batches, limits)) yield batches.map((batch) => (batch.dtype === "list" ? sliceLists(batch, from, to) : sliceBatch(batch, from, to)));
+}
+
+function* findCuts(batches: readonly (Batch | ListBatch)[], limits: SliceLimits): Generator<{ readonly from: number; readonly to: number }> {
   const rows = batches[0]?.rows ?? 0;
   const sizes = rowSizes(batches, rows);
   for (let from = 0; from < rows;) {
     const to = findEnd(sizes, from, limits);
-    const start = from;
-    yield batches.map((batch) => sliceBatch(batch, start, to));
+    yield { from, to };
     from = to;
   }
+}
+
+function sliceLists({ dtype, item, offsets, nulls }: ListBatch, from: number, to: number): ListBatch {
+  return { dtype, rows: to - from, item, offsets: offsets.subarray(from, to + 1), nulls: sliceNulls(nulls, from, to) };
 }
 
 function findEnd(sizes: Float64Array, from: number, limits: SliceLimits): number {
@@ -32,17 +45,32 @@ function findEnd(sizes: Float64Array, from: number, limits: SliceLimits): number
 }
 
 /** Bytes of the values of each row. */
-function rowSizes(batches: readonly Batch[], rows: number): Float64Array {
-  const texts = batches.filter(isTextBatch);
-  const fixedBytes = batches.reduce((sum, { dtype }) => sum + widthOf(dtype), 0);
+function rowSizes(batches: readonly (Batch | ListBatch)[], rows: number): Float64Array {
+  const fixedBytes = batches.reduce((sum, { dtype }) => sum + (dtype === "list" ? offsetBytes : widthOf(dtype)), 0);
   const sizes = new Float64Array(rows).fill(fixedBytes);
-  for (const batch of texts) addTextSizes(batch, sizes);
+  for (const batch of batches) {
+    if (batch.dtype === "list") addListSizes(batch, sizes);
+    else if (isTextBatch(batch)) addTextSizes(batch, sizes);
+  }
   return sizes;
 }
 
-function addTextSizes({ values: { offsets, codes } }: TextBatch, sizes: Float64Array): void {
+const offsetBytes = 4;
+
+function addTextSizes({ values }: TextBatch, sizes: Float64Array): void {
+  for (let row = 0; row < sizes.length; row++) sizes[row]! += textBytes(values, row);
+}
+
+function addListSizes({ item, offsets }: ListBatch, sizes: Float64Array): void {
+  const width = widthOf(item.dtype);
   for (let row = 0; row < sizes.length; row++) {
-    const entry = codes === null ? row : codes[row]!;
-    sizes[row]! += offsets[entry + 1]! - offsets[entry]!;
+    const [start, end] = [offsets[row]!, offsets[row + 1]!];
+    sizes[row]! += (end - start) * width;
+    if (isTextBatch(item)) for (let at = start; at < end; at++) sizes[row]! += textBytes(item.values, at);
   }
+}
+
+function textBytes({ offsets, codes }: Texts, row: number): number {
+  const entry = codes === null ? row : codes[row]!;
+  return offsets[entry + 1]! - offsets[entry]!;
 }

@@ -65,11 +65,35 @@ export function exprFloorI64(values: usize, nulls: usize, n: u32, width: i64, or
   return n;
 }
 
-export function exprFloorF64(values: usize, n: u32, width: f64, origin: f64, target: usize): void {
+/** The same of edges (k * width + origin) / scale: the greatest that is not above the value, finite for what is. */
+export function exprFloorF64(values: usize, n: u32, width: f64, origin: f64, scale: f64, target: usize): void {
+  const scaled = width / scale;
+  const from = origin / width;
   for (let i: u32 = 0; i < n; i++) {
     const value = load<f64>(values + (i << 3));
-    store<f64>(target + (i << 3), abs<f64>(value) == Infinity ? value : floor<f64>((value - origin) / width) * width + origin);
+    const place = value / scaled;
+    // Infinite ones, and those that lie further apart than the bins are wide, have a bin each.
+    const edge = abs<f64>(place) < placeMax ? edgeBelow(value, floor<f64>(place - from), width, origin, scale) : value;
+    store<f64>(target + (i << 3), edge);
   }
+}
+
+const placeMax: f64 = 9007199254740992.0;
+/** Both the place and the edge are rounded; the edge that counts is found within so many steps. */
+const stepsMax: i32 = 4;
+
+@inline
+function edgeBelow(value: f64, place: f64, width: f64, origin: f64, scale: f64): f64 {
+  for (let steps = 0; steps < stepsMax && edgeAt(place + 1.0, width, origin, scale) <= value; steps++) place += 1.0;
+  for (let steps = 0; steps < stepsMax && edgeAt(place, width, origin, scale) > value; steps++) place -= 1.0;
+  const edge = edgeAt(place, width, origin, scale);
+  return edge > value ? value : edge;
+}
+
+@inline
+function edgeAt(place: f64, width: f64, origin: f64, scale: f64): f64 {
+  // Below the least edge there is one more bin.
+  return max<f64>((place * width + origin) / scale, -f64.MAX_VALUE);
 }
 
 /** The quotient rounded down, divisor >= 1. */

@@ -69,20 +69,99 @@ function search<T>(value: T, place: f64, edges: usize, bins: u32, low: T, high: 
   return bin;
 }
 
-/** Counts evenly spread bins of one group, with no bins stored between. */
-export function histogramAddF64(values: usize, n: u32, edges: usize, bins: u32, inverse: f64, counts: usize): void {
-  const paired = n & ~1;
-  const low = load<f64>(edges), high = load<f64>(edges + (bins << 3));
-  const origin = f64x2.splat(low), scale = f64x2.splat(inverse);
-  for (let i: u32 = 0; i < paired; i += 2) {
-    const pair = v128.load(values + (i << 3));
-    const guesses = guess(f64x2.mul(f64x2.sub(pair, origin), scale), bins);
-    addOne(counts, settleEven<f64>(f64x2.extract_lane(pair, 0), <u32>i64x2.extract_lane(guesses, 0), edges, bins, low, high));
-    addOne(counts, settleEven<f64>(f64x2.extract_lane(pair, 1), <u32>i64x2.extract_lane(guesses, 1), edges, bins, low, high));
+/** Rows whose bins are found before they are counted: a count that waits for the address of an earlier one is slow, and bins that were stored are not. */
+const blockRows: u32 = 256;
+const blockBins = memory.data(blockRows << 2, 16);
+/** Blocks that are looked up at once after one that had to be: floats that are whole numbers mostly lie on edges, all of them. */
+const blocksUnsure: u32 = 3;
+
+/**
+ * Counts evenly spread bins of one group. `tallies` has room for four times bins + 2 uint32, all 0 before and after: rows take
+ * them in turn, so that a bin that comes twice does not wait for itself.
+ */
+export function histogramAddF64(values: usize, n: u32, edges: usize, bins: u32, inverse: f64, tallies: usize, counts: usize): void {
+  const fours = n & ~3;
+  let unsure: u32 = 0;
+  for (let from: u32 = 0; from < fours; from += blockRows) {
+    const at = values + (from << 3);
+    const rows = min<u32>(blockRows, fours - from);
+    if (unsure == 0 && findSureBins(at, rows, load<f64>(edges), bins, inverse)) tallyBlock(rows, bins, tallies);
+    else {
+      unsure = unsure == 0 ? blocksUnsure : unsure - 1;
+      histogramBinsF64(at, rows, edges, bins, inverse, 1, blockBins);
+      histogramAdd(blockBins, rows, counts);
+    }
   }
-  if (paired == n) return;
-  const value = load<f64>(values + (paired << 3));
-  addOne(counts, search<f64>(value, (value - low) * inverse, edges, bins, low, high));
+  histogramBinsF64(values + (fours << 3), n - fours, edges, bins, inverse, 1, blockBins);
+  histogramAdd(blockBins, n - fours, counts);
+  for (let cell: u32 = 0; cell < bins + 2; cell++) {
+    const at = counts + ((cell == 0 ? bins : cell > bins ? cell : cell - 1) << 3);
+    store<u64>(at, load<u64>(at) + takeTallies(tallies + (cell << 2), bins + 2));
+  }
+}
+
+/** Rounding moves places and edges by less than 2^-20 of a bin: a value this near to the middle of a bin is in it whatever the edges are. */
+const sureDistance: f64 = 0.5 - 1.0 / 65536;
+
+/** Puts the bins of a block where they are kept, -1 for under and `bins` for over; tells whether all are sure, without which they mean nothing. */
+@inline
+function findSureBins(values: usize, rows: u32, low: f64, bins: u32, inverse: f64): bool {
+  const origin = f64x2.splat(low), scale = f64x2.splat(inverse), over = f64x2.splat(<f64>bins);
+  let sure = i64x2.splat(-1);
+  for (let i: u32 = 0; i < rows; i += 4) {
+    const at = values + (i << 3);
+    const first = middlePlaces(v128.load(at), origin, scale, over), second = middlePlaces(v128.load(at, 16), origin, scale, over);
+    const firstBins = f64x2.add(first, f64x2.splat(rounding)), secondBins = f64x2.add(second, f64x2.splat(rounding));
+    sure = v128.and(sure, v128.and(areSure(first, firstBins), areSure(second, secondBins)));
+    v128.store(blockBins + (i << 2), v128.shuffle<u32>(firstBins, secondBins, 0, 2, 4, 6));
+  }
+  return i64x2.all_true(sure);
+}
+
+/** Places from which the nearest whole number is the bin, or -1 or `over`. */
+@inline
+function middlePlaces(pair: v128, origin: v128, scale: v128, over: v128): v128 {
+  const places = f64x2.sub(f64x2.mul(f64x2.sub(pair, origin), scale), f64x2.splat(0.5));
+  return f64x2.pmax(f64x2.splat(-1), f64x2.pmin(over, places));
+}
+
+@inline
+function areSure(places: v128, rounded: v128): v128 {
+  const distances = f64x2.abs(f64x2.sub(places, f64x2.sub(rounded, f64x2.splat(rounding))));
+  return f64x2.lt(distances, f64x2.splat(sureDistance));
+}
+
+@inline
+function tallyBlock(rows: u32, bins: u32, tallies: usize): void {
+  const each = (bins + 2) << 2;
+  // Under is -1.
+  const first = tallies + 4, second = first + each, third = second + each, fourth = third + each;
+  for (let i: u32 = 0; i < rows; i += 4) {
+    const at = blockBins + (i << 2);
+    const low = load<u64>(at), high = load<u64>(at, 8);
+    tallyOne(first, <i32>low);
+    tallyOne(second, <i32>(low >> 32));
+    tallyOne(third, <i32>high);
+    tallyOne(fourth, <i32>(high >> 32));
+  }
+}
+
+@inline
+function tallyOne(tallies: usize, bin: i32): void {
+  const at = tallies + (bin << 2);
+  store<u32>(at, load<u32>(at) + 1);
+}
+
+/** The sum of the four tallies of a cell, which become 0. */
+@inline
+function takeTallies(at: usize, cells: u32): u64 {
+  let sum: u64 = 0;
+  for (let tally: u32 = 0; tally < 4; tally++) {
+    const tallyAt = at + ((tally * cells) << 2);
+    sum += load<u32>(tallyAt);
+    store<u32>(tallyAt, 0);
+  }
+  return sum;
 }
 
 /** Counts bins of one group. */

@@ -1,7 +1,10 @@
 /** Random expressions as text: keys made from a column, and numbers. */
 import type { Random } from "../../../lib/base/clock.js";
+import { formatDate, formatTimestamp } from "../../../lib/columns/moments.js";
 import { isFloatDtype } from "../../../lib/columns/dtypes.js";
+import { isFunctionName } from "../../../lib/engine/expressions/functions.js";
 import type { TermColumn } from "./conditions.js";
+import type { Coverage } from "./coverage.js";
 import { chance, oneOf, whole } from "./draw.js";
 import type { RandomColumn } from "./tables.js";
 
@@ -13,12 +16,21 @@ export interface KeyExpression {
   readonly text: string;
 }
 
-/** The forms that keys take besides columns. */
-export const keyForms = ["date_trunc", "date_trunc in a zone", "time_bucket", "time_bucket in a zone", "part of a time", "time arithmetic", "bin", "arithmetic", "coalesce", "case", "text function"] as const;
+/** An expression of times, and whether it gives a number or a time. */
+export interface TimeExpression extends KeyExpression {
+  readonly gives: "number" | "time";
+}
 
-const zones = ["Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC"];
+/** The forms that keys take besides columns. */
+export const keyForms = [
+  "date_trunc", "date_trunc in a zone", "hours in a zone", "time_bucket", "time_bucket in a zone", "buckets of hours in a zone", "part of a time", "part of a time in a zone",
+  "time arithmetic", "bin", "arithmetic", "coalesce", "case", "text function",
+] as const;
+
+/** The zones that times are read in. */
+export const zones = ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"] as const;
 const units = ["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
-const parts = ["year", "quarter", "month", "week", "day", "isodow", "dayofyear", "hour", "minute", "second"];
+const parts = ["year", "quarter", "month", "week", "day", "dayofweek", "isodow", "dayofyear", "hour", "minute", "second"];
 
 /** An expression that begins with a column; undefined where there is none for its dtype. */
 export function drawKeyExpression(random: Random, column: Column, columns: readonly Column[]): KeyExpression | undefined {
@@ -30,40 +42,59 @@ export function drawKeyExpression(random: Random, column: Column, columns: reado
     // The calendar of DuckDB ends before ours.
     case "date": return shape === "month" || shape === "century" ? drawTimeKey(random, column) : undefined;
     // Letters of all scripts have cases that libraries differ in.
-    case "string": return { form: "text function", text: oneOf(random, [`substring(${name}, 1, 2)`, `length(${name})`, `concat('<', ${name})`, ...(shape === "words" ? [] : [`upper(${name})`])]) };
-    case "bool": case "bytes": return undefined;
+    case "string": return { form: "text function", text: oneOf(random, [`substring(${name}, 1, 2)`, `substring(${name}, 3)`, `length(${name})`, `concat('<', ${name}, '>')`, ...(shape === "words" ? [] : ["upper", "lower", "upper", "lower"].map((call) => `${call}(${name})`))]) };
+    case "bytes": return { form: "text function", text: `length(${name})` };
+    case "bool": return undefined;
     default: break;
   }
   if (chance(random, 0.4)) return { form: "bin", text: isFloatDtype(dtype) ? `bin(${name}, ${oneOf(random, ["0.5", "1000.0, 1.0"])})` : `bin(${name}, ${oneOf(random, ["10", "1000, 3"])})` };
   return { form: "arithmetic", text: drawNumberExpression(random, column, columns) };
 }
 
-/** Arithmetic of a number column and others; whole numbers may leave their dtype. */
+/**
+ * Arithmetic of a number column and others; whole numbers may leave their dtype. Libraries differ in the last digit of
+ * logarithms and powers, which are rounded to fewer.
+ */
 export function drawNumberExpression(random: Random, column: Column, columns: readonly Column[]): string {
   const { name } = column;
   const other = fellow(random, column, columns);
-  const floats = ["floor", "round", "abs", "sign"].map((call) => `${call}(${name})`);
-  return oneOf(random, [`${name} % 7`, `${name} + 1`, `${name} - ${other}`, `${name} * 2`, `${name} / 4`, `least(${name}, ${other})`, `greatest(${name}, ${other}, 5)`, `abs(${name}) % 10`, `-${name}`, ...floats, `CASE WHEN ${name} > ${other} THEN ${name} ELSE 0 END`]);
+  const floats = ["floor", "ceil", "round", "abs", "sign", "float", "sqrt"].map((call) => `${call}(${name})`);
+  const curves = [`ln(${name})`, `log10(${name})`, `exp(${name} % 10)`, `power(${name} % 10, ${oneOf(random, ["3", "0.5", "0"])})`, `power(abs(float(${name})) + 1, -1)`].map((curve) => `round(${curve}, 4)`);
+  if (chance(random, 0.4)) return oneOf(random, [...floats, ...curves, ...curves, `round(${name}, ${whole(random, 0, 15)})`]);
+  return oneOf(random, [`${name} % 7`, `${name} + 1`, `${name} - ${other}`, `${name} * 2`, `${name} / 4`, `least(${name}, ${other})`, `greatest(${name}, ${other}, 5)`, `abs(${name}) % 10`, `-${name}`, `CASE WHEN ${name} > ${other} THEN ${name} ELSE 0 END`]);
 }
 
 /** Whether the times of a column are in years of which every library knows the zones. */
 export function isNearTime({ dtype, shape }: RandomColumn): boolean {
-  return dtype === "timestamp" && (shape === "days" || shape === "seconds");
+  return (dtype === "timestamp" && (shape === "days" || shape === "seconds" || shape === "changes")) || (dtype === "date" && shape === "month");
 }
 
 /** A key made from a column of times. */
-export function drawTimeKey(random: Random, column: Column): KeyExpression {
+export function drawTimeKey(random: Random, column: Column): TimeExpression {
   const { name } = column;
-  const zone = isNearTime(column) && chance(random, 0.6) ? `, '${oneOf(random, zones)}'` : "";
-  const form = (known: "date_trunc" | "time_bucket"): KeyExpression["form"] => (zone === "" ? known : `${known} in a zone`);
-  // Hours of a zone are told apart by tests of their own: an hour that comes twice has one name.
-  const usable = zone === "" ? units : units.slice(3);
-  return oneOf<() => KeyExpression>(random, [
-    () => ({ form: form("date_trunc"), text: `date_trunc('${oneOf(random, usable)}', ${name}${zone})` }),
-    () => ({ form: form("time_bucket"), text: `time_bucket('${whole(random, 1, 9)} ${oneOf(random, usable)}s', ${name}${zone})` }),
-    () => ({ form: "part of a time", text: `${oneOf(random, parts)}(${name}${zone})` }),
-    () => ({ form: "time arithmetic", text: `${name} + 1` }),
+  const zone = isNearTime(column) && chance(random, 0.7) ? `, '${oneOf(random, zones)}'` : "";
+  const unit = oneOf(random, units);
+  const isOfDay = zone !== "" && ["second", "minute", "hour"].includes(unit);
+  return oneOf<() => TimeExpression>(random, [
+    () => ({ form: zone === "" ? "date_trunc" : isOfDay ? "hours in a zone" : "date_trunc in a zone", text: `date_trunc('${unit}', ${name}${zone})`, gives: "time" }),
+    () => ({ form: zone === "" ? "time_bucket" : isOfDay ? "buckets of hours in a zone" : "time_bucket in a zone", text: `time_bucket('${oneOf(random, [whole(random, 1, 9), 15, 30, 90])} ${unit}s', ${name}${zone})`, gives: "time" }),
+    () => ({ form: zone === "" ? "part of a time" : "part of a time in a zone", text: `${oneOf(random, parts)}(${name}${zone})`, gives: "number" }),
+    () => (chance(random, 0.3) ? { form: "time arithmetic", text: `epoch(${name})`, gives: "number" } : { form: "time arithmetic", text: oneOf(random, [`${name} + 1`, `date(${name})`, `timestamp(${name})`]), gives: "time" }),
   ])();
+}
+
+/** A literal that an expression of times is compared with, as it is written in JSON: of times one that occurs in the column. */
+export function drawTimeLiteral(random: Random, { gives }: TimeExpression, { dtype, values }: Column): number | string {
+  if (gives === "number") return whole(random, 0, 60);
+  const value = values.length === 0 ? null : oneOf(random, values);
+  if (typeof value !== "bigint") return "2016-03-27";
+  return dtype === "date" ? formatDate(Number(value)) : formatTimestamp(value);
+}
+
+/** Counts the functions that a text calls, and the zones it names. */
+export function countCalls(coverage: Coverage, text: string): void {
+  for (const [, name] of text.matchAll(/([a-z_0-9]+)\(/g)) if (isFunctionName(name!)) coverage.count("function", name);
+  for (const zone of zones) if (text.includes(`'${zone}'`)) coverage.count("zone", zone);
 }
 
 /** Another column of the same dtype, else the column itself. */

@@ -5,7 +5,7 @@ import { isFloatDtype, type Dtype } from "../../../lib/columns/dtypes.js";
 import { measureOps, type MeasureOp } from "../../../lib/engine/query/measures.js";
 import type { TermColumn } from "./conditions.js";
 import { chance, oneOf, whole } from "./draw.js";
-import { drawNumberExpression } from "./key-expressions.js";
+import { drawNumberExpression, drawTimeKey, isNearTime } from "./key-expressions.js";
 import type { RandomColumn } from "./tables.js";
 
 type Column = TermColumn & RandomColumn;
@@ -18,6 +18,8 @@ export interface DrawnMeasure {
   readonly columns: readonly Column[];
   /** Whether its inputs are columns. */
   readonly isPlain: boolean;
+  /** The expression that is its input. */
+  readonly text?: string;
 }
 
 /** A measure of some op over columns that it takes. */
@@ -27,8 +29,10 @@ export function drawMeasure(random: Random, columns: readonly Column[], name: st
   const own = columns.filter((column) => takes(op, column));
   const used = op === "corr" || op === "covar" || op === "histogram2d" ? [oneOf(random, own), oneOf(random, own)] : [oneOf(random, own)];
   const [column] = used;
-  if (used.length === 1 && /int|float/.test(column!.dtype) && op !== "histogram" && chance(random, 0.12)) {
-    return { written: [{ expr: drawNumberExpression(random, column!, columns) }, op, name, ...paramsOf(random, op, used)], name, op, columns: used, isPlain: false };
+  const [isNumber, isNear] = [/int|float/.test(column!.dtype), isNearTime(column!)];
+  if (used.length === 1 && (isNumber || isNear) && op !== "histogram" && chance(random, 0.15)) {
+    const text = isNumber ? drawNumberExpression(random, column!, columns) : drawTimeKey(random, column!).text;
+    return { written: [{ expr: text }, op, name, ...paramsOf(random, op, used)], name, op, columns: used, isPlain: false, text };
   }
   const inputs = used.length === 1 ? column!.name : used.map((input) => input.name);
   return { written: [inputs, op, name, ...paramsOf(random, op, used)], name, op, columns: used, isPlain: true };

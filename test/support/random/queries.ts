@@ -1,12 +1,13 @@
 /** Random queries over a random table, as callers write them. */
 import type { Random } from "../../../lib/base/clock.js";
 import { dtypes } from "../../../lib/columns/dtypes.js";
+import { functionNames } from "../../../lib/engine/expressions/functions.js";
 import { measureOps } from "../../../lib/engine/query/measures.js";
 import { exactDtype } from "./sql-measures.js";
 import { drawCondition, plainOps, type TermColumn } from "./conditions.js";
 import type { Coverage } from "./coverage.js";
 import { chance, oneOf, someOf, whole } from "./draw.js";
-import { drawKeyExpression, drawNumberExpression, drawTimeKey, isNearTime, keyForms } from "./key-expressions.js";
+import { countCalls, drawKeyExpression, drawNumberExpression, drawTimeKey, drawTimeLiteral, isNearTime, keyForms, zones } from "./key-expressions.js";
 import { drawMeasure, type DrawnMeasure } from "./measures.js";
 import { nullShares, type FilledTable, type RandomColumn } from "./tables.js";
 
@@ -35,6 +36,8 @@ export const wanted: Readonly<Record<string, readonly string[]>> = {
   term: [...plainOps, "like", "not like", ...["==", "!=", "<", "<=", ">", ">="].map((op) => `${op} column`)],
   condition: ["and", "or", "not", "text", "expression"],
   key: ["column", ...keyForms],
+  function: functionNames,
+  zone: zones,
   option: ["having", "order", "limit", "offset", "expand_filter_column", "computed", "aggregate: false", "missing", "partial"],
   keys: ["0", "1", "2", "3", "4"],
   measures: ["0", "1", "2", "3", "4", "5"],
@@ -56,7 +59,7 @@ export function drawQuery(random: Random, table: FilledTable, coverage: Coverage
   const keyed = someOf(random, columns, oneOf(random, table.rows > 10_000 ? [0, 1, 1, 1, 2, 3, 4] : [0, 1, 1, 2, 2, 3, 4]));
   const keys = keyed.map((column, place) => drawKey(random, column, columns, place, coverage));
   const measured = Array.from({ length: whole(random, keys.length === 0 ? 1 : 0, 5) }, (_, place) => drawMeasure(random, columns, `m${place}`));
-  measured.forEach(({ columns: used, op }) => { used.forEach(use); coverage.count("measure", op); });
+  measured.forEach(({ columns: used, op, text = "" }) => { used.forEach(use); coverage.count("measure", op); countCalls(coverage, text); });
   keyed.forEach(use);
   const outputs = [...keyed.flatMap((column, place): Output[] => (typeof keys[place] === "string" ? [{ ...column, isNumber: false }] : [])), ...outputsOf(measured)];
   const measures: unknown[] = measured.map(({ written }) => written);
@@ -87,6 +90,7 @@ export function drawRowQuery(random: Random, table: FilledTable, coverage: Cover
   const plain = drawn.slice(keys.length).map(({ name }) => name);
   const number = oneOf(random, columns.filter(({ dtype }) => /int|float/.test(dtype)));
   const measures = [...plain, ...(plain.length === 0 || chance(random, 0.3) ? [{ expr: drawNumberExpression(random, number, columns), as: "computed" }] : [])];
+  for (const measure of measures) if (typeof measure !== "string") countCalls(coverage, measure.expr);
   const where = drawWhere(random, columns, coverage);
   const names = [...keys.map((key) => (typeof key === "string" ? key : key.as)), ...plain];
   coverage.count("option", "aggregate: false");
@@ -105,8 +109,9 @@ function nullName(share: number): string {
 function drawKey(random: Random, column: TermColumn & RandomColumn, columns: readonly (TermColumn & RandomColumn)[], place: number, coverage: Coverage): string | { expr: string; as: string } {
   // Times of our days are what buckets and zones are for.
   const near = columns.filter(isNearTime);
-  const drawn = near.length > 0 && chance(random, 0.1) ? drawTimeKey(random, oneOf(random, near)) : chance(random, 0.4) ? drawKeyExpression(random, column, columns) : undefined;
+  const drawn = near.length > 0 && chance(random, 0.15) ? drawTimeKey(random, oneOf(random, near)) : chance(random, 0.4) ? drawKeyExpression(random, column, columns) : undefined;
   coverage.count("key", drawn?.form ?? "column");
+  countCalls(coverage, drawn?.text ?? "");
   return drawn === undefined ? column.name : { expr: drawn.text, as: `key ${place}` };
 }
 
@@ -143,15 +148,27 @@ function drawWhere(random: Random, columns: readonly (TermColumn & RandomColumn)
 
 /** A term on an expression, or as text. */
 function drawWritten(random: Random, columns: readonly (TermColumn & RandomColumn)[], coverage: Coverage): unknown {
-  const column = oneOf(random, columns.filter(({ dtype }) => /int|float/.test(dtype)));
-  const expr = drawNumberExpression(random, column, columns);
-  const [op, literal] = [oneOf(random, ["<", ">=", "!="]), whole(random, -10, 100)];
+  const { name, expr, literal } = drawCompared(random, columns);
+  const op = oneOf(random, ["<", ">=", "!="]);
+  countCalls(coverage, expr);
   if (chance(random, 0.5)) {
     coverage.count("condition", "expression");
     return [{ expr }, op, literal];
   }
   coverage.count("condition", "text");
-  return `${expr} ${op} ${literal} OR NOT ${column.name} IS NULL`;
+  return `${expr} ${op} ${typeof literal === "number" ? literal : `'${literal}'`} OR NOT ${name} IS NULL`;
+}
+
+/** An expression of a column of numbers or times, and a literal beside its values. */
+function drawCompared(random: Random, columns: readonly (TermColumn & RandomColumn)[]): { name: string; expr: string; literal: number | string } {
+  const near = columns.filter(isNearTime);
+  if (near.length > 0 && chance(random, 0.4)) {
+    const column = oneOf(random, near);
+    const drawn = drawTimeKey(random, column);
+    return { name: column.name, expr: drawn.text, literal: drawTimeLiteral(random, drawn, column) };
+  }
+  const column = oneOf(random, columns.filter(({ dtype }) => /int|float/.test(dtype)));
+  return { name: column.name, expr: drawNumberExpression(random, column, columns), literal: whole(random, -10, 100) };
 }
 
 function drawExpand(random: Random, columns: readonly TermColumn[], hasWhere: boolean, coverage: Coverage): Pick<WrittenQuery, "expand_filter_column"> {

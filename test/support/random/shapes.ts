@@ -13,6 +13,9 @@ export type Shape = (random: Random) => Draw;
 const words = ["", "a", "b", "ab", "Ab", "zürich", "東京", "🚕", "tip", "fare amount", "it's", 'say "x"', "line\nbreak", "a".repeat(300), "\u{10ffff}", "é", "e\u0301"];
 const dayNs = 86_400_000_000_000n;
 
+/** Instants at which clocks were changed, in seconds: those of New York, Paris and Lord Howe, by an hour, an hour and half of one. */
+const clockChanges = ["2015-10-25T01:00Z", "2016-03-13T07:00Z", "2016-11-06T06:00Z", "2016-03-27T01:00Z", "2016-10-30T01:00Z", "2016-04-02T15:00Z", "2016-10-01T15:30Z"].map((text) => Date.parse(text) / 1_000);
+
 /** DuckDB keeps the days beyond for infinite dates. */
 const daysMax = 2n ** 31n - 2n;
 
@@ -59,6 +62,7 @@ export const shapes: Record<Dtype, Record<string, Shape>> = {
   timestamp: {
     days: () => (random) => BigInt(whole(random, 16_801, 16_831)) * dayNs,
     seconds: () => (random) => BigInt(whole(random, 1_450_000_000, 1_460_000_000)) * 1_000_000_000n,
+    changes: () => (random) => BigInt(oneOf(random, clockChanges) + secondsBeside(random)) * 1_000_000_000n + oneOf(random, [0n, 0n, -1n, 999_999_999n]),
     any: () => (random) => BigInt.asIntN(63, anyInt64(random)),
     early: () => (random) => -BigInt(whole(random, 0, 2_000_000_000)) * 1_000_000_001n,
   },
@@ -76,6 +80,11 @@ export const shapes: Record<Dtype, Record<string, Shape>> = {
     constant: () => () => Uint8Array.of(0, 0xff, 0),
   },
 };
+
+/** Seconds before or after a change: none at times, else those of half a day, many of them whole half hours. */
+function secondsBeside(random: Random): number {
+  return oneOf(random, [0, 1_800 * whole(random, -24, 24), whole(random, -43_200, 43_200)]);
+}
 
 function integers(dtype: IntegerDtype): Record<string, Shape> {
   const { least, greatest } = wholeRange(dtype);

@@ -36,7 +36,12 @@ export function expressionSql(expr: Expression, columns: Columns, visit: (part: 
     case "literal": return { sql: literalSql(expr.value), dtype };
     case "column": return columns(expr.name);
     case "negate": return made(`-${convert(inner(expr.operand), dtype)}`);
-    case "arithmetic": return made(arithmeticSql(expr.op, inner(expr.left), inner(expr.right), dtype));
+    case "arithmetic": {
+      const sides = [inner(expr.left), inner(expr.right)] as const;
+      // Both sides have to fit the dtype of what comes out, whatever that is, and be it null.
+      for (const { sql, dtype: own } of sides) if (own === "uint64" && dtype === "int64") visit({ sql, dtype });
+      return made(arithmeticSql(expr.op, ...sides, dtype));
+    }
     case "call": return made(callSql(expr, inner, dtype));
     case "case": {
       const branches = expr.branches.map(({ when, then }) => `when ${conditionSql(when, columns, visit)} then ${convert(inner(then), dtype)}`);
@@ -206,8 +211,12 @@ function callSql(call: Call, inner: (part: Expression) => TypedSql, dtype: Dtype
     case "coalesce": case "least": case "greatest": return `${call.name}(${args.join(", ")})`;
     case "abs": return `abs(${x})`;
     case "sign": return dtype !== null && isFloatDtype(dtype) ? `cast(sign(${x}) as double)` : `cast(sign(${x}) as hugeint)`;
-    case "floor": case "ceil": case "round": return dtype !== null && isFloatDtype(dtype) ? `${call.name}(${x})` : x!;
+    case "floor": case "ceil": case "round": return dtype !== null && isFloatDtype(dtype) ? `${call.name}(${[x!, ...raw.slice(1).map((digits) => digits.replace("::hugeint", "::integer"))].join(", ")})` : x!;
     case "sqrt": return `case when ${x} < 0 then null else sqrt(${x}) end`;
+    case "ln": case "log10": return `case when ${x} > 0 then ${call.name}(${x}) end`;
+    case "exp": return `exp(${args.join(", ")})`;
+    // Zeros have no sign here, which a power would show: of -0 with the exponent -1 DuckDB has another infinity.
+    case "power": return `power(case when ${x} = 0 then 0 else ${x} end, ${args[1]!})`;
     case "float": return x!;
     case "bin": return binSql(args, dtype);
     case "lower": case "upper": return `${call.name}(${x})`;

@@ -7,9 +7,10 @@ import { cleanRun, powerNode } from "./arithmetic.js";
 import { choiceNode, extremeNode } from "./choices.js";
 import { coerce } from "./coerce.js";
 import { constantNode, nullNode } from "./constants.js";
+import { joinTexts } from "./joins.js";
 import { binNode, floatMapNode, roundNode, wholeMapNode } from "./numbers.js";
 import { bitmapBytes, copyNulls, fullOperandOf, pageOf, typedOf, type Binding, type Node } from "./node.js";
-import { joinTexts, mapTexts, measureTexts } from "./texts.js";
+import { mapTexts, measureTexts } from "./texts.js";
 import { bucketNode, partNode, type Part } from "./times.js";
 
 type Call = Extract<Expression, { kind: "call" }>;
@@ -54,7 +55,7 @@ const makers: Readonly<Record<FunctionName, Maker>> = {
     const count = call.args.length > 2 ? readWhole(call, 2, 0, 1_000_000_000) : undefined;
     return mapTexts(call, args[0]!, (text) => cutCodePoints(text, start - 1, count), binding);
   },
-  concat: ({ call, args, binding }) => args.slice(1).reduce((left, right) => joinTexts(call, left, right, binding), args[0]!),
+  concat: ({ call, args, binding }) => (args.length === 1 ? args[0]! : joinTexts(call, args, binding)),
   date: ({ call, args, binding }) => ({ ...coerce(args[0]!, "date", binding), expr: call }),
   timestamp: ({ call, args, binding }) => ({ ...coerce(args[0]!, "timestamp", binding), expr: call }),
   date_trunc: ({ call, dtype, args, chunkCount, binding }) => bucketNode(call, timeDtype(dtype), readUnit(call), args[1]!, requireZone(call, 2), chunkCount, binding),

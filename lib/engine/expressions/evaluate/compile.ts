@@ -35,9 +35,15 @@ export function compile(expr: Expression, table: ColumnSource, binding: Binding,
       const [left, right] = narrowEach([inner(expr.left), inner(expr.right)], binding);
       return fold(arithmeticNode(expr, left!, right!, binding), binding);
     }
-    case "call": return fold(callNode(expr, narrowEach(expr.args.map(inner), binding), chunksOf(table).count, binding), binding);
+    case "call": return fold(callNode(expr, narrowEach(argumentsOf(expr).map(inner), binding), chunksOf(table).count, binding), binding);
     case "case": return caseNode(expr, resultsOf(expr).map(inner), table, binding, bind);
   }
+}
+
+/** What is joined is joined at once, however it is written: each text on the way would be made for nothing. */
+function argumentsOf({ name, args }: Extract<Expression, { kind: "call" }>): readonly Expression[] {
+  if (name !== "concat") return args;
+  return args.flatMap((arg) => (arg.kind === "call" && arg.name === "concat" ? argumentsOf(arg) : [arg]));
 }
 
 function caseNode(expr: Extract<Expression, { kind: "case" }>, results: readonly Node[], table: ColumnSource, binding: Binding, bind: Bind): Node {
@@ -84,9 +90,22 @@ function narrowEach(nodes: readonly Node[], binding: Binding): readonly Node[] {
   return nodes.map((node) => (node.expr.kind === "column" ? node : narrowed(node, binding)));
 }
 
+/** The node, which asks whether to go on before it does. */
+function stoppable(node: Node, { stop }: Binding): Node {
+  if (stop === undefined) return node;
+  return {
+    ...node,
+    evaluate(input) {
+      stop();
+      return node.evaluate(input);
+    },
+  };
+}
+
 /** A node that reads nothing as the constant that it is. */
 function fold(node: Node, binding: Binding): Node {
-  if (node.sources.size > 0 || node.constant !== undefined) return node;
+  if (node.constant !== undefined) return node;
+  if (node.sources.size > 0) return stoppable(node, binding);
   const input: ChunkInput = {
     rows: 1,
     chunk: 0,

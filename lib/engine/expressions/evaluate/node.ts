@@ -15,6 +15,8 @@ import { shorten, type Typed } from "../types.js";
 export interface Binding {
   readonly arena: Arena;
   readonly strings: ShardStrings;
+  /** Asked every so often within a chunk; what it throws ends the work. */
+  readonly stop?: () => void;
 }
 
 /** Where expressions find the columns that they name; a table is one. */

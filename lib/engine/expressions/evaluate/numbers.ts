@@ -92,16 +92,30 @@ export function binNode(expr: Expression, dtype: Dtype, { width, origin, isWhole
   const arg = coerce(operand, dtype, binding);
   const [read, target, nullPage] = [fullOperandOf(arg, binding), pageOf(binding), pageOf(binding, bitmapBytes)];
   if (isWhole && !isFloatDtype(dtype)) return wholeBinNode(expr, BigInt(width), BigInt(origin), arg, binding);
+  const edges = edgesOf(Number(width), Number(origin));
   return {
     expr, dtype, sources: arg.sources,
     facts: (chunk) => ({ ...arg.facts(chunk), range: fullRange(dtype), mayBeNull: true }),
     evaluate(input) {
       const { pointer, nulls } = read(input);
-      kernels.exprFloorF64(pointer, input.rows, Number(width), Number(origin), target());
+      kernels.exprFloorF64(pointer, input.rows, edges.width, edges.origin, edges.scale, target());
       copyNulls(binding.arena, nulls, input.rows, nullPage());
       return cleanRun(binding, input.rows, target(), nullPage());
     },
   };
+}
+
+/**
+ * Width and edge of bins of floats over a common scale. Those that are short decimals are whole over a power of ten, so that
+ * an edge is the float nearest to the decimal, as which it is written among the values. A far edge gives way to a near one.
+ */
+function edgesOf(width: number, far: number): { readonly width: number; readonly origin: number; readonly scale: number } {
+  const origin = Math.abs(far / width) < 2 ** 32 ? far : far % width;
+  for (let scale = 1; scale <= 1e15 && width * scale < 2 ** 32; scale *= 10) {
+    const [whole, edge] = [Math.round(width * scale), Math.round(origin * scale)];
+    if (whole / scale === width && edge / scale === origin) return { width: whole, origin: edge, scale };
+  }
+  return { width, origin, scale: 1 };
 }
 
 function wholeBinNode(expr: Expression, width: bigint, origin: bigint, arg: Node, binding: Binding): Node {

@@ -1,10 +1,10 @@
 /** Nodes of strings and bytes: work is done once a distinct text, and rows look their codes up. */
 import type { TextDtype } from "../../../columns/dtypes.js";
 import type { ChunkInput, Run } from "../../input.js";
-import { createPool, limitOf, type TextPool } from "../../strings.js";
+import { createPool, type TextPool } from "../../strings.js";
 import { widthNames } from "../../states/slab.js";
 import type { Expression } from "../tree.js";
-import { bitmapBytes, joinNulls, pageOf, poolSpace, type Binding, type Facts, type Node, type TextSpace } from "./node.js";
+import { bitmapBytes, pageOf, poolSpace, type Binding, type Facts, type Node, type TextSpace } from "./node.js";
 
 /** Text to text, both as bytes. */
 type Transform = (text: Uint8Array) => Uint8Array;
@@ -51,7 +51,11 @@ export function measureTexts(expr: Expression, arg: Node, measure: (text: Uint8A
   const table = createTable(binding, (place, codes) => {
     const values = new Uint32Array(kernels.memory.buffer, place, codes.end - codes.start);
     const { offsets, bytes } = spaceOf(arg).texts();
-    for (let code = codes.start; code < codes.end; code++) values[code - codes.start] = measure(bytes.subarray(offsets[code], offsets[code + 1]));
+    const rest = createRest(binding);
+    for (let code = codes.start; code < codes.end; code++) {
+      values[code - codes.start] = measure(bytes.subarray(offsets[code], offsets[code + 1]));
+      rest(offsets[code + 1]! - offsets[code]!);
+    }
   });
   return {
     expr, dtype: "int64", sources: arg.sources,
@@ -63,11 +67,6 @@ export function measureTexts(expr: Expression, arg: Node, measure: (text: Uint8A
       return { kind: "int", rows: input.rows, width: 4, values: target(), base: 0n, step: 1n, nulls: run.nulls, nullValue: 0n };
     },
   };
-}
-
-/** The node of two texts one after the other. */
-export function joinTexts(expr: Expression, left: Node, right: Node, binding: Binding): Node {
-  return pooledNode(expr, "string", [left, right], binding, (pool) => createJoiner(left, right, pool, binding));
 }
 
 /** A node whose codes are of a pool of its own. */
@@ -90,12 +89,10 @@ export function codesIn(node: Node, pool: () => TextPool, transform: Transform |
   const target = pageOf(binding, 65_536 * 4);
   const table = createTable(binding, (place, codes) => {
     const { offsets, bytes } = spaceOf(node).texts();
-    const texts: Uint8Array[] = [];
-    for (let code = codes.start; code < codes.end; code++) {
+    internEach(codes, (code) => {
       const text = bytes.subarray(offsets[code], offsets[code + 1]);
-      texts.push(transform === null ? text : transform(text));
-    }
-    internTexts(texts, pool(), place, binding);
+      return transform === null ? text : transform(text);
+    }, pool(), place, binding);
   });
   return (input) => {
     const run = node.evaluate(input);
@@ -104,7 +101,8 @@ export function codesIn(node: Node, pool: () => TextPool, transform: Transform |
   };
 }
 
-function spaceOf({ texts, dtype }: Node): TextSpace {
+/** The texts of a node. */
+export function spaceOf({ texts, dtype }: Node): TextSpace {
   if (texts === undefined) throw new Error(`a node of ${dtype} has no texts`);
   return texts;
 }
@@ -114,8 +112,14 @@ function translate({ arena }: Binding, { width, values, rows }: Run, table: numb
   arena.kernels[`translate${widthNames[width]}`](values, rows, table, target);
 }
 
+/** Codes from `start` to `end`, that one excluded. */
+interface CodeRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A table of a uint32 for each code, which `fill` writes from `start` on as more codes come. */
-function createTable({ arena }: Binding, fill: (place: number, codes: { readonly start: number; readonly end: number }) => void): (count: number) => number {
+export function createTable({ arena }: Binding, fill: (place: number, codes: CodeRange) => void): (count: number) => number {
   let [table, done, capacity] = [0, 0, 0];
   return (count) => {
     if (count > capacity || table === 0) {
@@ -127,6 +131,37 @@ function createTable({ arena }: Binding, fill: (place: number, codes: { readonly
     done = Math.max(done, count);
     return table;
   };
+}
+
+/** Bytes of texts after which a binding is asked whether to go on; as much as a text costs that has none is added for each. */
+const restBytes = 1 << 18;
+const textCost = 64;
+
+/** What is told of the bytes worked on, and lets the binding end the work every so often. */
+function createRest({ stop }: Binding): (bytes: number) => void {
+  let worked = 0;
+  return (bytes) => {
+    worked += bytes + textCost;
+    if (worked < restBytes) return;
+    worked = 0;
+    stop?.();
+  };
+}
+
+/** Writes the codes that the text of each of the given codes has in a pool, in which new ones are put; a few at once, so that texts are not all there twice. */
+export function internEach({ start, end }: CodeRange, textOf: (code: number) => Uint8Array, pool: TextPool, target: number, binding: Binding): void {
+  const rest = createRest(binding);
+  let texts: Uint8Array[] = [];
+  let [first, bytes] = [start, 0];
+  for (let code = start; code < end; code++) {
+    const text = textOf(code);
+    texts.push(text);
+    bytes += text.length;
+    rest(text.length);
+    if (bytes < restBytes && code + 1 < end) continue;
+    internTexts(texts, pool, target + (first - start) * 4, binding);
+    [texts, first, bytes] = [[], code + 1, 0];
+  }
 }
 
 /** Writes the codes that texts have in a pool, in which new ones are put. */
@@ -145,66 +180,4 @@ function internTexts(texts: readonly Uint8Array[], pool: TextPool, target: numbe
   pool.intern({ values: offsets, text: bytes }, 0, texts.length, target);
   arena.free(offsets);
   arena.free(bytes);
-}
-
-/** Pairs of codes are numbered in order of appearance; the text of a pair is made once. */
-function createJoiner(left: Node, right: Node, pool: () => TextPool, binding: Binding): (input: ChunkInput) => CodeRows {
-  const { arena } = binding;
-  const { kernels } = arena;
-  const own = { left: createPool(arena), right: createPool(arena) };
-  const [a, b] = [codesIn(left, () => own.left, null, binding), codesIn(right, () => own.right, null, binding)];
-  const spaces = { left: poolSpace(() => own.left, binding), right: poolSpace(() => own.right, binding) };
-  const [pairs, slots, nulls] = [pageOf(binding), pageOf(binding, 65_536 * 4), pageOf(binding, bitmapBytes)];
-  const numbering = createNumbering(binding);
-  const table = createTable(binding, (place, { start, end }) => {
-    const [lefts, rights] = [spaces.left.texts(), spaces.right.texts()];
-    const texts: Uint8Array[] = [];
-    for (let pair = start; pair < end; pair++) {
-      const { first, second } = numbering.pair(pair);
-      texts.push(Buffer.concat([lefts.bytes.subarray(lefts.offsets[first], lefts.offsets[first + 1]), rights.bytes.subarray(rights.offsets[second], rights.offsets[second + 1])]));
-    }
-    internTexts(texts, pool(), place, binding);
-  });
-  return (input) => {
-    const { rows } = input;
-    const [x, y] = [a(input), b(input)];
-    kernels.packSetU32(x.pointer, rows, 1n, 0n, pairs());
-    kernels.packAddU32(y.pointer, rows, 1n << 32n, 0n, pairs());
-    numbering.assign(pairs(), rows, slots());
-    kernels.translateU32(slots(), rows, table(numbering.count()), slots());
-    return { pointer: slots(), nulls: joinNulls(arena, x.nulls, y.nulls, rows, nulls) };
-  };
-}
-
-interface Numbering {
-  count(): number;
-  assign(pairs: number, rows: number, slots: number): void;
-  pair(number: number): { first: number; second: number };
-}
-
-function createNumbering({ arena }: Binding): Numbering {
-  const { kernels } = arena;
-  const state = arena.allocateZeroed(4);
-  const count = new Uint32Array(kernels.memory.buffer, state, 1);
-  let capacity = 4_096;
-  let table = arena.allocateZeroed(capacity * 16);
-  let keys = arena.allocate(capacity * 8);
-  function grow(): void {
-    arena.free(table);
-    capacity *= 2;
-    table = arena.allocateZeroed(capacity * 16);
-    keys = arena.enlarge(keys, count[0]! * 8, capacity * 8);
-    kernels.hashRebuild1(keys, count[0]!, table, capacity);
-  }
-  return {
-    count: () => count[0]!,
-    assign(pairs, rows, slots) {
-      let row = 0;
-      while ((row = kernels.hashGroup1(pairs, rows, row, table, capacity, keys, limitOf(capacity), state, slots)) < rows) grow();
-    },
-    pair(number) {
-      const [first, second] = new Uint32Array(kernels.memory.buffer, keys + number * 8, 2);
-      return { first: first!, second: second! };
-    },
-  };
 }

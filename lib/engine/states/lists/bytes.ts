@@ -86,7 +86,11 @@ function readTexts(dtype: TextDtype, width: unknown, domainCount: number, count:
 }
 
 function readFloats(width: unknown, count: number, reader: ArrayReader): Float64Array {
-  if (width === "single") return new Float64Array(viewSingles(reader.uint32(count)));
+  if (width === "single") {
+    const singles = viewSingles(reader.uint32(count));
+    reader.grow(8 * count);
+    return new Float64Array(singles);
+  }
   if (width === "wide") return reader.float64(count);
   throw new TypeError("a width is none");
 }

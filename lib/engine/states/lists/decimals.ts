@@ -96,6 +96,7 @@ function readCodes(width: unknown, base: unknown, count: number, reader: ArrayRe
   if (width !== 1 && width !== 2) throw new TypeError("a width is none");
   if (typeof base !== "number" || !Number.isInteger(base) || base < -codeEnd || base >= codeEnd) throw new RangeError("a base is none");
   const codes = width === 1 ? reader.uint8(count) : reader.uint16(count);
+  reader.grow(4 * count);
   const array = new Int32Array(count);
   for (let k = 0; k < count; k++) array[k] = base + codes[k]!;
   return array;

@@ -70,22 +70,45 @@ function endOf(offsets: Uint32Array, list: number): number {
 /** The `most` largest items of each group of two runs of descending lists, equal ones kept apart, descending. */
 export function mergeLargest(left: ItemLists, right: ItemLists, most: number, plan: MergePlan): ItemLists {
   const keys = pairKeys(left.items, right.items);
-  const target = createTarget(plan.left.length, keys.left.length + keys.right.length, false);
+  const target = createTarget(plan.left.length, Math.min(keys.left.length + keys.right.length, most * plan.left.length), false);
+  const count = mergeDescending({ keys: keys.left, offsets: left.offsets, lists: plan.left }, { keys: keys.right, offsets: right.offsets, lists: plan.right }, most, target);
+  // Mostly all groups have as many as they may.
+  return { offsets: target.offsets, items: keys.restore(count === target.keys.length ? target.keys : target.keys.slice(0, count)) };
+}
+
+/** Lists of keys, of which list k of what is made of them is `lists[k]`, -1 standing for none. */
+interface KeyLists {
+  readonly keys: Float64Array;
+  readonly offsets: Uint32Array;
+  readonly lists: Int32Array;
+}
+
+/** Puts the `most` largest keys of every list into the target, and gives how many there are in all. */
+function mergeDescending(left: KeyLists, right: KeyLists, most: number, target: Pick<KeyLists, "keys" | "offsets">): number {
+  const { keys: keysLeft, offsets: offsetsLeft, lists: listsLeft } = left;
+  const { keys: keysRight, offsets: offsetsRight, lists: listsRight } = right;
+  const { keys, offsets } = target;
   let next = 0;
-  for (let k = 0; k < plan.left.length; k++) {
-    const [leftList, rightList] = [plan.left[k]!, plan.right[k]!];
-    let i = startOf(left.offsets, leftList);
-    let j = startOf(right.offsets, rightList);
-    const iEnd = endOf(left.offsets, leftList);
-    const jEnd = endOf(right.offsets, rightList);
+  for (let k = 0; k < listsLeft.length; k++) {
+    const leftList = listsLeft[k]!;
+    const rightList = listsRight[k]!;
+    let i = startOf(offsetsLeft, leftList);
+    let j = startOf(offsetsRight, rightList);
+    const iEnd = endOf(offsetsLeft, leftList);
+    const jEnd = endOf(offsetsRight, rightList);
     const end = next + Math.min(most, iEnd - i + jEnd - j);
     while (next < end) {
-      const takesLeft = i < iEnd && (j === jEnd || keys.left[i]! >= keys.right[j]!);
-      target.keys[next++] = takesLeft ? keys.left[i++]! : keys.right[j++]!;
+      // What a side lacks is below all else, or equal to it, and then the same.
+      const a = i < iEnd ? keysLeft[i]! : -Infinity;
+      const b = j < jEnd ? keysRight[j]! : -Infinity;
+      const takesLeft = Number(a >= b);
+      keys[next++] = takesLeft === 1 ? a : b;
+      i += takesLeft;
+      j += 1 - takesLeft;
     }
-    target.offsets[k + 1] = next;
+    offsets[k + 1] = next;
   }
-  return { offsets: target.offsets, items: keys.restore(target.keys.slice(0, next)) };
+  return next;
 }
 
 /** Which lists become one: list k is list `left[k]` of one side and `right[k]` of the other, -1 standing for none. */

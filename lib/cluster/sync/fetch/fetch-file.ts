@@ -1,0 +1,74 @@
+/** One file of a table, from where it comes from into the stage: hashed as it lands, and under its name only when it is whole. */
+import { join } from "node:path";
+import { BquerydError } from "../../../base/errors.js";
+import type { Files } from "../../../base/files.js";
+import { removeIfThere } from "../../../columns/directory/remove.js";
+import { partPath, resumePart } from "../stage.js";
+import type { TableSource } from "./table-source.js";
+
+/** A file to be fetched. */
+export interface WantedFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** What it has to be; null where nobody knows. */
+  readonly sha256: string | null;
+}
+
+/** Where it goes, and who is told. */
+export interface LandingPlace {
+  readonly files: Files;
+  readonly stage: string;
+  /** Told of bytes that are there now, and with a number below 0 of those that were thrown away. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Times that a file is fetched from its beginning when it came as another than it has to be. */
+const triesMax = 3;
+
+/**
+ * Fetches a file into its folder, which is there, going on behind what the stage has of it; gives its SHA-256. Throws
+ * OBJECT_STORE when it comes wrong again and again, and what reading and writing throw; then what came stays for the next
+ * time.
+ */
+export async function fetchFile(source: TableSource, wanted: WantedFile, { files, stage, onBytes }: LandingPlace): Promise<string> {
+  const { name, bytes, sha256 } = wanted;
+  const part = partPath(stage, name);
+  for (let tries = 1; ; tries++) {
+    const resumed = await resumePart(files, stage, name, bytes);
+    onBytes(resumed.bytes);
+    if (bytes === 0) await files.append(part, new Uint8Array(0));
+    let at = resumed.bytes;
+    try {
+      for await (const piece of source.open(name, at)) {
+        // The disk takes it while it is hashed.
+        const written = files.append(part, piece);
+        resumed.hash.update(piece);
+        await written;
+        at += piece.length;
+        onBytes(piece.length);
+      }
+    } catch (cause) {
+      // What a wrong file has begun with is not gone on with.
+      const isDamaged = cause instanceof BquerydError && cause.details["isDamaged"] === true;
+      if (!isDamaged) throw cause;
+      await removeIfThere(files, part);
+      onBytes(-at);
+      if (tries === triesMax) throw cause;
+      continue;
+    }
+    const found = resumed.hash.digest("hex");
+    if (at === bytes && (sha256 === null || found === sha256)) {
+      await files.sync(part);
+      await files.rename(part, join(stage, name));
+      return found;
+    }
+    await removeIfThere(files, part);
+    onBytes(-at);
+    if (tries === triesMax) throw damaged(source, name);
+  }
+}
+
+/** The failure of a file whose bytes are not what they have to be. */
+export function damaged(source: Pick<TableSource, "place">, name: string): BquerydError {
+  return new BquerydError("OBJECT_STORE", `${name} of ${source.place} comes damaged each time: its content is not what its name or checksum says; upload the table again`, { details: { file: name, isDamaged: true } });
+}

@@ -1,0 +1,72 @@
+/** A table as it is about to be sent: its manifest, and where each of its files lies. */
+import { statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { BquerydError } from "../../../base/errors.js";
+import { isBcolz, readBcolzDirectory } from "../../../columns/bcolz/directory.js";
+import { listBcolzFiles } from "../../../columns/bcolz/files.js";
+import { parseTableName } from "../../../columns/names.js";
+import { openOwnTable } from "../../../columns/read/open.js";
+import { digestFile, type FileDigest } from "../digest.js";
+import type { Manifest } from "../manifest.js";
+
+/** A table that nothing is collected of until it is closed. */
+export interface SentTable {
+  readonly manifest: Manifest;
+  /** Path of a file of the manifest. */
+  pathOf(name: string): string;
+  /** What a file of the manifest holds; reads it where that is not known yet. Throws CORRUPT_CHUNK when the file is not what it was. */
+  digest(name: string, signal?: AbortSignal): Promise<FileDigest>;
+  close(): void;
+}
+
+/**
+ * Opens the table in a directory as it is now. The files of one of bcolz, which are not named by content, are all read.
+ * Throws NOT_FOUND where there is no table, BAD_INPUT for a name that no table has, CORRUPT_FOOTER, CANCELLED, IO.
+ */
+export async function openSentTable(path: string, signal?: AbortSignal): Promise<SentTable> {
+  parseTableName(basename(resolve(path)));
+  return isBcolz(path) ? openSentBcolz(resolve(path), signal) : openSentOwn(path);
+}
+
+function openSentOwn(path: string): SentTable {
+  const table = openOwnTable(path, { pin: true });
+  const { generation, name, rows, footer } = table;
+  const pathOf = (file: string): string => join(table.path, file);
+  const footerName = `${generation}.json`;
+  return {
+    manifest: {
+      format: "bqueryd-manifest", version: 1, kind: "bqueryd", table: name, generation, rows,
+      files: [...footer.files.map(({ name: file, bytes, sha256 }) => ({ name: file, bytes, sha256 })), { name: footerName, bytes: statSync(pathOf(footerName)).size, sha256: generation }],
+    },
+    pathOf,
+    async digest(file, signal) {
+      const digest = await digestFile(pathOf(file), signal);
+      if (!file.startsWith(`${digest.sha256}.`)) throw new BquerydError("CORRUPT_CHUNK", `file ${file} of ${name} is damaged: its SHA-256 differs; copy the table again from a good holder, or import it again`, { details: { table: name, file } });
+      return digest;
+    },
+    close: () => { table.close(); },
+  };
+}
+
+/**
+ * A generation of bcolz goes by the times of its files, which a copy does not keep by itself: the manifest has them in ms,
+ * as the generation does, and whoever fetches the files sets them. So every copy is of the generation that was sent.
+ */
+async function openSentBcolz(path: string, signal: AbortSignal | undefined): Promise<SentTable> {
+  const directory = readBcolzDirectory(path);
+  const digests = new Map<string, FileDigest>();
+  const pathOf = (file: string): string => join(directory.path, file);
+  const files: Manifest["files"][number][] = [];
+  for (const { name, modifiedMs } of listBcolzFiles(directory)) {
+    const digest = await digestFile(pathOf(name), signal);
+    digests.set(name, digest);
+    files.push({ name, bytes: digest.bytes, sha256: digest.sha256, modified_ms: modifiedMs });
+  }
+  const { name: table, generation, rows } = directory;
+  // What was written while it was read would be of no generation.
+  if (readBcolzDirectory(path).generation !== generation) throw new BquerydError("BUSY", `${table} was changed while it was read; wait until nothing writes it, and start again`, { details: { table } });
+  return {
+    manifest: { format: "bqueryd-manifest", version: 1, kind: "bcolz", table, generation, rows, files },
+    pathOf, digest: async (file) => digests.get(file)!, close: () => undefined,
+  };
+}

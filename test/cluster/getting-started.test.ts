@@ -1,0 +1,93 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { header, trips } from "../../examples/getting-started/trips.js";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
+import { oneOf } from "../support/random/draw.js";
+import { startRedis } from "../support/redis.js";
+
+const example = fileURLToPath(new URL("../../examples/getting-started.js", import.meta.url));
+const rows = 20_000;
+
+/** The run of the example, and the exit code and output of one that failed. */
+async function run(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, ["--enable-source-maps", example, ...flags], { env: { ...process.env, NO_COLOR: "1", ...environment } })
+    .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }), (failure: { code: number; stdout: string; stderr: string }) => failure);
+}
+
+describe("the first steps", function () {
+  this.timeout(120_000);
+
+  // Each run of the tests takes one of each sort.
+  const random = seededRandom(freshSeed());
+
+  it("run as they are written, print the right answers, and leave nothing, with a folder for the registry or a Redis server", () => oneOf(random, [() => walk(), walkOverRedis])());
+
+  it("say what they take when they are given something else", async () => {
+    const flags = oneOf(random, [["--rows", "many"], ["--rows", "0"], ["--shards", "2"]]);
+    const { code, stderr } = await run(flags);
+    expect(code, flags.join(" ")).to.equal(64);
+    expect(stderr).to.match(/^bqueryd: USAGE: /);
+  });
+});
+
+async function walkOverRedis(): Promise<void> {
+  const server = await startRedis();
+  try {
+    await walk("--redis-url", server.url);
+    expect(await server.ask("INFO", "commandstats"), "the processes met there").to.contain("cmdstat_eval");
+    expect(await server.ask("HLEN", "bqueryd_controllers")).to.equal(":0");
+  } finally {
+    await server.remove();
+  }
+}
+
+/** Runs all of it, and checks each answer. */
+async function walk(...flags: string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "bqueryd-walk-"));
+  try {
+    const { code, stdout, stderr } = await run(["--rows", String(rows), ...flags], { TMPDIR: folder, XDG_STATE_HOME: folder });
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.equal("");
+    expect(readdirSync(folder)).to.deep.equal([]);
+    requireAnswers(stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function requireAnswers(stdout: string): void {
+  /** What is printed below the line that was typed, up to the next. */
+  const answers = new Map(stdout.split("\nbqueryd> ").slice(1).map((part): [string, string] => [part.slice(0, part.indexOf("\n")), part.slice(part.indexOf("\n") + 1).trim()]));
+  const answerTo = (start: string): string => [...answers].find(([line]) => line.startsWith(start))?.[1] ?? "";
+  expect(answerTo("rpc.info()")).to.match(/^tcp:\/\/127\.0\.0\.1:\d+: 1 controller, 2 workers, 1 client, 0 calls\n/).and.match(/\nworker [0-9a-f]{8} .* idle +2 +11 +40\.0 k$/m);
+  expect(answerTo("rpc.ping()")).to.equal("pong");
+  expect(answerTo("rpc.sleep(")).to.equal("z...");
+  expect(answerTo("rpc.loglevel(")).to.match(/level: 'warn', controllers: 1, workers: 2/);
+  expect(Number(answerTo("rpc.last_call_duration"))).to.be.within(0, 60);
+  expect(answerTo("rpc.execute_code(").match(/'tripdata_2016-01(-\d\.bcolzs|\.bcolz)'/g)).to.have.length(11);
+  expect(answerTo("rpc.killworkers(")).to.equal("{ workers: 2, controllers: 0 }");
+  expect(answerTo("rpc.killall(")).to.match(/^\{ workers: [012], controllers: 1 \}\n/);
+  const fares = sumFares();
+  for (const start of ["rpc.groupby(['tripdata", "rpc.groupby(Array"]) {
+    const printed = answerTo(start).split("\n").slice(2).map((line) => line.trim().split(/ +/).map(Number));
+    expect(printed, start).to.deep.equal(fares);
+  }
+}
+
+/** Of each payment type, from 1 on, the sum of fares in dollars. */
+function sumFares(): [number, number][] {
+  const names = header.split(",");
+  const cents = new Map<number, number>();
+  for (const trip of trips(rows)) {
+    const fields = trip.split(",");
+    const type = Number(fields[names.indexOf("payment_type")]);
+    cents.set(type, (cents.get(type) ?? 0) + Math.round(100 * Number(fields[names.indexOf("fare_amount")])));
+  }
+  return [...cents].sort(([a], [b]) => a - b).map(([type, sum]) => [type, sum / 100]);
+}

@@ -1,0 +1,66 @@
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { after, before, describe, it } from "mocha";
+import { loadConfig } from "../../lib/base/config.js";
+import { startUp, type Up } from "../../lib/cli/up.js";
+import { connect, type ClusterInfo, type Rpc } from "../../lib/index.js";
+import { until } from "../support/until.js";
+
+describe("up and the verbs that stop processes", function () {
+  this.timeout(60_000);
+  let folder: string;
+  let up: Up;
+  let rpc: Rpc;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "bqueryd-up-verbs-"));
+    await mkdir(join(folder, "data"));
+    // Not one of those that other controllers of this machine take while ours is being started again.
+    const flags = { port: String(await freePort()), registry_dir: join(folder, "registry"), data_dir: join(folder, "data"), workers: "2", cache_memory: "16MB", query_memory: "16MB", heartbeat: "0.2", expiry: "2", log_level: "error" };
+    up = await startUp(loadConfig({ flags, env: {}, machineFile: join(folder, "none.cfg") }));
+    rpc = await connect({ registry_dir: join(folder, "registry") });
+  });
+  after(async () => {
+    await rpc.close();
+    await up.stop("the test is over");
+    await rm(folder, { recursive: true });
+  });
+
+  /** The cluster once it is whole and that holds of it. */
+  async function whole(what: string, isSo: (info: ClusterInfo) => boolean): Promise<ClusterInfo> {
+    let info: ClusterInfo | undefined;
+    await until(what, async () => {
+      info = await rpc.info().catch(() => undefined);
+      return info?.workers.length === 2 && isSo(info);
+    }, 20_000);
+    return info!;
+  }
+
+  it("workers are started again after killworkers, and the controller after kill, at its address", async () => {
+    const before = await rpc.info();
+    const old = before.workers.map(({ pid }) => pid);
+    expect(await rpc.killworkers()).to.deep.equal({ controllers: 0, workers: 2 });
+    await whole("there are new workers", ({ workers }) => workers.every(({ pid }) => !old.includes(pid)));
+    expect(await rpc.kill()).to.deep.equal({ controllers: 1, workers: 0 });
+    expect((await whole("there is a new controller", ({ pid }) => pid !== before.pid)).address).to.equal(before.address);
+    expect(await rpc.sleep(0)).to.equal("z...");
+  });
+
+  it("nothing is started again after killall", async () => {
+    expect(await rpc.killall()).to.deep.equal({ controllers: 1, workers: 2 });
+    expect(await up.stopped).to.equal("killall");
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,244 @@
+/** What downloaders, movers and controllers do with tickets, driven by the real core as its first lines say. */
+import { BquerydError } from "../../../lib/base/errors.js";
+import { decide } from "../../../lib/cluster/sync/tickets/core.js";
+import { findClaim, nextForMover, nextForTicket, noteUnknown, type MoverStep, type Stage } from "../../../lib/cluster/sync/tickets/next.js";
+import type { Claim, Outcome, Ticket, TicketEvent } from "../../../lib/cluster/sync/tickets/ticket.js";
+import { lacks } from "../../../lib/registry/entries.js";
+import type { TicketCommit, TicketHead, TicketPlan } from "../../../lib/registry/tickets.js";
+import { chance, pick } from "../world.js";
+import type { NodeDisk } from "./node-disk.js";
+import { ask, pause, perform, type Steps, type TicketProcess } from "./ticket-process.js";
+import { activeMs, stallMs, type TicketWorld } from "./ticket-world.js";
+
+const leaseMs = 3_000;
+/** How often a change is tried before its process begins anew from what it reads. */
+const triesMax = 20;
+const storeTriesMax = 30;
+
+/** Fetches slots of its node. */
+export function* downloader(world: TicketWorld, disk: NodeDisk, process: TicketProcess): Steps<void> {
+  for (;;) {
+    yield* pause(pollMs(world));
+    yield* untilUnavailable(downloadOne(world, disk, process));
+  }
+}
+
+/** Puts what was fetched into place, and looks after tickets as a controller does. */
+export function* mover(world: TicketWorld, disk: NodeDisk, process: TicketProcess): Steps<void> {
+  let unknownSince: ReadonlyMap<string, number> = new Map();
+  const plans = new Map<string, TicketPlan>();
+  yield* perform(5, () => { disk.collect(); });
+  for (;;) {
+    yield* pause(pollMs(world));
+    yield* untilUnavailable(function* sweep() {
+      const left = [...disk.marks, ...disk.stages].map(({ ticket }) => ticket);
+      const { heads, nowMs } = yield* ask(world, () => world.registry.list());
+      const tickets: Ticket[] = [];
+      for (const head of heads) {
+        const isUnderWay = head.state === "active" || head.state === "committed";
+        const plan = plans.get(head.id) ?? (yield* ask(world, () => world.registry.plan(head.id)));
+        if (plan === undefined) continue;
+        plans.set(head.id, plan);
+        tickets.push({ head, plan, slots: isUnderWay ? yield* ask(world, () => world.registry.slots(plan, disk.name)) : new Map() });
+      }
+      yield* followPointers(world, process);
+      unknownSince = noteUnknown(unknownSince, left, new Set(heads.map(({ id }) => id)), nowMs);
+      const unknownMs = new Map([...unknownSince].map(([id, sinceMs]) => [id, nowMs - sinceMs]));
+      const { marks, stages, current: kept } = disk;
+      for (const step of nextForMover({ node: disk.name, tickets, pointers: process.known, marks, stages, kept, unknownMs })) yield* doStep(world, disk, step);
+      yield* tend(world, process);
+    }());
+  }
+}
+
+/** Looks after tickets, and keeps pointers in step. */
+export function* controller(world: TicketWorld, process: TicketProcess): Steps<void> {
+  for (;;) {
+    yield* pause(pollMs(world));
+    yield* untilUnavailable(tend(world, process));
+  }
+}
+
+/** Does what anybody does: commits, finishes, gives up. */
+function* tend(world: TicketWorld, process: TicketProcess): Steps<void> {
+  yield* followPointers(world, process);
+  const { heads, nowMs } = yield* ask(world, () => world.registry.list());
+  for (const head of heads) {
+    const next = nextForTicket(head, nowMs, stallMs);
+    if (next === undefined) continue;
+    const event: TicketEvent = next === "commit" ? { kind: next, epoch: process.known.epoch } : next === "giveUp" ? { kind: next, stallMs } : { kind: next };
+    const outcome = yield* tell(world, head.id, undefined, event);
+    world.count(`${next} ${outcome}`);
+  }
+}
+
+/** Cancels a ticket, as somebody asks for it. */
+export function* cancel(world: TicketWorld, id: string): Steps<void> {
+  world.count(`cancel ${yield* tell(world, id, undefined, { kind: "cancel" })}`);
+}
+
+function* followPointers(world: TicketWorld, process: TicketProcess): Steps<void> {
+  const found = yield* ask(world, () => world.registry.pointers);
+  if (lacks(found, process.known)) {
+    world.count("pointers put back");
+    yield* ask(world, () => { world.registry.restore(process.known); });
+  }
+  process.learn(yield* ask(world, () => world.registry.pointers));
+}
+
+function* downloadOne(world: TicketWorld, disk: NodeDisk, process: TicketProcess): Steps<void> {
+  const { heads, nowMs } = yield* ask(world, () => world.registry.list());
+  for (const { id } of heads.filter(({ state }) => state === "active")) {
+    const { ticket } = yield* readTicket(world, id, disk.name);
+    const place = ticket === undefined ? undefined : findClaim(ticket, disk.name, process.id, nowMs);
+    if (place === undefined) continue;
+    if (ticket?.slots.get(`${place.node} ${place.table}`)?.state === "downloading") world.count("slot taken over");
+    const claimed = yield* tell(world, id, disk.name, { kind: "claim", ...place, process: process.id, leaseMs });
+    if (claimed !== "made" && claimed !== "already") continue;
+    const slot = (yield* readTicket(world, id, disk.name)).ticket?.slots.get(`${place.node} ${place.table}`);
+    if (slot?.state === "downloading" && slot.owner === process.id) yield* fetch(world, disk, id, { ...place, process: process.id, fence: slot.fence });
+    return;
+  }
+}
+
+/** Fetches in parts, each of which may fail, and renews the lease between them. */
+function* fetch(world: TicketWorld, disk: NodeDisk, id: string, claim: Claim): Steps<void> {
+  const parts = 2 + pick(world.random, 3);
+  const stage: Stage = { ticket: id, table: claim.table, fence: claim.fence };
+  const order = world.orders.get(id)!;
+  let tries = 0;
+  for (let part = 1; part <= parts;) {
+    try {
+      yield* perform(300, () => { fetchPart(world, disk, stage, part === parts ? order.generationOf(claim.table) : undefined); });
+      part += 1;
+    } catch (cause) {
+      if (!(cause instanceof BquerydError)) throw cause;
+      tries += 1;
+      if (cause.code !== "OBJECT_STORE" || tries > storeTriesMax) {
+        world.count(`fetch failed ${cause.code} ${yield* tell(world, id, disk.name, { kind: "failed", ...claim, reason: `${cause.code}: ${cause.message}` })}`);
+        return;
+      }
+      yield* pause(100 * Math.min(tries, 5));
+    }
+    const renewed = yield* tell(world, id, disk.name, { kind: "renew", ...claim, leaseMs, bytesDone: part - 1, bytesTotal: parts });
+    if (renewed === "made") continue;
+    const { ticket } = yield* readTicket(world, id, disk.name);
+    world.count(ticket?.head.state === "active" ? "fenced off" : "fetched in vain");
+    return;
+  }
+  world.count(`verified ${yield* tell(world, id, disk.name, { kind: "verified", ...claim, bytes: parts })}`);
+}
+
+function fetchPart(world: TicketWorld, disk: NodeDisk, stage: Stage, generation: string | undefined): void {
+  if (world.orders.get(stage.ticket)!.isBroken) throw new BquerydError("NOT_FOUND", `${stage.table} is not in the bucket`);
+  if (world.faults && world.timeline.nowMs < activeMs && chance(world.random, 0.05)) throw new BquerydError("OBJECT_STORE", "503");
+  disk.stage(stage, generation);
+}
+
+function* doStep(world: TicketWorld, disk: NodeDisk, step: MoverStep): Steps<void> {
+  world.count(`mover ${step.kind}`);
+  world.note(() => `${disk.name} ${step.kind} ${step.table} of ${step.ticket}`);
+  switch (step.kind) {
+    case "prepare": return yield* prepare(world, disk, step);
+    case "promote": {
+      yield* perform(5, () => { disk.makeCurrent(step); });
+      yield* perform(5, () => { disk.unmark(step); });
+      yield* perform(5, () => { disk.collect(); });
+      yield* tell(world, step.ticket, disk.name, { kind: "switched", node: disk.name, table: step.table });
+      return;
+    }
+    case "settle": {
+      yield* tell(world, step.ticket, disk.name, { kind: "switched", node: disk.name, table: step.table });
+      return;
+    }
+    case "takeBack": {
+      yield* perform(5, () => { disk.unmark(step); });
+      return yield* perform(5, () => { disk.collect(); });
+    }
+    case "clear": return yield* perform(5, () => { disk.clear(step); });
+  }
+}
+
+function* prepare(world: TicketWorld, disk: NodeDisk, { ticket, table, fence }: Stage): Steps<void> {
+  const at = { node: disk.name, table, fence };
+  try {
+    const marked = disk.marks.find((mark) => mark.ticket === ticket && mark.table === table)?.generation;
+    const generation = marked ?? (yield* perform(10, () => disk.land({ ticket, table, fence })));
+    if (generation === undefined) {
+      yield* tell(world, ticket, disk.name, { kind: "unstaged", ...at });
+      return;
+    }
+    yield* perform(5, () => { disk.mark({ ticket, table, generation }); });
+    world.count(`prepared ${yield* tell(world, ticket, disk.name, { kind: "prepared", ...at, generation })}`);
+  } catch (cause) {
+    if (!(cause instanceof BquerydError) || (cause.code !== "DISK_FULL" && cause.code !== "TABLE_NOT_MANAGED")) throw cause;
+    world.count(`refused ${cause.code}`);
+    yield* tell(world, ticket, disk.name, { kind: "refused", ...at, reason: `${cause.code}: ${cause.message}` });
+  }
+}
+
+/** Reads, decides, and makes what comes of it, again when others were quicker or the answer got lost; now and then commands come twice. */
+function* tell(world: TicketWorld, id: string, node: string | undefined, event: TicketEvent): Steps<"made" | "already" | "refused" | "gone"> {
+  let hasMade = false;
+  for (let tries = 0; tries < triesMax; tries++) {
+    try {
+      const { ticket, nowMs } = yield* readTicket(world, id, node);
+      if (ticket === undefined) return "gone";
+      const outcome = decide(ticket, event, nowMs);
+      if (outcome.kind === "refused" || outcome.kind === "already") return hasMade && outcome.kind === "already" ? "made" : outcome.kind;
+      hasMade = true;
+      yield* ask(world, () => { make(world, ticket, outcome); });
+      if (world.faults && chance(world.random, 0.05) && tries === 0) continue;
+      return "made";
+    } catch (cause) {
+      if (!(cause instanceof BquerydError) || (cause.code !== "STALE" && cause.code !== "REGISTRY_UNAVAILABLE")) throw cause;
+      // The epoch that a commit expects is another then: whoever commits begins anew.
+      if (event.kind === "commit") throw cause;
+      yield* pause(50);
+    }
+  }
+  return "refused";
+}
+
+function make(world: TicketWorld, { head, plan, slots }: Ticket, outcome: Outcome): void {
+  if (outcome.kind === "change") {
+    world.registry.change(head.id, outcome.change);
+    for (const { node, table, from, to } of outcome.change.slots) world.note(() => `${head.id} ${node} ${table}: ${from.state} -> ${to.state}`);
+    if (outcome.change.head !== null) noteEnd(world, head, outcome.change.head.state);
+  }
+  if (outcome.kind !== "commit") return;
+  const epoch = world.registry.commit(head.id, outcome.commit);
+  const nodesOf = (table: string): string[] => plan.nodes.filter((node) => slots.has(`${node} ${table}`));
+  world.commits.set(epoch, { ticket: head.id, epoch, tables: tablesOf(outcome.commit, nodesOf) });
+  noteEnd(world, head, "committed");
+}
+
+function tablesOf({ pointers }: TicketCommit, nodesOf: (table: string) => string[]) {
+  return new Map(pointers.flatMap(({ table, generation }) => (generation === null ? [] : [[table, { generation, nodes: nodesOf(table) }] as const])));
+}
+
+function noteEnd(world: TicketWorld, head: TicketHead, state: string): void {
+  world.count(`ticket ${state}`);
+  world.note(() => `${head.id} is ${state}`);
+}
+
+function* readTicket(world: TicketWorld, id: string, node: string | undefined): Steps<{ readonly ticket?: Ticket; readonly nowMs: number }> {
+  const { heads, nowMs } = yield* ask(world, () => world.registry.list());
+  const head = heads.find((one) => one.id === id);
+  const plan = yield* ask(world, () => world.registry.plan(id));
+  if (head === undefined || plan === undefined) return { nowMs };
+  return { ticket: { head, plan, slots: yield* ask(world, () => world.registry.slots(plan, node)) }, nowMs };
+}
+
+/** What was begun is begun anew when the registry was away, or somebody was quicker. */
+function* untilUnavailable(steps: Steps<void>): Steps<void> {
+  try {
+    yield* steps;
+  } catch (cause) {
+    if (!(cause instanceof BquerydError) || (cause.code !== "REGISTRY_UNAVAILABLE" && cause.code !== "STALE" && cause.code !== "NOT_FOUND")) throw cause;
+  }
+}
+
+function pollMs({ timeline }: TicketWorld): number {
+  return timeline.nowMs < 2 * activeMs ? 500 : 40_000;
+}

@@ -1,0 +1,125 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { parse as parseIni } from "ini";
+import { describe, it } from "mocha";
+import { configKeys } from "../../lib/base/config-keys.js";
+import { flagOf } from "../../lib/base/config.js";
+import { createProgram } from "../../lib/cli/main.js";
+import { createCallCounts } from "../../lib/cluster/controller/answers/call-counts.js";
+import { createSessions } from "../../lib/cluster/controller/peers/sessions.js";
+import { observeController } from "../../lib/cluster/metrics/controller-metrics.js";
+import { createExposition } from "../../lib/cluster/metrics/exposition.js";
+import { observeWorker } from "../../lib/cluster/metrics/worker-metrics.js";
+import { Scheduling } from "../support/scheduling.js";
+
+const misc = new URL("../../../misc/", import.meta.url);
+const units = ["bqueryd-controller.service", "bqueryd-worker@.service"];
+const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
+const hasCompose = spawnSync("docker", ["compose", "version"]).status === 0;
+
+function read(name: string): string {
+  return readFileSync(new URL(name, misc), "utf8");
+}
+
+describe("the files for operation in misc/", function () {
+  this.timeout(30_000);
+
+  it("name commands, flags and variables that exist", async () => {
+    const flags = Object.values(configKeys).map(({ name }) => flagOf(name));
+    const variables = Object.values(configKeys).map(({ name }) => `BQUERYD_${name.toUpperCase()}`);
+    const commands = (await createProgram()).commands.map((command) => command.name());
+    for (const name of ["supervisor.conf", "compose.yaml", ...units]) {
+      const text = read(name);
+      const ran = [...text.matchAll(/bqueryd(?:\.js)?"?,? "?(controller|worker|up)\b/g)].map(([, command]) => command);
+      expect(ran, name).to.include.oneOf(["controller", "worker"]);
+      expect(commands).to.include.members(ran);
+      const lines = text.split("\n").filter((line) => /^\s*(?:command|Exec\w+|Environment)\b/.test(line));
+      for (const flag of lines.flatMap((line) => line.match(/(?<=[ "])--[a-z-]+/g) ?? [])) expect(flags, name).to.include(flag);
+      for (const variable of lines.flatMap((line) => line.match(/BQUERYD_[A-Z_]+/g) ?? [])) expect(variables, name).to.include(variable);
+    }
+  });
+
+  it("supervisor.conf is one controller and workers whose ports differ", () => {
+    const sections: Record<string, Record<string, string>> = parseIni(read("supervisor.conf"));
+    expect(Object.keys(sections)).to.deep.equal(["program:bqueryd-controller", "program:bqueryd-worker", "group:bqueryd"]);
+    const [controller, worker, group] = Object.values(sections);
+    expect([controller!["autorestart"], worker!["autorestart"], controller!["stopsignal"], worker!["stopsignal"]].map(String)).to.deep.equal(["true", "true", "TERM", "TERM"]);
+    expect(group!["programs"]).to.equal("bqueryd-controller,bqueryd-worker");
+    expect(controller!["numprocs"]).to.equal(undefined);
+    expect(Number(worker!["numprocs"])).to.be.above(1);
+    expect(worker!["command"]).to.include("%(process_num)d");
+    expect(worker!["process_name"]).to.include("%(process_num)d");
+  });
+
+  it("the systemd units restart what ends, reload by SIGHUP, and forbid nothing that Node.js needs", () => {
+    for (const unit of units) {
+      const { Service: service }: Record<string, Record<string, string>> = parseIni(read(unit));
+      expect(service).to.include({ Restart: "always", ExecReload: "/bin/kill -HUP $MAINPID" });
+      expect(Object.keys(service!)).to.not.include.members(["MemoryDenyWriteExecute"]).and.not.include.members(["ProcSubset"]);
+      // Longer than a daemon takes to let its work finish.
+      expect(Number(service!["TimeoutStopSec"])).to.be.above(10);
+    }
+  });
+
+  it("systemd takes the units, where it is", () => {
+    if (!hasSystemd) return;
+    const folder = mkdtempSync(join(tmpdir(), "bqueryd-units-"));
+    try {
+      // It looks whether the program is there, as everything else it is told.
+      for (const unit of units) writeFileSync(join(folder, unit), read(unit).replace("/usr/local/bin/bqueryd", process.execPath));
+      writeFileSync(join(folder, "bqueryd-worker@0.service"), read(units[1]!).replace("/usr/local/bin/bqueryd", process.execPath));
+      const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", "bqueryd-controller.service", "bqueryd-worker@0.service"].map((one) => (one.endsWith(".service") ? join(folder, one) : one)), { encoding: "utf8", env: { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` } });
+      expect(`${stdout}${stderr}`.split("\n").filter((line) => line.includes("bqueryd"))).to.deep.equal([]);
+      expect(status, stderr).to.equal(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("compose.yaml shares network and processes with the controller, and gives workers their tables", () => {
+    const [, controller, worker] = read("compose.yaml").split(/^ {2}(?=(?:controller|worker):$)/m);
+    expect(controller).to.match(/^ {4}restart: always$/m).and.match(/\/healthz/);
+    for (const line of ["network_mode: service:controller", "pid: service:controller", "restart: always"]) expect(worker).to.include(`\n    ${line}\n`);
+    expect(worker).to.match(/^ {6}- .*:\/srv\/bcolz:ro$/m).and.include('"--data-dir=/srv/bcolz"');
+    expect(read("compose.yaml")).to.not.match(/\t/);
+  });
+
+  it("docker compose takes compose.yaml, where it is", () => {
+    if (!hasCompose) return;
+    const { status, stderr } = spawnSync("docker", ["compose", "-f", new URL("compose.yaml", misc).pathname, "config", "--quiet"], { encoding: "utf8" });
+    expect(status, stderr).to.equal(0);
+  });
+
+  it("every metric on the dashboard exists, and every panel shows one", async () => {
+    const dashboard: { panels: { type: string; title: string; targets?: { expr: string }[] }[] } = JSON.parse(read("grafana-dashboard.json"));
+    const served = new Set(await servedNames());
+    const panels = dashboard.panels.filter(({ type }) => type !== "row");
+    expect(panels.length).to.be.above(10);
+    for (const { title, targets = [] } of panels) {
+      expect(targets.length, title).to.be.above(0);
+      for (const { expr } of targets) {
+        const named = expr.match(/\b(?:bqueryd|process|nodejs)_[a-z_]+/g) ?? [];
+        expect(named.length, `${title}: ${expr}`).to.be.above(0);
+        for (const name of named) expect(served.has(name), `${title}: ${name}`).to.equal(true);
+      }
+    }
+  });
+
+  it("no file for operation is forgotten here", () => {
+    const known = [...units, "supervisor.conf", "compose.yaml", "grafana-dashboard.json", "bqueryd.cfg"];
+    expect(readdirSync(misc).filter((name) => /\.(service|conf|yaml|json|cfg)$/.test(name))).to.have.members(known);
+  });
+});
+
+/** The names of the series that a controller and a worker serve. */
+async function servedNames(): Promise<string[]> {
+  const { state } = new Scheduling();
+  const controller = observeController(() => ({ state, sessions: createSessions(), calls: createCallCounts(), messagesIn: 0, messagesOut: 0, malformed: 0, isListed: true }));
+  const worker = observeWorker(() => { throw new Error("only names are asked"); });
+  const ours = [...controller.families, ...worker.families].flatMap(({ name, kind }) => (kind === "times" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]));
+  const text = await createExposition([]).text();
+  return [...ours, ...text.split("\n").flatMap((line) => /^([a-z_]+)/.exec(line)?.[1] ?? [])];
+}

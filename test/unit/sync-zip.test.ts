@@ -1,0 +1,155 @@
+import { expect } from "chai";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deflateRawSync } from "node:zlib";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { fetchTable, type FetchRequest } from "../../lib/cluster/sync/fetch/fetch.js";
+import type { Manifest } from "../../lib/cluster/sync/manifest.js";
+import { readBcolzDirectory } from "../../lib/columns/bcolz/directory.js";
+import { writeRawBcolz } from "../support/bcolz-directory.js";
+import { failureOf } from "../support/failure.js";
+import { createMemoryObjects, type MemoryObjects } from "../support/memory-objects.js";
+import { transferTools } from "../support/transfers.js";
+import { makeZip, type ZipEntry } from "../support/zip.js";
+import { writeTable } from "../support/write-table.js";
+
+const table = "taxi.bcolz";
+
+describe("a zip of a table's content", () => {
+  let folder = "";
+  let source = "";
+  let request: FetchRequest;
+  let memory: MemoryObjects;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "bqueryd-test-"));
+    source = join(folder, "source", table);
+    memory = createMemoryObjects(500);
+    request = { table, manifestKey: null, stage: join(folder, "stage", table), directory: join(folder, table) };
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  function writeBcolz(): void {
+    const values = BigInt64Array.from({ length: 900 }, (_, row) => BigInt(row * row));
+    writeRawBcolz(source, [{ name: "v", dtype: "int64", bytes: Buffer.from(values.buffer), itemBytes: 8, chunklen: 300 }]);
+  }
+
+  /** The files of the source as members, in order of name. */
+  async function entries(): Promise<ZipEntry[]> {
+    const found = (await readdir(source, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const names = found.map((entry) => join(entry.parentPath, entry.name).slice(source.length + 1)).sort();
+    return Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(source, name)) })));
+  }
+
+  async function fetch(zip: Buffer): Promise<Manifest> {
+    memory.objects.set(table, zip);
+    return fetchTable(transferTools(memory.store), request);
+  }
+
+  async function requireWhole(manifest: Manifest): Promise<void> {
+    for (const { name } of manifest.files) expect((await readFile(join(request.stage, name))).equals(await readFile(join(source, name))), name).to.equal(true);
+    expect(memory.open.now).to.equal(0);
+  }
+
+  it("is unpacked as it comes, deflated or stored, with folders and descriptors, and what no table has is left out", async () => {
+    writeBcolz();
+    const members = await entries();
+    const more: ZipEntry[] = [{ name: "v/", bytes: Buffer.alloc(0), isStored: true }, { name: "notes.txt", bytes: Buffer.from("mine") }];
+    const generations = new Set<string>();
+    for (const change of [{}, { isStored: true }, { hasDescriptor: true }]) {
+      const manifest = await fetch(makeZip([...more, ...members.map((member) => ({ ...member, ...change }))], { comment: "made by hand" }));
+      expect(manifest).to.include({ kind: "bcolz", rows: 900 });
+      expect(manifest.files.map(({ name }) => name)).to.have.members(members.map(({ name }) => name));
+      await requireWhole(manifest);
+      expect(readBcolzDirectory(request.stage).generation).to.equal(manifest.generation);
+      generations.add(manifest.generation);
+      await rm(join(folder, "stage"), { recursive: true });
+    }
+    expect(generations.size).to.equal(1);
+  });
+
+  it("may be that of a table of ours", async () => {
+    const generation = await writeTable(source, [{ name: "v", dtype: "int64", values: Array.from({ length: 3_000 }, (_, row) => BigInt(row * 7 % 1_001)) }]);
+    const manifest = await fetch(makeZip(await entries()));
+    expect(manifest).to.include({ kind: "bqueryd", generation, rows: 3_000 });
+    await requireWhole(manifest);
+    expect(await readdir(request.stage)).to.not.include("CURRENT");
+  });
+
+  it("that is cut or damaged anywhere is never taken for whole", async function () {
+    this.timeout(20_000);
+    writeBcolz();
+    const members = await entries();
+    const good = makeZip(members);
+    for (let at = 0; at < good.length; at += 97) {
+      const bad = Buffer.from(good);
+      bad[at]! ^= 0x55;
+      // Some bytes, a version or a time, mean nothing: then what came is right.
+      await fetch(bad).then(requireWhole, (cause: unknown) => { expect(cause).to.have.property("code").that.is.oneOf(["BAD_INPUT", "OBJECT_STORE", "CORRUPT_CHUNK"]); });
+      await rm(join(folder, "stage"), { recursive: true, force: true });
+    }
+    for (const length of [0, 10, good.length >> 1, good.length - 1]) expect((await failureOf(() => fetch(good.subarray(0, length)))).code).to.equal("BAD_INPUT");
+  });
+
+  it("is refused by the name of what is doubtful, before anything is written", async () => {
+    writeBcolz();
+    const members = await entries();
+    const chunk = members.find(({ name }) => name === "v/data/__0.blp")!;
+    const rest = members.filter((member) => member !== chunk);
+    const extra = (name: string | Buffer, more: Partial<ZipEntry> = {}): Buffer => makeZip([...members, { name, bytes: Buffer.from("x"), ...more }]);
+    const evil: [string, Buffer, RegExp][] = [
+      ["a path that leaves", extra("../../etc/passwd"), /"\.\.\/\.\.\/etc\/passwd" leaves/],
+      ["an absolute path", extra("/etc/passwd"), /leaves/],
+      ["a path with a dot", extra("./v/data/__7.blp"), /leaves/],
+      ["a path with empty parts", extra("v//x"), /leaves/],
+      ["a backslash", extra("..\\x"), /characters/],
+      ["a drive", extra("C:x"), /characters/],
+      ["a control character", extra("v\n"), /characters/],
+      ["a name in no character set", extra(Buffer.from([0xff, 0xfe])), /character set/],
+      ["a link", extra("v/x", { mode: 0o120777 }), /"v\/x" is no file, but a link/],
+      ["a device", extra("v/x", { mode: 0o020644 }), /is no file/],
+      ["an encrypted member", extra("v/x", { said: { flags: 1 } }), /is encrypted/],
+      ["another method", extra("v/x", { said: { method: 12 } }), /method 12/],
+      ["two of one name", makeZip([...members, chunk]), /two members "v\/data\/__0\.blp"/],
+      ["a file that is a folder", extra("v"), /file and a folder/],
+      ["a bomb by what it says", extra("v/x", { said: { bytes: 0xfffffff0 } }), /cannot have/],
+      ["a bomb by all that it says", makeZip([...members, ...Array.from({ length: 40 }, (_, at): ZipEntry => ({ name: `v/data/__${at + 10}.blp`, bytes: Buffer.from("x"), data: Buffer.alloc(100_000), said: { bytes: 103_000_000 } }))]), /would become/],
+      ["zip64", extra("v/x", { said: { bytes: 0xffffffff } }), /zip64/],
+      ["zip64 by its end", makeZip(members, { members: 0xffff }), /zip64/],
+      ["a member that is not listed", makeZip([...rest.map((member, at) => (at === 2 ? { ...member, after: Buffer.from("PK\u0003\u0004 more") } : member)), chunk]), /followed by bytes/],
+      ["one that is left out of the list", makeZip([...rest.slice(0, 2), { name: "v/y", bytes: Buffer.from("y"), isHidden: true }, ...rest.slice(2), chunk]), /followed by bytes|not where/],
+      ["bytes before all", makeZip(members, { before: Buffer.from("#!/bin/sh\n") }), /begins with bytes/],
+      ["bytes behind the list", makeZip(members, { between: Buffer.from("more") }), /not where it says/],
+      ["more members than are listed", makeZip(members, { members: members.length + 1 }), /breaks off/],
+      ["fewer", makeZip(members, { members: members.length - 1 }), /bytes of no member/],
+      ["two that share bytes", makeZip([...members, { name: "v/x", bytes: chunk.bytes, place: 40 }]), /shares bytes|not where|followed/],
+      ["another name in its own place", makeZip([...rest, { ...chunk, localName: "v/data/__9.blp" }]), /another name/],
+      ["other sizes in its own place", makeZip([...rest, { ...chunk, localSaid: { bytes: 5 } }]), /other sizes/],
+      ["no table", makeZip([{ name: "notes.txt", bytes: Buffer.from("x") }]), /holds no table/],
+      ["nothing", makeZip([]), /holds no table/],
+    ];
+    for (const [what, zip, message] of evil) {
+      const failure = await failureOf(() => fetch(zip));
+      expect(failure.code, what).to.equal("BAD_INPUT");
+      expect(failure.message, what).to.match(message);
+      expect(memory.open.now, what).to.equal(0);
+      await rm(join(folder, "stage"), { recursive: true });
+    }
+  });
+
+  it("that unpacks to more, less or other than it says is found out, and no more of it is unpacked than was said", async () => {
+    writeBcolz();
+    const members = await entries();
+    const chunk = members.find(({ name }) => name === "v/data/__0.blp")!;
+    const others = members.filter((member) => member !== chunk);
+    const bomb = deflateRawSync(Buffer.alloc(30_000_000));
+    for (const wrong of [{ data: bomb, said: { bytes: 10_000 } }, { said: { bytes: chunk.bytes.length + 5 } }, { said: { crc: 7 } }, { data: Buffer.concat([deflateRawSync(chunk.bytes), Buffer.from("behind")]) }, { data: Buffer.from("no deflate at all") }]) {
+      const failure = await failureOf(() => fetch(makeZip([...others, { ...chunk, ...wrong }])));
+      expect(failure.code).to.equal("OBJECT_STORE");
+      expect(failure.message).to.match(/v\/data\/__0\.blp of memory\/taxi\.bcolz comes damaged/);
+      const left = await readdir(request.stage, { recursive: true });
+      expect(left.filter((name) => name.startsWith("v/data/__0"))).to.deep.equal([]);
+      expect(memory.open.now).to.equal(0);
+    }
+  });
+});
