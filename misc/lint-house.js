@@ -3,7 +3,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 
 /** A folder imports only from itself and folders before it. */
 const layers = [
-  "base", "kernels", "columns", "formats", "engine", "sql", "wire", "registry", "objects", "client", "cluster", "gateway", "cli", "index.ts",
+  "base", "kernels", "columns", "formats", "engine", "sql", "wire", "registry", "objects", "transfer", "client", "cluster", "gateway", "cli", "index.ts",
 ];
 /** Folders that may import less than their place allows. */
 const mayImport = new Map([["wire", ["base"]], ["registry", ["base"]], ["objects", ["base"]]]);

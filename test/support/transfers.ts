@@ -1,9 +1,9 @@
 /** What transfers work with, in tests: a store, real files that are not made durable, and pauses that take no time. */
 import type { Files } from "../../lib/base/files.js";
 import type { ObjectStore } from "../../lib/objects/objects.js";
-import { createBuffers } from "../../lib/cluster/sync/fetch/buffers.js";
-import type { FetchTools } from "../../lib/cluster/sync/fetch/fetch.js";
-import { createBandwidth } from "../../lib/cluster/sync/fetch/pace.js";
+import { createBuffers } from "../../lib/transfer/fetch/buffers.js";
+import type { FetchTools } from "../../lib/transfer/fetch/fetch.js";
+import { createBandwidth } from "../../lib/transfer/fetch/pace.js";
 import { unsyncedFiles } from "./write-table.js";
 
 /** Tools of a transfer; ranges are small, so that small tables have several. */

@@ -11,7 +11,7 @@ import type { Files } from "../../base/files.js";
 import { isBcolz, readBcolzDirectory } from "../../columns/bcolz/directory.js";
 import { landGeneration, promoteGeneration, takeBackGeneration, type LandingTimes } from "../../columns/directory/landing.js";
 import { readPrepared } from "../../columns/files/prepared.js";
-import { clearStage, readSeal } from "./stage.js";
+import { clearStage, readSeal } from "../../transfer/stage.js";
 
 /** A table of a ticket on this node. */
 export interface LandingPlan {

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import { BquerydError, toBquerydError } from "../../base/errors.js";
-import type { ObjectSource } from "../../objects/objects.js";
+import { BquerydError, toBquerydError } from "../base/errors.js";
+import type { ObjectSource } from "../objects/objects.js";
 import { requireGoing } from "./stopping.js";
 
 /** The content of a file when it was looked at. */

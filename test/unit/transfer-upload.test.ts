@@ -4,8 +4,8 @@ import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { decodeManifest, encodeManifest, manifestKey, type Manifest } from "../../lib/cluster/sync/manifest.js";
-import { uploadTables, type UploadProgress } from "../../lib/cluster/sync/send/upload.js";
+import { decodeManifest, encodeManifest, manifestKey, type Manifest } from "../../lib/transfer/manifest.js";
+import { uploadTables, type UploadProgress } from "../../lib/transfer/send/upload.js";
 import { readBcolzDirectory } from "../../lib/columns/bcolz/directory.js";
 import { timeOfCopyMs } from "../../lib/columns/bcolz/files.js";
 import { openTable } from "../../lib/columns/read/open.js";

@@ -10,11 +10,11 @@
  */
 import { Type, type Static } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { BquerydError } from "../../base/errors.js";
-import { canonicalJson } from "../../base/json.js";
-import { limits } from "../../base/limits.js";
-import { isBcolzFileName } from "../../columns/bcolz/files.js";
-import { isTableName } from "../../columns/names.js";
+import { BquerydError } from "../base/errors.js";
+import { canonicalJson } from "../base/json.js";
+import { limits } from "../base/limits.js";
+import { isBcolzFileName } from "../columns/bcolz/files.js";
+import { isTableName } from "../columns/names.js";
 
 /** Bytes of a manifest at most. */
 export const manifestBytesMax = 128 * 1024 * 1024;

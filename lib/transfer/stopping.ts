@@ -1,5 +1,5 @@
 /** Ending a transfer early: asked from outside, or because a part of it has failed. */
-import { BquerydError } from "../../base/errors.js";
+import { BquerydError } from "../base/errors.js";
 
 /** Throws CANCELLED once the signal has been aborted. */
 export function requireGoing(signal: AbortSignal | undefined): void {

@@ -1,11 +1,11 @@
 /** A table as it is about to be sent: its manifest, and where each of its files lies. */
 import { statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { BquerydError } from "../../../base/errors.js";
-import { isBcolz, readBcolzDirectory } from "../../../columns/bcolz/directory.js";
-import { listBcolzFiles } from "../../../columns/bcolz/files.js";
-import { parseTableName } from "../../../columns/names.js";
-import { openOwnTable } from "../../../columns/read/open.js";
+import { BquerydError } from "../../base/errors.js";
+import { isBcolz, readBcolzDirectory } from "../../columns/bcolz/directory.js";
+import { listBcolzFiles } from "../../columns/bcolz/files.js";
+import { parseTableName } from "../../columns/names.js";
+import { openOwnTable } from "../../columns/read/open.js";
 import { digestFile, type FileDigest } from "../digest.js";
 import type { Manifest } from "../manifest.js";
 

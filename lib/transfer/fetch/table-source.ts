@@ -1,7 +1,7 @@
 /** Where the files of a table come from: objects of a bucket, each a file, under their content's names or their own. */
-import { BquerydError } from "../../../base/errors.js";
-import { isBcolzFileName } from "../../../columns/bcolz/files.js";
-import { currentName } from "../../../columns/files/footer.js";
+import { BquerydError } from "../../base/errors.js";
+import { isBcolzFileName } from "../../columns/bcolz/files.js";
+import { currentName } from "../../columns/files/footer.js";
 import { contentKey, decodeManifest, manifestBytesMax, manifestKey, type Manifest } from "../manifest.js";
 import { readRanges, type TransferTools } from "./read-ranges.js";
 

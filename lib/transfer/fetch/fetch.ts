@@ -4,15 +4,15 @@
  */
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { mapBounded } from "../../../base/bounded.js";
-import { BquerydError, toBquerydError } from "../../../base/errors.js";
-import type { Files } from "../../../base/files.js";
-import { limits } from "../../../base/limits.js";
-import { readBcolzDirectory } from "../../../columns/bcolz/directory.js";
-import { isBcolzFileName, timeOfCopyMs } from "../../../columns/bcolz/files.js";
-import { currentBytesMax, decodeCurrent } from "../../../columns/files/current.js";
-import { currentName, decodeFooter, type Footer } from "../../../columns/files/footer.js";
-import { verifyTable } from "../../../columns/verify/verify.js";
+import { mapBounded } from "../../base/bounded.js";
+import { BquerydError, toBquerydError } from "../../base/errors.js";
+import type { Files } from "../../base/files.js";
+import { limits } from "../../base/limits.js";
+import { readBcolzDirectory } from "../../columns/bcolz/directory.js";
+import { isBcolzFileName, timeOfCopyMs } from "../../columns/bcolz/files.js";
+import { currentBytesMax, decodeCurrent } from "../../columns/files/current.js";
+import { currentName, decodeFooter, type Footer } from "../../columns/files/footer.js";
+import { verifyTable } from "../../columns/verify/verify.js";
 import { fetchFile, type WantedFile } from "./fetch-file.js";
 import { badManifest, type Manifest, type ManifestFile } from "../manifest.js";
 import type { TransferTools } from "./read-ranges.js";

@@ -7,8 +7,8 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { randomId } from "../../base/clock.js";
-import { isSystemError, type Files } from "../../base/files.js";
+import { randomId } from "../base/clock.js";
+import { isSystemError, type Files } from "../base/files.js";
 import { decodeManifest, encodeManifest, manifestBytesMax, type Manifest } from "./manifest.js";
 
 const pieceBytes = 4 * 1024 * 1024;

@@ -1,8 +1,8 @@
 /** What need not be fetched, as this node has it already. */
 import { join } from "node:path";
-import { BquerydError } from "../../../base/errors.js";
-import { isSystemError, type Files } from "../../../base/files.js";
-import { copyFile, isLinkRefused } from "../../../columns/directory/copy.js";
+import { BquerydError } from "../../base/errors.js";
+import { isSystemError, type Files } from "../../base/files.js";
+import { copyFile, isLinkRefused } from "../../columns/directory/copy.js";
 import { digestFile } from "../digest.js";
 import type { WantedFile } from "./fetch-file.js";
 

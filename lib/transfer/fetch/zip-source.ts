@@ -1,7 +1,7 @@
 /** The files of a table in a zip archive of its directory's content, as the original's S3 objects are; unpacked as they come. */
 import { Readable } from "node:stream";
 import { createInflateRaw, crc32 } from "node:zlib";
-import { BquerydError } from "../../../base/errors.js";
+import { BquerydError } from "../../base/errors.js";
 import { damaged } from "./fetch-file.js";
 import { readRanges, type TransferTools } from "./read-ranges.js";
 import { isFileName, readTogether, type TableSource } from "./table-source.js";

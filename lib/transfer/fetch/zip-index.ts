@@ -13,7 +13,7 @@
  *     0 50 4b 03 04   6 u16 flags   8 u16 method   14 u32 CRC-32   18 u32 stored bytes   22 u32 bytes
  *     26 u16 of the name   28 u16 of the extra
  */
-import { BquerydError } from "../../../base/errors.js";
+import { BquerydError } from "../../base/errors.js";
 
 /** A file or folder in an archive. */
 export interface ZipMember {

@@ -1,8 +1,8 @@
 /** One file of a table, from where it comes from into the stage: hashed as it lands, and under its name only when it is whole. */
 import { join } from "node:path";
-import { BquerydError } from "../../../base/errors.js";
-import type { Files } from "../../../base/files.js";
-import { removeIfThere } from "../../../columns/directory/remove.js";
+import { BquerydError } from "../../base/errors.js";
+import type { Files } from "../../base/files.js";
+import { removeIfThere } from "../../columns/directory/remove.js";
 import { partPath, resumePart } from "../stage.js";
 import type { TableSource } from "./table-source.js";
 

@@ -4,9 +4,9 @@
  * next and not sent again.
  */
 import { basename, resolve } from "node:path";
-import { mapBounded } from "../../../base/bounded.js";
-import { BquerydError } from "../../../base/errors.js";
-import type { ObjectStore } from "../../../objects/objects.js";
+import { mapBounded } from "../../base/bounded.js";
+import { BquerydError } from "../../base/errors.js";
+import type { ObjectStore } from "../../objects/objects.js";
 import { digestedSource } from "../digest.js";
 import { contentKey, encodeManifest, manifestKey, type ManifestFile } from "../manifest.js";
 import { openSentTable, type SentTable } from "./sent-table.js";

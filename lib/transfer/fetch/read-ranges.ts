@@ -2,8 +2,8 @@
  * Reading a part of an object in ranges: several on their way side by side, given in their order. A range that comes to
  * nothing is fetched again, from its beginning, as long as that may help.
  */
-import { BquerydError } from "../../../base/errors.js";
-import type { ObjectStore } from "../../../objects/objects.js";
+import { BquerydError } from "../../base/errors.js";
+import type { ObjectStore } from "../../objects/objects.js";
 import type { Buffers } from "./buffers.js";
 import type { Bandwidth } from "./pace.js";
 

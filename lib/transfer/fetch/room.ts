@@ -1,7 +1,7 @@
 /** Whether there is room on a disk for what is to come. */
 import { statfs } from "node:fs/promises";
-import { BquerydError, toBquerydError } from "../../../base/errors.js";
-import { formatBytes } from "../../../base/quantities.js";
+import { BquerydError, toBquerydError } from "../../base/errors.js";
+import { formatBytes } from "../../base/quantities.js";
 
 /** Bytes that are left free on a disk, for those who write there besides. */
 const spareBytes = 64 * 1024 * 1024;

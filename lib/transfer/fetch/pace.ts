@@ -1,6 +1,6 @@
 /** How fast transfers go: bytes a second that all of them share, and the pauses before what failed is tried again. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { monotonicMs, type Random } from "../../../base/clock.js";
+import { monotonicMs, type Random } from "../../base/clock.js";
 
 /** A bandwidth that transfers share. */
 export interface Bandwidth {
