@@ -4,7 +4,8 @@
  *
  *   CLUSTER:bqueryd_controllers:ID    JSON of a controller, when its listing ends, and the process behind it
  *   CLUSTER:bqueryd_changes           how often the list of controllers has changed, renewals left out
- *   CLUSTER:bqueryd_pointers:TABLE    epoch and generation: entries.ts
+ *   CLUSTER:bqueryd_nodes:ID          the same of a mover and its node
+ *   CLUSTER:bqueryd_pointers:TABLE    epoch, generation and source: entries.ts
  *   CLUSTER:bqueryd_epoch             the epoch of the pointers
  *   CLUSTER:bqueryd_tickets and more  tickets: ticket-store.ts
  */
@@ -12,18 +13,17 @@ import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { Type, type Static } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { open, type RootDatabase } from "lmdb";
 import { monotonicMs, wallMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import { makeDirectory } from "../base/files.js";
-import { compareRecords, decodeEpoch, decodePointer, encodePointer, epochMoved, joinPointers, lacks, nextEpoch, RecordSchema, requireChanges, requireClusterName } from "./entries.js";
+import { compareRecords, namesOfNodes, requireChanges, requireClusterName, requireNode } from "./entries.js";
 import { checkDiskSpace, checkLmdbFolder } from "./lmdb-file.js";
+import { checkController, checkNode, isListed, isLive, keepListings, type Listed, type Listings } from "./lmdb-listings.js";
+import { keepLmdbPointers, type LmdbPointers } from "./lmdb-pointers.js";
 import { keepLmdbTickets, openTicketStore } from "./lmdb-tickets.js";
 import { keepLooking, type Look } from "./looking.js";
-import { hasEnded, markOfProcess } from "./process-mark.js";
-import type { ControllerRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
+import type { ControllerRecord, NodeRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
 import type { TicketStore } from "./ticket-store.js";
 import type { TicketKeeper } from "./tickets.js";
 import { withWriterLock, type WriterLockOptions } from "./writer-lock.js";
@@ -47,15 +47,6 @@ const readersMax = 1_024;
 const dataFile = "data.mdb";
 const mapBytes = 64 * 1024 * 1024;
 
-const Entry = Type.Object({
-  record: RecordSchema,
-  /** By the wall clock of the one machine. A clock set back lengthens listings, one set forward ends them early. */
-  expiresMs: Type.Number(),
-  process: Type.Union([Type.Null(), Type.Object({ pid: Type.Integer(), startTicks: Type.String(), pidNamespace: Type.String() })]),
-});
-type Entry = Static<typeof Entry>;
-const entryCheck = TypeCompiler.Compile(Entry);
-
 type Database = RootDatabase<string, string>;
 
 /** What a look compares with. */
@@ -63,7 +54,7 @@ interface View {
   readonly changes: number;
   readonly epoch: number;
   readonly ticketsChanged: number;
-  readonly live: readonly Entry[];
+  readonly live: readonly Listed<ControllerRecord>[];
 }
 
 /** The files of a registry as they were opened: a folder that is removed takes them along, and another one has others. */
@@ -119,9 +110,9 @@ class EmbeddedRegistry implements Registry {
   readonly #cluster: string;
   readonly #closing: AbortController;
   readonly #changesKey: string;
-  readonly #controllersPrefix: string;
-  readonly #epochKey: string;
-  readonly #pointersPrefix: string;
+  readonly #controllers: Listings<ControllerRecord>;
+  readonly #nodes: Listings<NodeRecord>;
+  readonly #pointers: LmdbPointers;
   readonly #work = new Set<Promise<unknown>>();
   readonly #watchers = new Set<(change: RegistryChange) => void>();
   #files: OpenFiles;
@@ -138,12 +129,12 @@ class EmbeddedRegistry implements Registry {
     this.#closing = parts.closing;
     this.#cluster = parts.cluster;
     this.#changesKey = `${parts.cluster}:bqueryd_changes`;
-    this.#controllersPrefix = `${parts.cluster}:bqueryd_controllers:`;
-    this.#epochKey = `${parts.cluster}:bqueryd_epoch`;
-    this.#pointersPrefix = `${parts.cluster}:bqueryd_pointers:`;
+    this.#controllers = keepListings(() => this.#database, `${parts.cluster}:bqueryd_controllers:`, checkController);
+    this.#nodes = keepListings(() => this.#database, `${parts.cluster}:bqueryd_nodes:`, checkNode);
+    this.#pointers = keepLmdbPointers(() => this.#database, `${parts.cluster}:bqueryd_`);
     this.tickets = keepLmdbTickets({
       store: () => this.#ticketStore, read: (work) => this.#read(work), write: (change) => this.#write(change),
-      movePointers: (changes, expectedEpoch) => this.#movePointers(changes, expectedEpoch),
+      movePointers: (changes, expectedEpoch) => this.#pointers.move(changes, expectedEpoch),
     });
   }
 
@@ -157,18 +148,15 @@ class EmbeddedRegistry implements Registry {
 
   async announce(record: ControllerRecord, ttlMs: number): Promise<void> {
     await this.#write(() => {
-      const key = this.#controllersPrefix + record.id;
       const before = this.#readLive().map((entry) => entry.record);
-      const entry: Entry = { record, expiresMs: wallMs() + ttlMs, process: markOfProcess(record.pid) };
-      this.#database.putSync(key, JSON.stringify(entry));
-      this.#removeEnded();
+      this.#controllers.put(record, ttlMs);
       if (!isDeepStrictEqual(before, this.#readLive().map(({ record }) => record))) this.#countChange();
     });
   }
 
   async withdraw(id: string): Promise<void> {
     await this.#write(() => {
-      if (this.#database.removeSync(this.#controllersPrefix + id)) this.#countChange();
+      if (this.#controllers.remove(id)) this.#countChange();
     });
   }
 
@@ -176,23 +164,30 @@ class EmbeddedRegistry implements Registry {
     return this.#read(() => this.#readLive().map(({ record }) => record));
   }
 
+  async announceNode(record: NodeRecord, ttlMs: number): Promise<void> {
+    requireNode(record);
+    await this.#write(() => { this.#nodes.put(record, ttlMs); });
+  }
+
+  async withdrawNode(id: string): Promise<void> {
+    await this.#write(() => { this.#nodes.remove(id); });
+  }
+
+  nodes(): Promise<string[]> {
+    return this.#read(() => namesOfNodes(this.#nodes.live().map(({ record }) => record)));
+  }
+
   pointers(): Promise<Pointers> {
-    return this.#read(() => this.#readPointers());
+    return this.#read(() => this.#pointers.read());
   }
 
   async movePointers(changes: readonly PointerChange[], expectedEpoch: number): Promise<number> {
     requireChanges(changes);
-    return this.#write(() => this.#movePointers(changes, expectedEpoch));
+    return this.#write(() => this.#pointers.move(changes, expectedEpoch));
   }
 
   async restorePointers(known: Pointers): Promise<void> {
-    await this.#write(() => {
-      const before = this.#readPointers();
-      if (!lacks(before, known)) return;
-      const { tables } = joinPointers(before, known);
-      for (const [table, pointer] of tables) if (before.tables.get(table) !== pointer) this.#database.putSync(this.#pointersPrefix + table, encodePointer(pointer));
-      this.#database.putSync(this.#epochKey, String(Math.max(known.epoch, before.epoch + 1)));
-    });
+    await this.#write(() => { this.#pointers.restore(known); });
   }
 
   watch(onChange: (change: RegistryChange) => void): () => void {
@@ -244,16 +239,6 @@ class EmbeddedRegistry implements Registry {
     }
   }
 
-  /** Inside a transaction. */
-  #movePointers(changes: readonly PointerChange[], expectedEpoch: number): number {
-    const before = this.#readEpoch();
-    if (before !== expectedEpoch) throw epochMoved(expectedEpoch, before);
-    const epoch = nextEpoch(before, wallMs());
-    for (const { table, generation } of changes) this.#database.putSync(this.#pointersPrefix + table, encodePointer({ generation, epoch }));
-    this.#database.putSync(this.#epochKey, String(epoch));
-    return epoch;
-  }
-
   /** Lets go of files that were removed or replaced by others, and opens those that are there. */
   #reopen(): Promise<void> {
     return this.#reopening ??= this.#openAgain().finally(() => { this.#reopening = undefined; });
@@ -278,29 +263,8 @@ class EmbeddedRegistry implements Registry {
     return keepLooking(join(this.#files.lock.registryDir, dataFile), () => this.#lookAgain());
   }
 
-  #readLive(): Entry[] {
-    return this.#readEntries().filter(isLive).sort((a, b) => compareRecords(a.record, b.record));
-  }
-
-  #readEntries(): Entry[] {
-    const start = this.#controllersPrefix;
-    return [...this.#database.getRange({ start, end: `${start}\uffff` })].map(({ key, value }) => decodeEntry(key, value));
-  }
-
-  #removeEnded(): void {
-    for (const entry of this.#readEntries()) {
-      if (!isLive(entry)) this.#database.removeSync(this.#controllersPrefix + entry.record.id);
-    }
-  }
-
-  #readEpoch(): number {
-    return decodeEpoch(this.#epochKey, this.#database.get(this.#epochKey));
-  }
-
-  #readPointers(): Pointers {
-    const start = this.#pointersPrefix;
-    const entries = [...this.#database.getRange({ start, end: `${start}\uffff` })];
-    return { epoch: this.#readEpoch(), tables: new Map(entries.map(({ key, value }) => [key.slice(start.length), decodePointer(key, value)])) };
+  #readLive(): Listed<ControllerRecord>[] {
+    return this.#controllers.live().sort((a, b) => compareRecords(a.record, b.record));
   }
 
   #readChanges(): number {
@@ -345,7 +309,7 @@ class EmbeddedRegistry implements Registry {
         return "unreadable";
       }
       this.#database.resetReadTxn();
-      const counters = { changes: this.#readChanges(), epoch: this.#readEpoch(), ticketsChanged: this.#ticketStore.changes() };
+      const counters = { changes: this.#readChanges(), epoch: this.#pointers.epoch(), ticketsChanged: this.#ticketStore.changes() };
       const before = this.#view;
       // The counter does not move when a listing runs out or a process is killed, nor when a listing is renewed.
       if (before !== "unreadable" && hasSameCounters(before, counters) && this.#areLive(before.live)) return before;
@@ -355,7 +319,7 @@ class EmbeddedRegistry implements Registry {
     }
   }
 
-  #areLive(entries: readonly Entry[]): boolean {
+  #areLive(entries: readonly Listed<ControllerRecord>[]): boolean {
     if (!entries.every(isListed)) return false;
     if (monotonicMs() - this.#processesSeenMs < processesMs) return true;
     this.#processesSeenMs = monotonicMs();
@@ -367,23 +331,9 @@ function hasSameCounters(a: Omit<View, "live">, b: Omit<View, "live">): boolean 
   return a.changes === b.changes && a.epoch === b.epoch && a.ticketsChanged === b.ticketsChanged;
 }
 
-function isLive(entry: Entry): boolean {
-  return isListed(entry) && (entry.process === null || !hasEnded(entry.process));
-}
-
-function isListed({ expiresMs }: Entry): boolean {
-  return expiresMs > wallMs();
-}
-
 function isSameList(a: View | "unreadable", b: View | "unreadable"): boolean {
   if (a === "unreadable" || b === "unreadable") return a === b;
   return a.changes === b.changes && isDeepStrictEqual(a.live.map(({ record }) => record), b.live.map(({ record }) => record));
-}
-
-function decodeEntry(key: string, value: string): Entry {
-  const entry: unknown = JSON.parse(value);
-  if (entryCheck.Check(entry)) return entry;
-  throw new BquerydError("REGISTRY_UNAVAILABLE", `the registry's entry ${key} is not one of this release; run the same release everywhere`, { details: { key } });
 }
 
 function unavailable(registryDir: string, cause: unknown): BquerydError {

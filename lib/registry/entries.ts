@@ -1,14 +1,17 @@
 /**
  * What every registry keeps as text, and what is checked of it, alike.
  *
- *   a pointer:   EPOCH GENERATION, or EPOCH - for none
+ *   a pointer:   EPOCH GENERATION, or EPOCH - for none; then, of a table that can be fetched, a space and its source as JSON
  *   the epoch:   a whole number, as text
  */
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
-import type { ControllerRecord, PointerChange, Pointers, TablePointer } from "./registry.js";
+import type { ControllerRecord, NodeRecord, PointerChange, Pointers, TablePointer, TableSource } from "./registry.js";
+
+/** What a node can be called in a ticket. */
+export const nodePattern = "^[^\\s\\x00-\\x1f]{1,255}$";
 
 /** The schema of a controller as it is kept. */
 export const RecordSchema = Type.Object({
@@ -16,6 +19,16 @@ export const RecordSchema = Type.Object({
   pid: Type.Integer(), startedMs: Type.Number(),
 });
 const recordCheck = TypeCompiler.Compile(RecordSchema);
+
+/** The schema of a node as it is kept. */
+export const NodeSchema = Type.Object({ id: Type.String({ maxLength: 64 }), node: Type.String({ pattern: nodePattern }), pid: Type.Integer() });
+const nodeCheck = TypeCompiler.Compile(NodeSchema);
+
+/** The schema of where a table can be fetched from. */
+export const SourceSchema = Type.Object({
+  bucket: Type.String({ minLength: 1, maxLength: limits.objectKeyMax }), replicas: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })]), hasManifest: Type.Boolean(),
+}, { additionalProperties: false });
+const sourceCheck = TypeCompiler.Compile(SourceSchema);
 
 /** Throws CONFIG for a name of a cluster that could be taken for part of a key. */
 export function requireClusterName(cluster: string): void {
@@ -30,21 +43,50 @@ export function decodeRecord(key: string, text: string): ControllerRecord {
   throw foreign(key);
 }
 
+/** The node in a text; throws REGISTRY_UNAVAILABLE naming `key`. */
+export function decodeNode(key: string, text: string): NodeRecord {
+  const record = parseJson(text);
+  if (nodeCheck.Check(record)) return record;
+  throw foreign(key);
+}
+
+/** Throws USAGE for a node that no ticket could name. */
+export function requireNode(record: NodeRecord): void {
+  if (!nodeCheck.Check(record)) throw new BquerydError("USAGE", `'${record.node}' cannot name a node; use up to 255 characters without spaces`, { details: { node: record.node } });
+}
+
+/** The names of nodes, in order, each once: a process that follows another is listed beside it for a while. */
+export function namesOfNodes(records: readonly NodeRecord[]): string[] {
+  return [...new Set(records.map(({ node }) => node))].sort();
+}
+
 /** Which of two comes first in the list of controllers: the one that started first. */
 export function compareRecords(a: ControllerRecord, b: ControllerRecord): number {
   return a.startedMs - b.startedMs || (a.id < b.id ? -1 : 1);
 }
 
 /** The text of a pointer. */
-export function encodePointer({ generation, epoch }: TablePointer): string {
-  return `${epoch} ${generation ?? "-"}`;
+export function encodePointer({ generation, epoch, source }: TablePointer): string {
+  return `${epoch} ${generation ?? "-"}${source === null ? "" : ` ${encodeSource(source)}`}`;
+}
+
+/** The text of a source. */
+export function encodeSource({ bucket, replicas, hasManifest }: TableSource): string {
+  return JSON.stringify({ bucket, replicas, hasManifest });
+}
+
+/** The pointer that comes of a change at an epoch, given the one before. */
+export function changedPointer(before: TablePointer | undefined, { generation, source }: PointerChange, epoch: number): TablePointer {
+  return { generation, epoch, source: source ?? before?.source ?? null };
 }
 
 /** The pointer in a text; throws REGISTRY_UNAVAILABLE naming `key`. */
 export function decodePointer(key: string, text: string): TablePointer {
-  const [, epoch, generation] = /^(\d+) ([0-9a-f]{64}|-)$/.exec(text) ?? [];
+  const [, epoch, generation, sourceText] = /^(\d+) ([0-9a-f]{64}|-)(?: (\{.*\}))?$/s.exec(text) ?? [];
   if (epoch === undefined || generation === undefined) throw foreign(key);
-  return { epoch: decodeEpoch(key, epoch), generation: generation === "-" ? null : generation };
+  const source = sourceText === undefined ? null : parseJson(sourceText);
+  if (source !== null && !sourceCheck.Check(source)) throw foreign(key);
+  return { epoch: decodeEpoch(key, epoch), generation: generation === "-" ? null : generation, source };
 }
 
 /** The epoch in a text, 0 where there is none; throws REGISTRY_UNAVAILABLE naming `key`. */
@@ -82,8 +124,8 @@ export function requireChanges(changes: readonly PointerChange[]): void {
   if (changes.length === 0 || names.size !== changes.length || changes.length > limits.shardsMax) {
     throw new BquerydError("USAGE", `${changes.length} changes of pointers name ${names.size} tables; give from 1 to ${limits.shardsMax}, each table once`);
   }
-  const wrong = changes.find(({ table, generation }) => !isTable(table) || (generation !== null && !isGeneration(generation)));
-  if (wrong !== undefined) throw new BquerydError("USAGE", `'${wrong.table}' at '${wrong.generation ?? "-"}' is no table and its generation; give a directory name and 64 hexadecimal digits`);
+  const wrong = changes.find(({ table, generation, source }) => !isTable(table) || (generation !== null && !isGeneration(generation)) || (source !== undefined && !sourceCheck.Check(source)));
+  if (wrong !== undefined) throw new BquerydError("USAGE", `'${wrong.table}' at '${wrong.generation ?? "-"}' is no table and its generation; give a directory name, 64 hexadecimal digits, and a source that names a bucket`);
 }
 
 /** STALE: somebody has moved pointers meanwhile. */

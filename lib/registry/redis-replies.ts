@@ -1,5 +1,11 @@
-/** Replies of Redis scripts become types here. */
-import { foreign } from "./entries.js";
+/** What Redis scripts are given and answer, as types. */
+import { encodeSource, foreign } from "./entries.js";
+import type { PointerChange } from "./registry.js";
+
+/** A change of a pointer as scripts take it: table, generation, and source or empty. */
+export function changeTexts({ table, generation, source }: PointerChange): string[] {
+  return [table, generation ?? "-", source === undefined ? "" : encodeSource(source)];
+}
 
 /** A list of so many; throws REGISTRY_UNAVAILABLE naming `key`. */
 export function requireList(key: string, reply: unknown, length: number): readonly unknown[] {

@@ -90,10 +90,18 @@ end
 if told then tell(KEYS[2], KEYS[3]) end
 return {'yes', ''}`;
 
-/** ticket, counter, channel, epoch, pointers | expected version, expected epoch, then table and generation of each -> how it went, and the epoch. */
+/**
+ * ticket, counter, channel, epoch, pointers | expected version, expected epoch, then table, generation and source of each -> how it went,
+ * and the epoch. Inside a text of the plan quotes are escaped, so that none of them looks like the purpose.
+ */
 export const commitTicket = `${now}${whole}${tellTickets}${requireVersion}${epochOf("KEYS[4]")}
+local joins = string.find(redis.call('HGET', KEYS[1], 'plan'), '"purpose":"join"', 1, true) ~= nil
+if joins ~= (#ARGV == 2) then return {'purpose', ''} end
 if epoch ~= tonumber(ARGV[2]) then return {'epoch', whole(epoch)} end
+local moved = epoch
+if not joins then
 ${movePointersTo({ epoch: "KEYS[4]", pointers: "KEYS[5]", channel: "KEYS[3]", first: 3 })}
+end
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('HSET', KEYS[1], 'state', 'committed', 'reason', '', 'changed', whole(now), 'epoch', whole(moved))
 tell(KEYS[2], KEYS[3])

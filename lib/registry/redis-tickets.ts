@@ -8,9 +8,9 @@
 import { limits } from "../base/limits.js";
 import { decodeEpoch, epochMoved, foreign } from "./entries.js";
 import type { RedisLink } from "./redis-link.js";
-import { requireFields, requireList, requireText } from "./redis-replies.js";
+import { changeTexts, requireFields, requireList, requireText } from "./redis-replies.js";
 import * as scripts from "./redis-ticket-scripts.js";
-import { decodeHead, decodePlan, decodeSlot, encodeSlot, headFields, isEnded, newHeadTexts, noTicket, requireCommit, requirePlan, requireTicketChange, ticketExists, ticketMoved, tooManyTickets } from "./ticket-entries.js";
+import { decodeHead, decodePlan, decodeSlot, encodeSlot, headFields, isEnded, newHeadTexts, noTicket, requireCommit, requirePlan, requireTicketChange, ticketExists, ticketMoved, tooManyTickets, wrongPurpose } from "./ticket-entries.js";
 import { keyOfSlot, type TicketHead, type TicketKeeper } from "./tickets.js";
 
 /** The keys of tickets, and of what is changed with them. */
@@ -65,9 +65,10 @@ export function keepRedisTickets(link: RedisLink, keys: TicketKeys): TicketKeepe
     async commit(id, commit) {
       requireCommit(id, commit);
       const { expectedVersion, expectedEpoch } = commit;
-      const args = [String(expectedVersion), String(expectedEpoch), ...commit.pointers.flatMap(({ table, generation }) => [table, generation ?? "-"])];
+      const args = [String(expectedVersion), String(expectedEpoch), ...commit.pointers.flatMap(changeTexts)];
       const reply = await link.run(scripts.commitTicket, [keyOf(id), counter, channel, epoch, pointers], args);
       const [how, text] = requireList(keyOf(id), reply, 2);
+      if (how === "purpose") throw wrongPurpose(id);
       if (how === "epoch") throw epochMoved(expectedEpoch, decodeEpoch(epoch, requireText(epoch, text)));
       requireDone(id, reply);
       return decodeEpoch(epoch, requireText(epoch, text));

@@ -3,7 +3,8 @@
  * `CLUSTER:` before them in clusters other than `default`:
  *
  *   bqueryd_controllers    hash: id -> when its listing ends by the server's clock, ms, a space, the record as JSON
- *   bqueryd_pointers       hash: directory name of a table -> epoch, a space, the generation or `-`
+ *   bqueryd_nodes          hash: id of a mover -> the same, of its node
+ *   bqueryd_pointers       hash: directory name of a table -> epoch, a space, the generation or `-`, a space and the source if it has one
  *   bqueryd_epoch          the epoch of the pointers
  *   bqueryd_changes        channel: `controllers`, `pointers` or `tickets`, what has changed
  *   bqueryd_tickets, bqueryd_tickets_changed, bqueryd_download_ticket_ID: redis-tickets.ts
@@ -12,12 +13,12 @@ import { isDeepStrictEqual } from "node:util";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { hideRedisPassword, parseRedisUrl } from "../base/redis-url.js";
-import { compareRecords, decodeEpoch, decodePointer, decodeRecord, encodePointer, epochMoved, foreign, requireChanges, requireClusterName } from "./entries.js";
+import { compareRecords, decodeEpoch, decodeNode, decodePointer, decodeRecord, encodePointer, epochMoved, foreign, namesOfNodes, requireChanges, requireClusterName, requireNode } from "./entries.js";
 import { openRedisLink, type RedisLink } from "./redis-link.js";
-import { requireFields, requireList, requireText } from "./redis-replies.js";
+import { changeTexts, requireFields, requireList, requireText } from "./redis-replies.js";
 import * as scripts from "./redis-scripts.js";
 import { keepRedisTickets } from "./redis-tickets.js";
-import type { ControllerRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
+import type { ControllerRecord, NodeRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
 import type { TicketKeeper } from "./tickets.js";
 
 /** Which server, whose registry in it, and how long to wait for an answer. */
@@ -33,18 +34,19 @@ const defaultAnswerMs = 3_000;
 /** How often the server is looked at even though it tells of changes: a message can be lost. */
 const pollMs = 1_000;
 /** Entries of one cluster that are read. */
-const controllersMax = 10_000;
+const recordsMax = 10_000;
 
 interface Keys {
   readonly controllers: string;
+  readonly nodes: string;
   readonly pointers: string;
   readonly epoch: string;
   readonly channel: string;
   readonly ticketsChanged: string;
 }
 
-interface Listing {
-  readonly record: ControllerRecord;
+interface Listing<T> {
+  readonly record: T;
   /** For how long it still stands, ms. */
   readonly restMs: number;
 }
@@ -65,7 +67,7 @@ export async function openRedisRegistry({ redisUrl, cluster, answerMs = defaultA
   if (address === undefined) throw new BquerydError("CONFIG", `redis_url ${hideRedisPassword(redisUrl)} is no address; write redis://host:port/db`);
   const prefix = cluster === "default" ? "" : `${cluster}:`;
   const keys: Keys = {
-    controllers: `${prefix}bqueryd_controllers`, pointers: `${prefix}bqueryd_pointers`, epoch: `${prefix}bqueryd_epoch`, channel: `${prefix}bqueryd_changes`,
+    controllers: `${prefix}bqueryd_controllers`, nodes: `${prefix}bqueryd_nodes`, pointers: `${prefix}bqueryd_pointers`, epoch: `${prefix}bqueryd_epoch`, channel: `${prefix}bqueryd_changes`,
     ticketsChanged: `${prefix}bqueryd_tickets_changed`,
   };
   const link = openRedisLink(address, answerMs);
@@ -115,6 +117,23 @@ class RedisRegistry implements Registry {
     return (await this.#readView()).records;
   }
 
+  async announceNode(record: NodeRecord, ttlMs: number): Promise<void> {
+    requireNode(record);
+    await this.#link.run(scripts.announceNode, [this.#keys.nodes], [record.id, String(Math.ceil(ttlMs)), JSON.stringify(record)]);
+  }
+
+  async withdrawNode(id: string): Promise<void> {
+    await this.#link.run(scripts.withdrawNode, [this.#keys.nodes], [id]);
+  }
+
+  async nodes(): Promise<string[]> {
+    const { nodes } = this.#keys;
+    const [nowText, fields] = requireList(nodes, await this.#link.run(scripts.readNodes, [nodes], [String(recordsMax)]), 2);
+    const nowMs = decodeEpoch(nodes, requireText(nodes, nowText));
+    const listings = requireFields(nodes, fields).map(([id, text]) => decodeListing(`${nodes} ${id}`, text, nowMs, decodeNode));
+    return namesOfNodes(listings.flatMap(({ record, restMs }) => (restMs > 0 ? [record] : [])));
+  }
+
   async pointers(): Promise<Pointers> {
     const { epoch, pointers } = this.#keys;
     const [epochText, fields] = requireList(pointers, await this.#link.run(scripts.readPointers, [epoch, pointers], [String(2 * limits.shardsMax)]), 2);
@@ -125,7 +144,7 @@ class RedisRegistry implements Registry {
   async movePointers(changes: readonly PointerChange[], expectedEpoch: number): Promise<number> {
     requireChanges(changes);
     const { epoch, pointers, channel } = this.#keys;
-    const args = changes.flatMap(({ table, generation }) => [table, generation ?? "-"]);
+    const args = changes.flatMap(changeTexts);
     const [moved, text] = requireList(epoch, await this.#link.run(scripts.movePointers, [epoch, pointers, channel], [String(expectedEpoch), ...args]), 2);
     const found = decodeEpoch(epoch, requireText(epoch, text));
     if (moved === "yes") return found;
@@ -134,7 +153,7 @@ class RedisRegistry implements Registry {
 
   async restorePointers(known: Pointers): Promise<void> {
     const { epoch, pointers, channel } = this.#keys;
-    const args = [...known.tables].flatMap(([table, pointer]) => [table, ...encodePointer(pointer).split(" ")]);
+    const args = [...known.tables].flatMap(([table, pointer]) => [table, String(pointer.epoch), encodePointer(pointer)]);
     await this.#link.run(scripts.restorePointers, [epoch, pointers, channel], [String(known.epoch), ...args]);
   }
 
@@ -165,10 +184,10 @@ class RedisRegistry implements Registry {
 
   async #readView(): Promise<View> {
     const { controllers, epoch, ticketsChanged } = this.#keys;
-    const reply = await this.#link.run(scripts.readControllers, [controllers, epoch, ticketsChanged], [String(controllersMax)]);
+    const reply = await this.#link.run(scripts.readControllers, [controllers, epoch, ticketsChanged], [String(recordsMax)]);
     const [nowText, epochText, changedText, fields] = requireList(controllers, reply, 4);
     const nowMs = decodeEpoch(controllers, requireText(controllers, nowText));
-    const listings = requireFields(controllers, fields).map(([id, text]) => decodeListing(`${controllers} ${id}`, text, nowMs));
+    const listings = requireFields(controllers, fields).map(([id, text]) => decodeListing(`${controllers} ${id}`, text, nowMs, decodeRecord));
     const live = listings.filter(({ restMs }) => restMs > 0).sort((a, b) => compareRecords(a.record, b.record));
     return {
       records: live.map(({ record }) => record), epoch: decodeEpoch(epoch, requireText(epoch, epochText)),
@@ -205,8 +224,8 @@ class RedisRegistry implements Registry {
   }
 }
 
-function decodeListing(key: string, text: string, nowMs: number): Listing {
+function decodeListing<T>(key: string, text: string, nowMs: number, decode: (key: string, text: string) => T): Listing<T> {
   const [, endsMs, record] = /^(\d+) (.*)$/s.exec(text) ?? [];
   if (endsMs === undefined || record === undefined) throw foreign(key);
-  return { record: decodeRecord(key, record), restMs: decodeEpoch(key, endsMs) - nowMs };
+  return { record: decode(key, record), restMs: decodeEpoch(key, endsMs) - nowMs };
 }

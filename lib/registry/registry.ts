@@ -13,12 +13,31 @@ export interface ControllerRecord {
   readonly startedMs: number;
 }
 
+/** A node that can be given tables, as its mover announced it. */
+export interface NodeRecord {
+  /** Of the process, made anew by each. */
+  readonly id: string;
+  readonly node: string;
+  readonly pid: number;
+}
+
+/** Where a table can be fetched from at any later time. */
+export interface TableSource {
+  readonly bucket: string;
+  /** How many nodes are to have the table; null: all. */
+  readonly replicas: number | null;
+  /** Whether every generation has a manifest of its own there; else there is only what the bucket holds now. */
+  readonly hasManifest: boolean;
+}
+
 /** Which generation of a table is in use. */
 export interface TablePointer {
   /** 64 hexadecimal digits; null when none is named any more: the table is read as if it had never had a pointer. */
   readonly generation: string | null;
   /** The epoch that set it. */
   readonly epoch: number;
+  /** Set by the commit of a ticket and kept by every other change; null for a table that was only ever put there by hand. */
+  readonly source: TableSource | null;
 }
 
 /** The pointers of a cluster at one moment. */
@@ -33,6 +52,8 @@ export interface Pointers {
 export interface PointerChange {
   readonly table: string;
   readonly generation: string | null;
+  /** Left out: the one that the table had. */
+  readonly source?: TableSource;
 }
 
 /** What has changed, or may have. */
@@ -51,6 +72,12 @@ export interface Registry {
   withdraw(id: string): Promise<void>;
   /** The controllers that are up, the longest-lived first. */
   controllers(): Promise<ControllerRecord[]>;
+  /** Lists the node for `ttlMs` from now; repeat it well before that. Nobody is told: whoever needs nodes asks. */
+  announceNode(record: NodeRecord, ttlMs: number): Promise<void>;
+  /** Takes away what a process announced of its node; no matter if it did not. */
+  withdrawNode(id: string): Promise<void>;
+  /** The nodes whose movers are up, by name, each once. */
+  nodes(): Promise<string[]>;
   /** All pointers. */
   pointers(): Promise<Pointers>;
   /**

@@ -14,7 +14,7 @@ import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
-import { decodeEpoch, foreign, isGeneration, isTable, parseJson, requireChanges } from "./entries.js";
+import { decodeEpoch, foreign, isGeneration, isTable, nodePattern, parseJson, requireChanges } from "./entries.js";
 import { keyOfSlot, slotStates, ticketStates, type Slot, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketPlan, type TicketState } from "./tickets.js";
 
 /** The texts that a head is kept as. */
@@ -27,8 +27,9 @@ const Plan = Type.Object({
     table: Type.String({ maxLength: limits.tableNameMax }), manifest: Type.Union([Type.Null(), Type.String({ maxLength: limits.objectKeyMax })]),
     generation: Type.Union([Type.Null(), Type.String({ pattern: "^[0-9a-f]{64}$" })]),
   }), { minItems: 1, maxItems: limits.ticketSlotsMax }),
-  nodes: Type.Array(Type.String({ pattern: "^[^\\s\\x00-\\x1f]{1,255}$" }), { minItems: 1, maxItems: limits.ticketSlotsMax }),
+  nodes: Type.Array(Type.String({ pattern: nodePattern }), { minItems: 1, maxItems: limits.ticketSlotsMax }),
   replicas: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })]),
+  purpose: Type.Optional(Type.Union([Type.Literal("switch"), Type.Literal("join")])),
 });
 const planCheck = TypeCompiler.Compile(Plan);
 
@@ -102,10 +103,16 @@ export function requireTicketChange(id: string, { head, slots }: TicketChange): 
   if (!isRight) throw new BquerydError("USAGE", `the change of the ticket ${id} is none; give a state or slots, each once, with reasons of 1 to ${limits.ticketReasonMax} characters on one line`);
 }
 
-/** Throws USAGE unless pointers can be moved so. */
+/** Throws USAGE unless pointers can be moved so, or there are none. */
 export function requireCommit(id: string, { pointers }: TicketCommit): void {
+  if (pointers.length === 0) return;
   requireChanges(pointers);
   if (pointers.some(({ generation }) => generation === null)) throw new BquerydError("USAGE", `the ticket ${id} names no generation of a table; give one for each`);
+}
+
+/** USAGE: a ticket that joins would move pointers, or another one none. */
+export function wrongPurpose(id: string): BquerydError {
+  return new BquerydError("USAGE", `the commit of the ticket ${id} is none; give a pointer for each table, and none for a ticket that joins`, { details: { ticket: id } });
 }
 
 /** NOT_FOUND: there is no such ticket, or not any more. */

@@ -10,8 +10,8 @@
 import { limits } from "../base/limits.js";
 import { decodeEpoch, foreign, nextEpoch, parseJson } from "./entries.js";
 import type { PointerChange } from "./registry.js";
-import { decodeHead, decodePlan, decodeSlot, encodeSlot, isEnded, newHeadTexts, noTicket, requireCommit, requirePlan, requireTicketChange, ticketExists, ticketMoved, tooManyTickets, type HeadTexts } from "./ticket-entries.js";
-import { keyOfSlot, slotStates, type Slot, type SlotChange, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketList, type TicketPlan } from "./tickets.js";
+import { decodeHead, decodePlan, decodeSlot, encodeSlot, isEnded, newHeadTexts, noTicket, requireCommit, requirePlan, requireTicketChange, ticketExists, ticketMoved, tooManyTickets, wrongPurpose, type HeadTexts } from "./ticket-entries.js";
+import { isJoin, keyOfSlot, slotStates, type Slot, type SlotChange, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketList, type TicketPlan } from "./tickets.js";
 
 /** Texts by key, as they are inside one transaction. */
 export interface TextEntries {
@@ -30,7 +30,7 @@ export interface TicketStore {
   plan(id: string, nowMs: number): TicketPlan | undefined;
   slots(plan: TicketPlan, node: string | undefined, nowMs: number): Map<string, Slot>;
   change(id: string, change: TicketChange, nowMs: number): void;
-  /** `movePointers` runs in the same transaction, and throws STALE before it writes. */
+  /** `movePointers` runs in the same transaction, and throws STALE before it writes; given no changes it only looks at the epoch. */
   commit(id: string, commit: TicketCommit, nowMs: number, movePointers: (changes: readonly PointerChange[], expectedEpoch: number) => number): number;
   remove(id: string, nowMs: number): boolean;
   /** A number that is greater after every change that watchers are told of. */
@@ -85,6 +85,7 @@ export function createTicketStore(entries: TextEntries, prefix: string): TicketS
     commit(id, commit, nowMs, movePointers) {
       requireCommit(id, commit);
       const { texts, forgottenMs } = require(id, commit.expectedVersion, nowMs);
+      if (isJoin(decodePlan(planKey(id), entries.get(planKey(id)) ?? "")) !== (commit.pointers.length === 0)) throw wrongPurpose(id);
       const epoch = movePointers(commit.pointers, commit.expectedEpoch);
       const committed = changedHead(texts, { state: "committed", reason: null }, nowMs);
       put(id, { ...texts, ...committed, changed: String(nowMs), epoch: String(epoch) }, forgottenMs);

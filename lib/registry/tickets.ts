@@ -22,6 +22,12 @@ export interface TicketTable {
   readonly generation: string | null;
 }
 
+/**
+ * What a ticket is for. `switch` makes what it brings the generation in use, everywhere or nowhere. `join` brings a node the generations
+ * in use that it lacks: it moves no pointers, and each of its tables comes or fails by itself.
+ */
+export type TicketPurpose = "switch" | "join";
+
 /** What a ticket is to bring where. */
 export interface TicketPlan {
   /** 16 hexadecimal digits. */
@@ -31,6 +37,8 @@ export interface TicketPlan {
   readonly nodes: readonly string[];
   /** How many of the nodes get each table; null: all. */
   readonly replicas: number | null;
+  /** Left out: `switch`. */
+  readonly purpose?: TicketPurpose;
 }
 
 /** What everybody looks at to see how a ticket is. */
@@ -87,7 +95,7 @@ export interface TicketChange {
   readonly slots: readonly SlotChange[];
 }
 
-/** The commit of a ticket: `committed` and all its pointers at once. */
+/** The commit of a ticket: `committed` and all its pointers at once, of which those that join have none. */
 export interface TicketCommit {
   readonly expectedVersion: number;
   readonly expectedEpoch: number;
@@ -112,10 +120,15 @@ export interface TicketKeeper {
   slots(plan: TicketPlan, node?: string): Promise<ReadonlyMap<string, Slot>>;
   /** Throws STALE when the head's version or one of the slots is another than was seen, NOT_FOUND for no ticket. */
   change(id: string, change: TicketChange): Promise<void>;
-  /** Makes it `committed` and moves its pointers in one step, and gives their epoch. Throws STALE when the version or the epoch is another, NOT_FOUND for no ticket. */
+  /** Makes it `committed` and moves its pointers in one step, and gives their epoch; of one that joins, the epoch that there is. Throws USAGE for pointers of one that joins, and for none of another, STALE when the version or the epoch is another, NOT_FOUND for no ticket. */
   commit(id: string, commit: TicketCommit): Promise<number>;
   /** Forgets a ticket in whatever state; tells whether there was one. */
   remove(id: string): Promise<boolean>;
+}
+
+/** Tells whether a ticket only brings a node what is in use already. */
+export function isJoin({ purpose }: TicketPlan): boolean {
+  return purpose === "join";
 }
 
 /** The name of a slot: the node, a space, the table. */

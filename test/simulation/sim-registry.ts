@@ -158,7 +158,7 @@ class SimRegistry {
   #name({ base, names }: SetPlan, version: number, isTakenAway = false): void {
     this.#moved = joinPointers(this.#moved, this.#pointers);
     const epoch = nextEpoch(this.#moved.epoch, Math.floor(this.#world.timeline.nowMs));
-    const moved = names.map((name) => [name, { generation: isTakenAway ? null : generationOf(name, version), epoch }] as const);
+    const moved = names.map((name) => [name, { generation: isTakenAway ? null : generationOf(name, version), epoch, source: null }] as const);
     this.#put({ epoch, tables: new Map([...this.#moved.tables, ...moved]) });
     this.#moved = this.#pointers;
     this.#world.note(() => `registry: ${base} at ${isTakenAway ? "no version" : `version ${version}`}, epoch ${epoch}`);

@@ -1,6 +1,6 @@
 /** A registry in memory. */
 import { wallMs } from "../../lib/base/clock.js";
-import { joinPointers, lacks } from "../../lib/registry/entries.js";
+import { changedPointer, joinPointers, lacks } from "../../lib/registry/entries.js";
 import type { ControllerRecord, PointerChange, Pointers, Registry, RegistryChange } from "../../lib/registry/registry.js";
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
 import { createMemoryEntries } from "./memory-tickets.js";
@@ -17,6 +17,7 @@ export interface FakeRegistry extends Registry {
 export function createFakeRegistry(): FakeRegistry {
   const listeners = new Set<(change: RegistryChange) => void>();
   let records: ControllerRecord[] = [];
+  const nodes = new Map<string, string>();
   let pointers: Pointers = { epoch: 0, tables: new Map() };
   function tell(change: RegistryChange): void {
     for (const listener of listeners) listener(change);
@@ -31,8 +32,9 @@ export function createFakeRegistry(): FakeRegistry {
   }
   function move(changes: readonly PointerChange[], expectedEpoch: number): number {
     if (pointers.epoch !== expectedEpoch) throw new Error("the epoch is another");
+    if (changes.length === 0) return expectedEpoch;
     const epoch = expectedEpoch + 1;
-    pointers = { epoch, tables: new Map([...pointers.tables, ...changes.map(({ table, generation }) => [table, { generation, epoch }] as const)]) };
+    pointers = { epoch, tables: new Map([...pointers.tables, ...changes.map((change) => [change.table, changedPointer(pointers.tables.get(change.table), change, epoch)] as const)]) };
     tell("pointers");
     return epoch;
   }
@@ -66,6 +68,9 @@ export function createFakeRegistry(): FakeRegistry {
       if (this.isLost) throw new Error("the registry is away");
       return records;
     },
+    async announceNode({ id, node }) { nodes.set(id, node); },
+    async withdrawNode(id) { nodes.delete(id); },
+    async nodes() { return [...new Set(nodes.values())].sort(); },
     async pointers() {
       if (this.isLost) throw new Error("the registry is away");
       return pointers;

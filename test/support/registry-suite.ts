@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { monotonicMs, randomId, wallMs } from "../../lib/base/clock.js";
-import type { ControllerRecord, Pointers, Registry, RegistryChange } from "../../lib/registry/registry.js";
+import type { ControllerRecord, NodeRecord, Pointers, Registry, RegistryChange, TableSource } from "../../lib/registry/registry.js";
 import { failureOf } from "./failure.js";
 import { describeTickets } from "./ticket-suite.js";
 import { until } from "./until.js";
@@ -147,7 +147,7 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
       expect(first).to.be.greaterThan(0);
       const second = await theirs.movePointers([change("b.bcolz", 2)], first);
       expect(second).to.be.greaterThan(first);
-      const expected: Pointers = { epoch: second, tables: new Map([["a.bcolz", { generation: generation(1), epoch: first }], ["b.bcolz", { generation: generation(2), epoch: second }]]) };
+      const expected: Pointers = { epoch: second, tables: new Map([["a.bcolz", { generation: generation(1), epoch: first, source: null }], ["b.bcolz", { generation: generation(2), epoch: second, source: null }]]) };
       for (const registry of [ours, theirs]) expect(await registry.pointers()).to.deep.equal(expected);
     });
 
@@ -158,7 +158,7 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
         expect(failure).to.include({ code: "STALE" });
         expect(failure.details).to.include({ epoch });
       }
-      expect((await ours.pointers()).tables.get("a.bcolz")).to.deep.equal({ generation: generation(1), epoch });
+      expect((await ours.pointers()).tables.get("a.bcolz")).to.deep.equal({ generation: generation(1), epoch, source: null });
     });
 
     it("lets one of many moves at once win", async () => {
@@ -170,7 +170,49 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
     it("names no generation any more when that is asked for", async () => {
       const first = await ours.movePointers([change("a.bcolz", 1)], 0);
       const second = await ours.movePointers([{ table: "a.bcolz", generation: null }], first);
-      expect((await theirs.pointers()).tables.get("a.bcolz")).to.deep.equal({ generation: null, epoch: second });
+      expect((await theirs.pointers()).tables.get("a.bcolz")).to.deep.equal({ generation: null, epoch: second, source: null });
+    });
+
+    it("keeps where a table comes from until a change gives another source", async () => {
+      const source: TableSource = { bucket: "s3://shop/d\"a\\il y", replicas: 2, hasManifest: true };
+      const first = await ours.movePointers([{ ...change("a.bcolz", 1), source }, change("b.bcolz", 1)], 0);
+      const second = await theirs.movePointers([change("a.bcolz", 2), { ...change("b.bcolz", 2), source: { ...source, replicas: null } }], first);
+      const third = await ours.movePointers([{ table: "a.bcolz", generation: null }], second);
+      expect([...(await theirs.pointers()).tables]).to.have.deep.members([
+        ["a.bcolz", { generation: null, epoch: third, source }], ["b.bcolz", { generation: generation(2), epoch: second, source: { ...source, replicas: null } }],
+      ]);
+      const known = await ours.pointers();
+      await house.empty();
+      await until("it is empty", async () => (await theirs.pointers()).epoch === 0);
+      await theirs.restorePointers(known);
+      expect(await ours.pointers()).to.deep.equal(known);
+      for (const wrong of [{ ...source, bucket: "" }, { ...source, replicas: 0 }]) {
+        expect(await failureOf(() => ours.movePointers([{ ...change("a.bcolz", 3), source: wrong }], third))).to.include({ code: "USAGE" });
+      }
+    });
+
+    it("lists nodes by name while their movers renew, each once, and those of no other cluster", async () => {
+      const other = await house.open("c");
+      await ours.announceNode(nodeRecord("n2"), 60_000);
+      await theirs.announceNode(nodeRecord("n1"), 60_000);
+      await ours.announceNode(nodeRecord("n1"), 60_000);
+      await other.announceNode(nodeRecord("n3"), 60_000);
+      expect(await theirs.nodes()).to.deep.equal(["n1", "n2"]);
+      expect(await other.nodes()).to.deep.equal(["n3"]);
+      await other.close();
+    });
+
+    it("drops a node that withdraws or whose time is over, and is emptied with the rest", async () => {
+      const leaving = nodeRecord("n1");
+      await ours.announceNode(leaving, 60_000);
+      await ours.announceNode(nodeRecord("n2"), 60_000);
+      await ours.announceNode(nodeRecord("n3"), 50);
+      await theirs.withdrawNode(leaving.id);
+      await theirs.withdrawNode(leaving.id);
+      await until("only the one that stays is listed", async () => (await theirs.nodes()).join() === "n2");
+      expect(await failureOf(() => ours.announceNode(nodeRecord("a b"), 1_000))).to.include({ code: "USAGE" });
+      await house.empty();
+      await until("it is empty", async () => (await ours.nodes()).length === 0);
     });
 
     it("refuses changes that are none", async () => {
@@ -200,7 +242,7 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
 
     it("restores what is lost: of each table what was set last, at an epoch that is not below", async () => {
       const now = await ours.movePointers([change("a.bcolz", 1), change("b.bcolz", 1)], 0);
-      const known = [["a.bcolz", { generation: generation(2), epoch: now - 1 }], ["c.bcolz", { generation: generation(3), epoch: now - 2 }]] as const;
+      const known = [["a.bcolz", { generation: generation(2), epoch: now - 1, source: null }], ["c.bcolz", { generation: generation(3), epoch: now - 2, source: null }]] as const;
       await theirs.restorePointers({ epoch: now - 1, tables: new Map(known) });
       const { epoch, tables } = await ours.pointers();
       expect(epoch).to.be.greaterThan(now);
@@ -237,6 +279,10 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
       expect(await theirs.movePointers([change("a.bcolz", 2)], 0)).to.be.greaterThan(epoch);
     });
   });
+}
+
+function nodeRecord(node: string): NodeRecord {
+  return { id: randomId(), node, pid: process.pid };
 }
 
 function change(table: string, number: number): { table: string; generation: string } {

@@ -171,7 +171,7 @@ export function describeTickets(name: string, build: () => Promise<House>): void
       for (const to of wrong) expect(await failureOf(() => ours.tickets.change(id, { expectedVersion: 1, head: null, slots: [{ ...slot, to }] })), JSON.stringify(to)).to.include({ code: "USAGE" });
       for (const slots of [[], [{ ...slot, to: prepared }, { ...slot, to: prepared }]]) expect(await failureOf(() => ours.tickets.change(id, { expectedVersion: 1, head: null, slots }))).to.include({ code: "USAGE" });
       for (const head of [{ reason: "a\nb", keepMs: null }, { reason: null, keepMs: 0 }]) expect(await failureOf(() => ours.tickets.change(id, { expectedVersion: 1, head: { state: "failed", ...head }, slots: [] }))).to.include({ code: "USAGE" });
-      for (const pointers of [[], [{ table: "a.bcolz", generation: null }]]) expect(await failureOf(() => ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: 0, pointers }))).to.include({ code: "USAGE" });
+      for (const pointers of [[], [{ table: "a.bcolz", generation: null }], [{ table: "a.bcolz", generation, source: { bucket: "", replicas: null, hasManifest: true } }]]) expect(await failureOf(() => ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: 0, pointers }))).to.include({ code: "USAGE" });
       expect(await headOf(id)).to.include({ version: 1, state: "active" });
     });
 
@@ -182,7 +182,20 @@ export function describeTickets(name: string, build: () => Promise<House>): void
       expect(await headOf(id)).to.include({ version: 2, state: "committed", epoch, endedMs: null });
       const named = await theirs.pointers();
       expect(named.epoch).to.equal(epoch);
-      expect([...named.tables]).to.have.deep.members(pointers.map(({ table }) => [table, { generation, epoch }]));
+      expect([...named.tables]).to.have.deep.members(pointers.map(({ table }) => [table, { generation, epoch, source: null }]));
+    });
+
+    it("commits one that joins without pointers, and it alone, at the epoch that there is", async () => {
+      const { id } = await create({ purpose: "join", bucket: "not \"purpose\":\"switch\"" });
+      const other = await create({ bucket: "\"purpose\":\"join\"" });
+      const epoch = await theirs.movePointers([{ table: "z.bcolz", generation }], 0);
+      const pointers = [{ table: "a.bcolz", generation }];
+      for (const [one, moved] of [[id, pointers], [other.id, []]] as const) expect(await failureOf(() => ours.tickets.commit(one, { expectedVersion: 1, expectedEpoch: epoch, pointers: moved }))).to.include({ code: "USAGE" });
+      expect(await failureOf(() => ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: epoch - 1, pointers: [] }))).to.include({ code: "STALE" });
+      expect(await ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: epoch, pointers: [] })).to.equal(epoch);
+      expect(await headOf(id)).to.include({ version: 2, state: "committed", epoch, endedMs: null });
+      expect(await theirs.pointers()).to.deep.equal({ epoch, tables: new Map([["z.bcolz", { generation, epoch, source: null }]]) });
+      expect(await theirs.tickets.plan(id)).to.include({ purpose: "join" });
     });
 
     it("commits nothing when the epoch or the version is another", async () => {
@@ -223,6 +236,8 @@ export function describeTickets(name: string, build: () => Promise<House>): void
         expect(changes.splice(0), what).to.deep.equal(["tickets"]);
       };
       const claimed = manySlots[1]! as Slot & { state: "downloading" };
+      // Answered after the first look, which is what changes are told against.
+      await theirs.tickets.list();
       await setSlot(id, queued, claimed);
       await noticed("a claim");
       const renewed = { ...claimed, bytesDone: 5, bytesTotal: 10, leaseUntilMs: claimed.leaseUntilMs + 1_000 };

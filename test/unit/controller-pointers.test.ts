@@ -232,7 +232,7 @@ describe("pointers in the scheduling core", () => {
 });
 
 describe("following the registry's pointers", () => {
-  const pointer = (text: string, epoch: number) => ({ generation: generationOf(text), epoch });
+  const pointer = (text: string, epoch: number) => ({ generation: generationOf(text), epoch, source: null });
 
   it("tells of those there are, of each move, and of none that are taken away", async () => {
     const registry = createFakeRegistry();

@@ -147,10 +147,11 @@ describe("core of tickets", () => {
     renew();
     prepareAll();
     const { head, slots } = read();
+    const source = { bucket: plan.bucket, replicas: null, hasManifest: plan.tables[0]!.manifest !== null };
     const some = new Map([...slots].slice(1));
     expect(decide({ head, plan, slots: some }, { kind: "commit", epoch: 1 }, nowMs), "not all of them read").to.have.property("kind", "refused");
     expect(happen({ kind: "commit", epoch: 9 })).to.deep.equal({
-      kind: "commit", commit: { expectedVersion: 1, expectedEpoch: 9, pointers: [{ table: "a.bcolz", generation }, { table: "b.bcolz", generation }] },
+      kind: "commit", commit: { expectedVersion: 1, expectedEpoch: 9, pointers: [{ table: "a.bcolz", generation, source }, { table: "b.bcolz", generation, source }] },
     });
     expect(happen({ kind: "commit", epoch: 9 })).to.deep.equal({ kind: "already" });
     expect(happen({ kind: "cancel" }), "in use").to.have.property("kind", "refused");
@@ -186,6 +187,73 @@ describe("core of tickets", () => {
     expect(nextForTicket(read().head, nowMs + 60_000, 60_000)).to.equal(undefined);
   });
 
+  it("says with its pointers where the tables come from", () => {
+    renew({ replicas: 2, tables: [{ table: "a.bcolz", manifest: null, generation: null }] });
+    prepareAll();
+    expect(happen({ kind: "commit", epoch: 1 })).to.have.deep.nested.property("commit.pointers[0].source", { bucket: plan.bucket, replicas: 2, hasManifest: false });
+  });
+
+  describe("one that joins", () => {
+    const at = (table: string) => ({ node: "n1", table });
+    const verified = (table: string): TicketEvent[] => [{ kind: "claim", ...at(table), process: "p1", leaseMs }, { kind: "verified", ...at(table), process: "p1", fence: 1, bytes: 5 }];
+    const prepared = (table: string): TicketEvent[] => [...verified(table), { kind: "prepared", ...at(table), fence: 1, generation }];
+    beforeEach(() => { renew({ nodes: ["n1"], purpose: "join", tables: plan.tables.map((table) => ({ ...table, generation })) }); });
+
+    it("commits without pointers, and is listed for a shorter time when it is done", () => {
+      go(...prepared("a.bcolz"), ...prepared("b.bcolz"));
+      expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("commit");
+      expect(happen({ kind: "commit", epoch: 9 })).to.deep.equal({ kind: "commit", commit: { expectedVersion: 1, expectedEpoch: 9, pointers: [] } });
+      go({ kind: "switched", ...at("a.bcolz") }, { kind: "switched", ...at("b.bcolz") });
+      expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("finish");
+      go({ kind: "finish" });
+      expect(read().head).to.include({ state: "done", reason: null });
+      nowMs += 3_600_000;
+      expect(store.list(nowMs).heads.filter(({ id }) => id === plan.id)).to.deep.equal([]);
+    });
+
+    it("brings the tables that come, and says which does not and why", () => {
+      go(...verified("a.bcolz"), { kind: "refused", ...at("a.bcolz"), fence: 1, reason: "TABLE_NOT_MANAGED: not ours" });
+      expect(read().head.state).to.equal("active");
+      expect(nextForTicket(read().head, nowMs, 60_000)).to.equal(undefined);
+      go(...prepared("b.bcolz"));
+      expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("commit");
+      go({ kind: "commit", epoch: 9 }, { kind: "switched", ...at("b.bcolz") });
+      expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("finish");
+      go({ kind: "finish" });
+      expect(read().head).to.include({ state: "done" }).and.property("reason").match(/^1 of 2 .*a\.bcolz.*TABLE_NOT_MANAGED/);
+    });
+
+    it("fails when none comes, and is cancelled when pointers name none of them any more", () => {
+      go(...verified("a.bcolz"), { kind: "refused", ...at("a.bcolz"), fence: 1, reason: "x" }, { kind: "superseded", ...at("b.bcolz") });
+      expect(happen({ kind: "superseded", ...at("b.bcolz") })).to.deep.equal({ kind: "already" });
+      go({ kind: "commit", epoch: 9 });
+      expect(read().head).to.include({ state: "failed", epoch: null });
+      renew({ nodes: ["n1"], purpose: "join" });
+      go(...prepared("a.bcolz"), { kind: "superseded", ...at("a.bcolz") }, { kind: "superseded", ...at("b.bcolz") }, { kind: "commit", epoch: 9 });
+      expect(read().head).to.include({ state: "cancelled" }).and.property("reason").contain("superseded");
+    });
+
+    it("is not superseded where it sets the pointers itself", () => {
+      renew();
+      expect(happen({ kind: "superseded", ...place })).to.have.property("kind", "refused");
+    });
+
+    it("makes CURRENT what its pointer names still, and lets go of the rest, also where that went on before the commit", () => {
+      go(...prepared("a.bcolz"), ...prepared("b.bcolz"), { kind: "commit", epoch: 77 });
+      const mark = { ticket: plan.id, table: "a.bcolz", generation };
+      const view = (to: string | null, epoch: number, marks = [mark]): MoverView => ({
+        node: "n1", tickets: [read()], marks, stages: [], kept: new Map(), unknownMs: new Map(),
+        pointers: { epoch, tables: new Map([["a.bcolz", { generation: to, epoch: 70, source: null }]]) },
+      });
+      expect(nextForMover(view(generation, 77))).to.deep.equal([{ kind: "promote", ...mark }]);
+      expect(nextForMover(view(other, 76)), "read before the commit").to.deep.equal([]);
+      for (const to of [other, null]) {
+        expect(nextForMover(view(to, 77))).to.deep.equal([{ kind: "takeBack", ...mark }]);
+        expect(nextForMover(view(to, 77, []))).to.deep.equal([{ kind: "settle", ticket: plan.id, node: "n1", table: "a.bcolz" }]);
+      }
+    });
+  });
+
   it("gives a downloader a slot of its own node that nobody has", () => {
     const claimed: string[] = [];
     for (const process of ["p1", "p2", "p3"]) {
@@ -208,7 +276,7 @@ describe("core of tickets", () => {
       return { node: "n1", tickets: [read()], pointers: { epoch: 0, tables: new Map() }, marks: [], stages: [], kept: new Map(), unknownMs: new Map(), ...facts };
     }
     function pointing(to: string | null, epoch: number): Partial<MoverView> {
-      return { pointers: { epoch, tables: new Map([["a.bcolz", { generation: to, epoch }]]) } };
+      return { pointers: { epoch, tables: new Map([["a.bcolz", { generation: to, epoch, source: null }]]) } };
     }
 
     it("prepares what is verified, of an active ticket and of its fence, and keeps what may be of use", () => {

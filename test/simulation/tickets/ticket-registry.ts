@@ -1,6 +1,6 @@
 /** The registry of simulated tickets: what the real one keeps them with, over memory, and pointers beside them. */
 import { BquerydError } from "../../../lib/base/errors.js";
-import { epochMoved, joinPointers, lacks, nextEpoch } from "../../../lib/registry/entries.js";
+import { changedPointer, epochMoved, joinPointers, lacks, nextEpoch } from "../../../lib/registry/entries.js";
 import type { PointerChange, Pointers } from "../../../lib/registry/registry.js";
 import { createTicketStore } from "../../../lib/registry/ticket-store.js";
 import type { Slot, SlotPlace, TicketChange, TicketCommit, TicketList, TicketPlan } from "../../../lib/registry/tickets.js";
@@ -62,8 +62,10 @@ export class TicketRegistry {
 
   #movePointers(changes: readonly PointerChange[], expectedEpoch: number): number {
     if (this.pointers.epoch !== expectedEpoch) throw epochMoved(expectedEpoch, this.pointers.epoch);
+    if (changes.length === 0) return expectedEpoch;
     const epoch = nextEpoch(this.pointers.epoch, this.#nowMs());
-    this.pointers = { epoch, tables: new Map([...this.pointers.tables, ...changes.map(({ table, generation }) => [table, { generation, epoch }] as const)]) };
+    const { tables } = this.pointers;
+    this.pointers = { epoch, tables: new Map([...tables, ...changes.map((change) => [change.table, changedPointer(tables.get(change.table), change, epoch)] as const)]) };
     return epoch;
   }
 }

@@ -21,12 +21,15 @@
  * A mover, one a node, does what `nextForMover` lists, one by one. A mark is written before `prepared` is told, and taken
  * back only when its ticket has ended without a commit, or is not known any more for a while, and no pointer names it.
  * When the registry was emptied pointers come back from those who know them, so a mover reads them as controllers do: it
- * keeps what it has seen and puts back what is lacking before it goes on.
+ * keeps what it has seen, on disk as well (pointers-file.ts), and puts back what is lacking before it goes on.
+ *
+ * A ticket that joins brings one node what pointers name already, and is made by that node's mover (catch-up.ts). Its commit
+ * moves no pointer: what came is made CURRENT where the pointer names it still, and else taken back, table by table.
  */
 import type { PointerChange } from "../../../registry/registry.js";
-import { keyOfSlot, type Slot } from "../../../registry/tickets.js";
+import { isJoin, keyOfSlot, type Slot } from "../../../registry/tickets.js";
 import { decideSlot } from "./slot-events.js";
-import { already, countSlots, endTicket, refuse, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
+import { already, countSlots, endTicket, refuse, supersededText, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
 
 /** The outcome of an event at a time of the registry's clock. The ticket holds the slots that the event needs. */
 export function decide(ticket: Ticket, event: TicketEvent, nowMs: number): Outcome {
@@ -44,8 +47,11 @@ function onCommit(ticket: Ticket, epoch: number): Outcome {
   if (head.state === "committed" || head.state === "done") return already;
   if (head.state !== "active") return refuse(`the ticket is ${head.state}`);
   if (slots.size !== countSlots(head)) return refuse(`only ${slots.size} of its ${countSlots(head)} slots were read`);
-  const behind = [...slots].find(([, slot]) => slot.state !== "prepared");
+  const isJoining = isJoin(ticket.plan);
+  const behind = [...slots].find(([, { state }]) => state !== "prepared" && !(isJoining && state === "failed"));
   if (behind !== undefined) return refuse(`the slot '${behind[0]}' is ${behind[1].state}`);
+  if (isJoining && head.counts.prepared === 0) return endJoin(ticket);
+  if (isJoining) return { kind: "commit", commit: { expectedVersion: head.version, expectedEpoch: epoch, pointers: [] } };
   const pointers = pointersOf(ticket);
   if (typeof pointers === "string") return endTicket(ticket, { state: "failed", reason: pointers });
   return { kind: "commit", commit: { expectedVersion: head.version, expectedEpoch: epoch, pointers } };
@@ -54,13 +60,13 @@ function onCommit(ticket: Ticket, epoch: number): Outcome {
 /** The pointers that the slots agree on, or how they do not. */
 function pointersOf({ plan, slots }: Ticket): PointerChange[] | string {
   const pointers: PointerChange[] = [];
-  for (const { table } of plan.tables) {
+  for (const { table, manifest } of plan.tables) {
     const prepared = plan.nodes.flatMap((node) => preparedAt(slots.get(keyOfSlot({ node, table })), node));
     const [first] = prepared;
     const other = prepared.find(({ generation }) => generation !== first?.generation);
     if (first === undefined) return `no node was given ${table}`;
     if (other !== undefined) return `${first.node} has generation ${first.generation} of ${table} and ${other.node} ${other.generation}; its source changed meanwhile, download it again`;
-    pointers.push({ table, generation: first.generation });
+    pointers.push({ table, generation: first.generation, source: { bucket: plan.bucket, replicas: plan.replicas, hasManifest: manifest !== null } });
   }
   return pointers;
 }
@@ -73,8 +79,20 @@ function onFinish(ticket: Ticket): Outcome {
   const { head } = ticket;
   if (head.state === "done") return already;
   if (head.state !== "committed") return refuse(`the ticket is ${head.state}`);
-  const left = countSlots(head) - head.counts.switched;
-  return left > 0 ? refuse(`${left} slots are not switched yet`) : endTicket(ticket, { state: "done", reason: null });
+  const { switched, failed } = head.counts;
+  const left = countSlots(head) - switched - failed;
+  if (left > 0) return refuse(`${left} slots are not switched yet`);
+  return failed > 0 ? endJoin(ticket) : endTicket(ticket, { state: "done", reason: null });
+}
+
+/** The end of a ticket that joins, of which some or all tables did not come: failed when all of them did not, cancelled when nobody wants any. */
+function endJoin(ticket: Ticket): Outcome {
+  const { head, slots } = ticket;
+  const reasons = [...slots].flatMap(([place, slot]) => (slot.state === "failed" ? [{ place, reason: slot.reason }] : []));
+  const broken = reasons.filter(({ reason }) => !reason.startsWith(supersededText));
+  const [first] = broken.length > 0 ? broken : reasons;
+  const state = head.counts.switched > 0 ? "done" : broken.length > 0 ? "failed" : "cancelled";
+  return endTicket(ticket, { state, reason: `${head.counts.failed} of ${countSlots(head)} tables did not come: ${first?.place ?? "see its slots"}: ${first?.reason ?? "failed"}` });
 }
 
 /** A node that does not come back must not hold up the rest for ever. */

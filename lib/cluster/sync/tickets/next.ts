@@ -1,6 +1,6 @@
 /** What a downloader, a mover and whoever looks after tickets has to do next, given what they have read and what lies on their node. */
 import type { Pointers } from "../../../registry/registry.js";
-import { keyOfSlot, type Slot, type SlotPlace, type TicketHead } from "../../../registry/tickets.js";
+import { isJoin, keyOfSlot, type Slot, type SlotPlace, type TicketHead } from "../../../registry/tickets.js";
 import { choosePreferred } from "../../../base/rendezvous.js";
 import { canClaim } from "./slot-events.js";
 import { countSlots, slotOf, type Ticket } from "./ticket.js";
@@ -63,8 +63,10 @@ export function findClaim(ticket: Ticket, node: string, process: string, nowMs: 
 /** What to do with a ticket as a whole, by its head alone; each is an event for `decide`. */
 export function nextForTicket(head: TicketHead, nowMs: number, stallMs: number): "commit" | "finish" | "giveUp" | undefined {
   const slots = countSlots(head);
-  if (head.state === "active" && head.counts.prepared === slots) return "commit";
-  if (head.state === "committed" && head.counts.switched === slots) return "finish";
+  const { prepared, switched, failed } = head.counts;
+  // Slots that failed are found beside others only where tables join one by one.
+  if (head.state === "active" && prepared + failed === slots) return "commit";
+  if (head.state === "committed" && switched + failed === slots) return "finish";
   const isUnderWay = head.state === "active" || head.state === "committed";
   return isUnderWay && nowMs - head.changedMs >= stallMs ? "giveUp" : undefined;
 }
@@ -92,15 +94,20 @@ function stepOfMark(view: MoverView, mark: PreparedMark, ticket: Ticket | undefi
 }
 
 /** Whether a mark that no pointer names has lost its use. */
-function isOver(view: MoverView, { ticket: id, table }: PreparedMark, ticket: Ticket | undefined): boolean {
+function isOver(view: MoverView, { ticket: id, table, generation }: PreparedMark, ticket: Ticket | undefined): boolean {
   if (ticket === undefined) return isLongUnknown(view, id);
-  const { state, epoch } = ticket.head;
-  return state === "failed" || state === "cancelled" || isSuperseded(view, table, epoch);
+  const { state } = ticket.head;
+  return state === "failed" || state === "cancelled" || isSuperseded(view, ticket, table, generation);
 }
 
-/** Whether pointers have gone on since the epoch. Those that were read before it, or are not back yet, tell nothing. */
-function isSuperseded({ pointers }: MoverView, table: string, epoch: number | null): boolean {
-  return epoch !== null && (pointers.tables.get(table)?.epoch ?? 0) > epoch;
+/**
+ * Whether pointers have gone on since the commit. Those that were read before it, or are not back yet, tell nothing. One that joins
+ * has moved no pointer: any other generation that is named once it is committed is a later one.
+ */
+function isSuperseded({ pointers }: MoverView, { head: { epoch }, plan }: Ticket, table: string, generation: string): boolean {
+  const pointer = pointers.tables.get(table);
+  if (epoch === null || pointer === undefined) return false;
+  return isJoin(plan) ? pointers.epoch >= epoch && pointer.generation !== generation : pointer.epoch > epoch;
 }
 
 function isLongUnknown({ unknownMs }: MoverView, id: string): boolean {
@@ -117,9 +124,10 @@ function stepsOfSlots(view: MoverView, ticket: Ticket): MoverStep[] {
   });
 }
 
-function isSettled(view: MoverView, { head }: Ticket, table: string, { generation }: Slot & { readonly state: "prepared" | "switched" }): boolean {
+function isSettled(view: MoverView, ticket: Ticket, table: string, { generation }: Slot & { readonly state: "prepared" | "switched" }): boolean {
+  const { head } = ticket;
   if (head.state !== "committed" || view.marks.some((mark) => mark.ticket === head.id && mark.table === table)) return false;
-  return view.kept.get(table)?.includes(generation) === true || isSuperseded(view, table, head.epoch);
+  return view.kept.get(table)?.includes(generation) === true || isSuperseded(view, ticket, table, generation);
 }
 
 /** Whether a stage may still be fetched into, taken over by the next claim, or landed. */

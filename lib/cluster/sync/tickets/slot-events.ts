@@ -1,7 +1,7 @@
-/** What comes of events of one slot: it goes queued, downloading, verified, prepared, switched, and one that fails fails its ticket. */
+/** What comes of events of one slot: it goes queued, downloading, verified, prepared, switched, and one that fails fails its ticket, unless that joins. */
 import { unreachable } from "../../../base/errors.js";
-import type { Slot } from "../../../registry/tickets.js";
-import { already, changeSlot, endTicket, refuse, slotOf, trimReason, type Claim, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
+import { isJoin, type Slot } from "../../../registry/tickets.js";
+import { already, changeSlot, endTicket, refuse, slotOf, supersededText, trimReason, type Claim, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
 
 /** Events that name a slot. */
 export type SlotEvent = Extract<TicketEvent, { readonly node: string }>;
@@ -16,12 +16,13 @@ export function decideSlot(ticket: Ticket, event: SlotEvent, nowMs: number): Out
   const slot = slotOf(ticket, event);
   if (slot === undefined) return refuse(`the ticket has no slot for ${event.table} on ${event.node}`);
   if (event.kind === "switched") return onSwitched(ticket, event, slot);
-  if (slot.state === "failed" && (event.kind === "failed" || event.kind === "refused")) return already;
+  if (slot.state === "failed" && (event.kind === "failed" || event.kind === "refused" || event.kind === "superseded")) return already;
   if (ticket.head.state !== "active") return refuse(`the ticket is ${ticket.head.state}`);
   switch (event.kind) {
     case "claim": return onClaim(ticket, event, slot, nowMs);
     case "renew": case "release": case "verified": case "failed": return onOwner(ticket, event, slot, nowMs);
     case "unstaged": case "prepared": case "refused": return onMover(ticket, event, slot);
+    case "superseded": return onSuperseded(ticket, event, slot);
     default: return unreachable(event);
   }
 }
@@ -86,8 +87,15 @@ function onSwitched(ticket: Ticket, event: EventOf<"switched">, slot: Slot): Out
   return changeSlot(ticket, event, slot, { ...slot, state: "switched" });
 }
 
-/** One slot that failed fails all: then no pointer moves. */
+/** What is prepared already is taken back when the ticket has ended. */
+function onSuperseded(ticket: Ticket, event: EventOf<"superseded">, slot: Slot): Outcome {
+  if (!isJoin(ticket.plan)) return refuse("the ticket sets pointers, and follows none");
+  return failSlot(ticket, event, slot, `${supersededText}the pointer of ${event.table} has gone on`);
+}
+
+/** One slot that failed fails all: then no pointer moves. The tables of a ticket that joins have nothing to do with each other. */
 function failSlot(ticket: Ticket, { node, table }: { node: string; table: string }, slot: Slot, reason: string): Outcome {
   const failed: Slot = { state: "failed", reason: trimReason(reason) };
+  if (isJoin(ticket.plan)) return changeSlot(ticket, { node, table }, slot, failed);
   return endTicket(ticket, { state: "failed", reason: `${table} on ${node}: ${reason}` }, [{ node, table, from: slot, to: failed }]);
 }

@@ -1,6 +1,6 @@
 /** A ticket as those see it who work on it, what can happen to it, and what comes of that. */
 import { limits } from "../../../base/limits.js";
-import { keyOfSlot, type Slot, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketPlan } from "../../../registry/tickets.js";
+import { isJoin, keyOfSlot, type Slot, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketPlan } from "../../../registry/tickets.js";
 
 /** A ticket as it was read: with the slots of one node, or of all. */
 export interface Ticket {
@@ -34,11 +34,13 @@ export type TicketEvent =
   | SlotPlace & { readonly kind: "prepared"; readonly fence: number; readonly generation: string }
   /** The mover cannot put them there. */
   | SlotPlace & { readonly kind: "refused"; readonly fence: number; readonly reason: string }
+  /** Of a ticket that joins: the pointer of the table names another generation by now, or none. */
+  | SlotPlace & { readonly kind: "superseded" }
   /** The mover has made the generation CURRENT, or found that pointers have gone on without it. */
   | SlotPlace & { readonly kind: "switched" }
-  /** Every slot is prepared: all slots have been read, and the pointers are at `epoch`. */
+  /** Every slot is prepared, or failed where it joins: all slots have been read, and the pointers are at `epoch`. */
   | { readonly kind: "commit"; readonly epoch: number }
-  /** Every slot is switched. */
+  /** Every slot is switched, or failed where it joins; of one that joins all slots have been read. */
   | { readonly kind: "finish" }
   /** Nothing has changed for `stallMs`: all slots have been read. */
   | { readonly kind: "giveUp"; readonly stallMs: number }
@@ -51,8 +53,13 @@ export type Outcome =
   | { readonly kind: "already" }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** Ended tickets are listed for a day. */
+/** Ended tickets are listed for a day. Of those that join each node makes its own: what went well is listed shortly. */
 export const endedKeepMs = 86_400_000;
+const joinKeepMs = 21_600_000;
+const joinedKeepMs = 600_000;
+
+/** How the reason of a slot begins whose pointer has gone on. */
+export const supersededText = "superseded: ";
 
 /** It is so already: a command that came twice. */
 export const already: Outcome = { kind: "already" };
@@ -78,9 +85,10 @@ export function changeSlot({ head }: Ticket, { node, table }: SlotPlace, from: S
 }
 
 /** The end of a ticket, of which `slots` change with it. */
-export function endTicket({ head }: Ticket, end: { state: "done" | "failed" | "cancelled"; reason: string | null }, slots: TicketChange["slots"] = []): Outcome {
+export function endTicket({ head, plan }: Ticket, end: { state: "done" | "failed" | "cancelled"; reason: string | null }, slots: TicketChange["slots"] = []): Outcome {
   const reason = end.reason === null ? null : trimReason(end.reason);
-  return { kind: "change", change: { expectedVersion: head.version, head: { state: end.state, reason, keepMs: endedKeepMs }, slots } };
+  const keepMs = !isJoin(plan) ? endedKeepMs : end.state === "done" && reason === null ? joinedKeepMs : joinKeepMs;
+  return { kind: "change", change: { expectedVersion: head.version, head: { state: end.state, reason, keepMs }, slots } };
 }
 
 /** A reason on one line that is not too long to keep. */
