@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { seededRandom, wallMs } from "../../lib/base/clock.js";
 import type { Files } from "../../lib/base/files.js";
 import { fetchTable } from "../../lib/transfer/fetch/fetch.js";
-import { landTable, promoteTable, takeBackTable, type LandingPlan } from "../../lib/cluster/sync/land.js";
+import { landTable, promoteTable, retainTable, takeBackTable, type LandingPlan } from "../../lib/cluster/sync/land.js";
 import { manifestKey } from "../../lib/transfer/manifest.js";
 import { uploadTables } from "../../lib/transfer/send/upload.js";
 import { readBcolzDirectory } from "../../lib/columns/bcolz/directory.js";
@@ -140,6 +140,74 @@ describe("landing a table", () => {
     expect(readCurrent(plan.path, table)).to.deep.equal([generation]);
     expect(await readdir(plan.path), "for queries that run").to.include(`${newest!}.json`);
     expect((await verifyTable(plan.path)).findings).to.deep.equal([]);
+  });
+
+  it("keeps what a pointer went back to before the table was locked, though it is one too many", async () => {
+    const first = await write(plan.path, 1n);
+    const second = await write(plan.path, 2n);
+    const generation = await stage(3n);
+    await landTable(unsyncedFiles, plan);
+    const named = async (): Promise<string[]> => {
+      expect(await readdir(plan.path), "asked under the lock").to.include("LOCK");
+      return [first];
+    };
+    const failing = () => Promise.reject(new Error("the registry is away"));
+    await failureOf(() => promoteTable(unsyncedFiles, plan, generation, { ...times(), named: failing }));
+    expect(readCurrent(plan.path, table)).to.deep.equal([second, first]);
+    await promoteTable(unsyncedFiles, plan, generation, { ...times(), named });
+    expect(readCurrent(plan.path, table)).to.deep.equal([generation, second, first]);
+    await stage(4n);
+    await landTable(unsyncedFiles, plan);
+    await promoteTable(unsyncedFiles, plan, readPrepared(plan.path)[0]!.generation, { ...times(), named: async () => [] });
+    expect(readCurrent(plan.path, table)).to.have.length(2).and.not.include(first);
+  });
+
+  it("takes back nothing that a pointer names by the time the table is locked", async () => {
+    await write(plan.path, 1n);
+    const generation = await stage(2n);
+    await landTable(unsyncedFiles, plan);
+    await takeBackTable(unsyncedFiles, plan, { ...times(), named: async () => [generation] });
+    expect(readPrepared(plan.path)).to.deep.equal([{ generation, ticket }]);
+    await promoteTable(unsyncedFiles, plan, generation, times());
+    expect(readCurrent(plan.path, table)[0]).to.equal(generation);
+  });
+
+  it("lists a generation again that fell off CURRENT and is still there, and none that is not whole", async () => {
+    const first = await write(plan.path, 1n);
+    const second = await write(plan.path, 2n);
+    const third = await write(plan.path, 3n);
+    expect(readCurrent(plan.path, table)).to.deep.equal([third, second]);
+    expect(await retainTable(unsyncedFiles, plan.path, first)).to.equal(true);
+    expect(await retainTable(unsyncedFiles, plan.path, first)).to.equal(true);
+    expect(readCurrent(plan.path, table)).to.deep.equal([third, second, first]);
+    await age();
+    const fourth = await write(plan.path, 4n);
+    expect(readCurrent(plan.path, table)).to.deep.equal([fourth, third]);
+    const { files: named } = JSON.parse(await readFile(join(plan.path, `${second}.json`), "utf8")) as { files: { name: string }[] };
+    const { files: others } = JSON.parse(await readFile(join(plan.path, `${third}.json`), "utf8")) as { files: { name: string }[] };
+    await rm(join(plan.path, named.find(({ name }) => !others.some((other) => other.name === name))!.name));
+    expect(await retainTable(unsyncedFiles, plan.path, second)).to.equal(false);
+    expect(await retainTable(unsyncedFiles, plan.path, "f".repeat(64))).to.equal(false);
+    expect(await retainTable(unsyncedFiles, join(data, "none.bcolz"), first)).to.equal(false);
+    await rm(join(plan.path, "CURRENT"));
+    expect(await retainTable(unsyncedFiles, plan.path, first), "a table that was taken away").to.equal(false);
+  });
+
+  it("survives a power cut while a generation is listed again", async () => {
+    const [first, second, third] = [await write(plan.path, 1n), await write(plan.path, 2n), await write(plan.path, 3n)];
+    for (let operations = 0; ; operations++) {
+      const root = join(folder, `run-${operations}`);
+      await cp(data, root, { recursive: true, preserveTimestamps: true });
+      const cut = await createPowerCut(root, operations);
+      const isDone = await retainTable(cut.files, join(root, table), first).catch(() => false);
+      const recovered = join(folder, `recovered-${operations}`);
+      await cut.recover(recovered, seededRandom(operations));
+      const current = readCurrent(join(recovered, table), table);
+      expect(current, `after ${operations}`).to.be.deep.oneOf(isDone ? [[third, second, first]] : [[third, second], [third, second, first]]);
+      expect(await retainTable(unsyncedFiles, join(recovered, table), first)).to.equal(true);
+      expect((await verifyTable(join(recovered, table))).findings).to.deep.equal([]);
+      if (!cut.isDead()) break;
+    }
   });
 
   it("replaces a file that is damaged where it lies, and a CURRENT that is", async () => {

@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import type { Files } from "../../base/files.js";
 import { isBcolz, readBcolzDirectory } from "../../columns/bcolz/directory.js";
-import { landGeneration, promoteGeneration, takeBackGeneration, type LandingTimes } from "../../columns/directory/landing.js";
+import { landGeneration, promoteGeneration, retainGeneration, takeBackGeneration, type LandingTimes } from "../../columns/directory/landing.js";
 import { readPrepared } from "../../columns/files/prepared.js";
 import { clearStage, readSeal } from "../../transfer/stage.js";
 
@@ -63,12 +63,22 @@ export async function promoteTable(files: Files, { stage, path, ticket }: Landin
   });
 }
 
-/** Takes back what a ticket has prepared of a table, and clears its stage. What CURRENT names stays. Throws BUSY, IO. */
+/** Takes back what a ticket has prepared of a table, and clears its stage. What CURRENT or a pointer names stays. Throws BUSY, IO. */
 export async function takeBackTable(files: Files, { stage, path, ticket }: LandingPlan, times: LandingTimes): Promise<void> {
   await orFail(path, async () => {
     await takeBackGeneration(files, path, ticket, times);
+    const manifest = times.named === undefined ? undefined : await readSeal(files, stage).catch(() => undefined);
+    if (manifest?.kind === "bcolz" && (await times.named?.())?.includes(manifest.generation) === true) return;
     await clearStage(files, stage);
   });
+}
+
+/**
+ * Keeps a generation that a pointer names and CURRENT does not list any more, where its files are still there; tells whether it is
+ * listed then. Else the table is to be fetched again. Throws BUSY, DISK_FULL, IO.
+ */
+export async function retainTable(files: Files, path: string, generation: string): Promise<boolean> {
+  return orFail(path, () => retainGeneration(files, path, generation));
 }
 
 /** Tells whether a table of bcolz is at its place already. Throws TABLE_NOT_MANAGED for anything else that is there. */

@@ -7,8 +7,9 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BquerydError } from "../../base/errors.js";
 import { isSystemError, type Files } from "../../base/files.js";
+import { limits } from "../../base/limits.js";
 import { currentBytesMax, decodeCurrent, encodeCurrent } from "../files/current.js";
-import { currentName } from "../files/footer.js";
+import { currentName, decodeFooter, type Footer } from "../files/footer.js";
 import { addPrepared, readPrepared, removePrepared, type PreparedGeneration } from "../files/prepared.js";
 import { collectFiles, footerName, touchFooter } from "./collect.js";
 import { copyFile, isLinkRefused } from "./copy.js";
@@ -24,10 +25,15 @@ export interface LandedGeneration extends PreparedGeneration {
   readonly names: readonly string[];
 }
 
-/** Times, as collection needs them. */
+/** Times, as collection needs them, and what must not be let go of. */
 export interface LandingTimes {
   readonly nowMs: number;
   readonly spareMs: number;
+  /**
+   * The generations of the table that pointers name. Asked for under the lock of the table: pointers that were read before may have gone
+   * back since to a generation that would be let go of. Left out: none. Its failure is that of the step.
+   */
+  readonly named?: (() => Promise<readonly string[]>) | undefined;
 }
 
 /**
@@ -50,21 +56,23 @@ export async function landGeneration(files: Files, asked: string, landed: Landed
 }
 
 /**
- * Makes a prepared generation the current one, with the generations before behind it up to `keepGenerations`, and takes
- * its mark away; nothing where the mark is gone, which tells that this was done. What fails once CURRENT is durable is
+ * Makes a prepared generation the current one, with the generations before behind it up to `keepGenerations` and those that
+ * pointers name, and takes its mark away; nothing where the mark is gone, which tells that this was done. What fails once CURRENT is durable is
  * left to the next writer. Throws BUSY, CORRUPT_FOOTER when the footer is not there, DISK_FULL, IO.
  */
-export async function promoteGeneration(files: Files, asked: string, { generation, ticket }: PreparedGeneration, { keepGenerations, nowMs, spareMs }: LandingTimes & { readonly keepGenerations: number }): Promise<void> {
+export async function promoteGeneration(files: Files, asked: string, { generation, ticket }: PreparedGeneration, { keepGenerations, nowMs, spareMs, named }: LandingTimes & { readonly keepGenerations: number }): Promise<void> {
   const path = await followLink(files, asked);
   if (path === undefined || !isMarked(path, { generation, ticket })) return;
   await withLock(files, path, async () => {
     if (!isMarked(path, { generation, ticket })) return;
     const before = await findGenerations(files, path) ?? [];
     const isCurrent = before[0] === generation;
-    const kept = isCurrent ? [...before] : [generation, ...before.filter((earlier) => earlier !== generation)];
+    const all = isCurrent ? [...before] : [generation, ...before.filter((earlier) => earlier !== generation)];
+    const wanted = new Set(isCurrent ? all : [...all.slice(0, keepGenerations), ...await named?.() ?? []]);
+    const kept = all.filter((one) => wanted.has(one));
     if (!isCurrent) {
       if (await files.find(join(path, footerName(generation))) === undefined) throw new BquerydError("CORRUPT_FOOTER", `${path} was prepared for generation ${generation}, whose footer is not there; download the table again`, { details: { path, generation } });
-      for (const gone of kept.splice(keepGenerations)) await touchFooter(files, path, gone, nowMs);
+      for (const gone of all.filter((one) => !wanted.has(one))) await touchFooter(files, path, gone, nowMs);
       await replaceCurrent(files, path, kept);
     }
     await removePrepared(files, path, { generation, ticket });
@@ -73,19 +81,54 @@ export async function promoteGeneration(files: Files, asked: string, { generatio
 }
 
 /**
- * Takes back what a ticket has put into the directory of a table: its marks, then all files that nothing else needs, and
- * the directory where nothing is left in it. Throws BUSY, IO.
+ * Takes back what a ticket has put into the directory of a table: its marks but those of what pointers name, then all files that
+ * nothing else needs, and the directory where nothing is left in it. Throws BUSY, IO.
  */
-export async function takeBackGeneration(files: Files, asked: string, ticket: string, { nowMs, spareMs }: LandingTimes): Promise<void> {
+export async function takeBackGeneration(files: Files, asked: string, ticket: string, { nowMs, spareMs, named }: LandingTimes): Promise<void> {
   const path = await followLink(files, asked);
   if (path === undefined || (await files.list(path)).length === 0 || await findForeign(files, path) !== undefined) return;
   await withLock(files, path, async () => {
-    for (const prepared of readPrepared(path)) if (prepared.ticket === ticket) await removePrepared(files, path, prepared);
+    const spared = await named?.() ?? [];
+    for (const prepared of readPrepared(path)) if (prepared.ticket === ticket && !spared.includes(prepared.generation)) await removePrepared(files, path, prepared);
     const generations = await findGenerations(files, path);
     // Nobody knows what a damaged CURRENT names.
     if (generations !== undefined) await collectFiles(files, { path, table: basename(path), generations, nowMs, spareMs });
   });
   if (path === asked) await removeDirectoryIfEmpty(files, path);
+}
+
+/**
+ * Lists a generation again, behind those of CURRENT, that has fallen off it and is still there whole; tells whether CURRENT lists it then.
+ * What falls off is spared for two minutes at least: so a pointer that went back to it in that moment has it kept. Throws BUSY, DISK_FULL, IO.
+ */
+export async function retainGeneration(files: Files, asked: string, generation: string): Promise<boolean> {
+  const path = await followLink(files, asked);
+  if (path === undefined || await files.find(join(path, footerName(generation))) === undefined) return false;
+  return withLock(files, path, async () => {
+    const before = await findGenerations(files, path) ?? [];
+    if (before.includes(generation)) return true;
+    // Without a CURRENT that can be read the table was taken away, or is to be fetched anew.
+    if (before.length === 0 || before.length >= limits.generationsMax || !await isWhole(files, path, generation)) return false;
+    await replaceCurrent(files, path, [...before, generation]);
+    return true;
+  });
+}
+
+/** Whether a footer is there with all that it names. Whoever collects may have begun with it, and been cut off. */
+async function isWhole(files: Files, path: string, generation: string): Promise<boolean> {
+  const footer = await readFooterHere(files, path, generation);
+  if (footer === undefined) return false;
+  for (const { name, bytes } of footer.files) if ((await files.find(join(path, name)))?.bytes !== bytes) return false;
+  return true;
+}
+
+async function readFooterHere(files: Files, path: string, generation: string): Promise<Footer | undefined> {
+  try {
+    return decodeFooter(await files.read(join(path, footerName(generation)), { bytesMax: limits.footerBytesMax }), generation, basename(path));
+  } catch (cause) {
+    if (isSystemError(cause, "ENOENT") || (cause instanceof BquerydError && cause.code === "CORRUPT_FOOTER")) return undefined;
+    throw cause;
+  }
 }
 
 /** Where the directory of a table is, or is to be. Throws TABLE_NOT_MANAGED for anything that is not ours. */
@@ -112,10 +155,10 @@ async function findForeign(files: Files, path: string): Promise<string | undefin
   return names.includes(currentName) ? undefined : names.find((name) => !isOwnName(name));
 }
 
-async function withLock(files: Files, path: string, work: () => Promise<void>): Promise<void> {
+async function withLock<T>(files: Files, path: string, work: () => Promise<T>): Promise<T> {
   const lock = await acquireLock(files, path, basename(path));
   try {
-    await work();
+    return await work();
   } finally {
     await lock.release();
   }

@@ -73,7 +73,7 @@ export function noteNodes(before: LiveNodes | undefined, names: readonly string[
 
 /**
  * The tables here of which a pointer names a generation that nothing lists any more. For two minutes at least its files are still there:
- * `retainGeneration` lists it again. To be asked before `nextForJoins`, whose `held` then has them.
+ * `retainTable` lists it again. To be asked before `nextForJoins`, whose `held` then has them.
  */
 export function findUnlisted({ tables }: Pointers, held: NodeView["held"]): TableGeneration[] {
   return [...held].flatMap(([table, generations]) => {
