@@ -7,6 +7,7 @@ import type { Pointed } from "../../lib/cluster/controller/tables/generations.js
 import { describeCluster } from "../../lib/cluster/controller/answers/report.js";
 import { createSessions } from "../../lib/cluster/controller/peers/sessions.js";
 import type { Holding } from "../../lib/wire/messages.js";
+import type { TablePointer } from "../../lib/registry/registry.js";
 import { createFakeRegistry } from "../support/fake-registry.js";
 import { failureOf } from "../support/failure.js";
 import { assigned, generationOf, holding, idOf, oneAssigned, oneError, Scheduling, setHoldings } from "../support/scheduling.js";
@@ -126,6 +127,36 @@ describe("pointers in the catalog", () => {
     ] });
     core.tell({ kind: "holdings", workerId: "w2", added: [keeping(older, newer)], removed: [] });
     expect(info(), "once it keeps that").to.deep.include({ warnings: [] });
+  });
+});
+
+describe("imports that no query reads", () => {
+  const pointed: TablePointer = { generation: generationOf("a"), epoch: 1_000, source: null };
+  function warningsOf(held: readonly Holding[], tables: ReadonlyMap<string, TablePointer>): readonly string[] {
+    const core = new Scheduling();
+    core.register("w1", held);
+    core.tell({ kind: "pointers", epoch: 1_000, pointed: new Map([...tables].map(([name, { generation }]) => [name, generation!])) });
+    return describeCluster({ own: ownFacts(), state: core.state, sessions: createSessions(), controllers: [], pointers: { epoch: 1_000, tables } }, 0).warnings;
+  }
+
+  it("are told with the way to switch to them, and not the generation that a rollback left", () => {
+    const [before, made] = [holding("taxi.bcolz", { generation: "a" }), holding("taxi.bcolz", { generation: "b" })];
+    const tables = new Map([["taxi.bcolz", pointed]]);
+    const held = (writtenMs: number): Holding[] => [keeping({ ...made, writtenMs }, before)];
+    const [a, b] = [generationOf("a").slice(0, 8), generationOf("b").slice(0, 8)];
+    expect(warningsOf(held(1_001), tables)).to.deep.equal([`taxi.bcolz: a pointer from a rollback names generation ${a}; an import has made ${b}; rpc.rollback('taxi.bcolz', '${b}') switches to it`]);
+    expect(warningsOf(held(999), tables), "current since before the rollback").to.deep.equal([]);
+    const source = { bucket: "b", replicas: null, hasManifest: true };
+    expect(warningsOf(held(1_001), new Map([["taxi.bcolz", { ...pointed, source }]]))[0]).to.contain("the pointer of its download names");
+    expect(warningsOf(held(1_001), new Map([["taxi.bcolz", { ...pointed, generation: generationOf("b") }]]))).to.deep.equal([]);
+  });
+
+  it("are told once of a set, by the name and the import that a rollback takes", () => {
+    const [before, made] = [setHoldings("taxi", 3, { generation: "a" }), setHoldings("taxi", 3, { generation: "b" })];
+    const held = made.map((one, index) => keeping({ ...one, writtenMs: 2_000 }, before[index]!));
+    const warnings = warningsOf(held, new Map(before.map(({ name, generation }) => [name, { ...pointed, generation }])));
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.contain(`rpc.rollback('taxi', '${made[0]!.set!.id.slice(0, 8)}')`);
   });
 });
 

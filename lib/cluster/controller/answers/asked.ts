@@ -7,6 +7,7 @@ import { countCall, type CallCounts } from "./call-counts.js";
 import type { Body } from "../events.js";
 import { errorHeader } from "../calls/failures.js";
 import { askNeighbours, type AskOptions, type NeighbourAnswer, type Question } from "../peers/neighbours.js";
+import { hasOtherCurrents } from "../tables/unread-imports.js";
 import { describeCluster, listTables, type OwnFacts } from "./report.js";
 import type { ClientSession, Sessions } from "../peers/sessions.js";
 import { answerVerb, type OwnVerb, type VerbHost } from "./verbs.js";
@@ -47,7 +48,8 @@ export function createAsked(host: AskedHost): (client: ClientSession, call: Aske
 
   async function answerInfo(client: ClientSession, id: string): Promise<void> {
     const controllers = await registry.controllers().catch((cause: unknown) => ({ problem: toBquerydError(cause).message }));
-    answerValue(client, id, describeCluster({ own: host.describeOwn(), state, sessions, controllers }, monotonicMs()));
+    const pointers = hasOtherCurrents(state) ? await registry.pointers().catch(() => undefined) : undefined;
+    answerValue(client, id, describeCluster({ own: host.describeOwn(), state, sessions, controllers, pointers }, monotonicMs()));
   }
 
   async function answerOwn(client: ClientSession, call: Asked & { verb: OwnVerb }): Promise<void> {

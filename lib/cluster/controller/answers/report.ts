@@ -1,7 +1,7 @@
 /** What a controller tells people about its cluster: the documents of info() and files(). Keys are snake_case, times seconds. */
 import { parseTableName, shardOrder } from "../../../columns/names.js";
 import { describeIncomplete } from "../../../columns/resolve-tables.js";
-import type { ControllerRecord } from "../../../registry/registry.js";
+import type { ControllerRecord, Pointers } from "../../../registry/registry.js";
 import { shortAddress } from "../../../wire/addresses.js";
 import type { ClusterInfo, TableInfo, WorkerInfo } from "../../../wire/documents.js";
 import type { Holding } from "../../../wire/messages.js";
@@ -11,6 +11,7 @@ import { sumCalls, type CallCounts } from "./call-counts.js";
 import { chosenHoldings, type Catalog, type Shard } from "../tables/catalog.js";
 import { listDepartures, warnOfDepartures } from "../departures.js";
 import { describeLackingNodes } from "../tables/lacking-nodes.js";
+import { describeUnreadImports } from "../tables/unread-imports.js";
 import { subjectOf, verbOf } from "./queries.js";
 import type { Sessions, WorkerSession } from "../peers/sessions.js";
 import type { ControllerState, Worker } from "../state.js";
@@ -37,13 +38,15 @@ export interface InfoFacts {
   readonly sessions: Sessions;
   /** The controllers the registry lists, this one among them; or why it cannot be read. */
   readonly controllers: readonly ControllerRecord[] | { readonly problem: string };
+  /** As the registry has them; left out where they could not be read, or nobody has anything else than they name. */
+  readonly pointers?: Pointers | undefined;
 }
 
 /** Warnings listed in one document. */
 const warningsMax = 100;
 
 /** The document of info(). `nowMs` and the start of a process are of the steady clock. */
-export function describeCluster({ own, state, sessions, controllers }: InfoFacts, nowMs: number): ClusterInfo {
+export function describeCluster({ own, state, sessions, controllers, pointers }: InfoFacts, nowMs: number): ClusterInfo {
   const others = "problem" in controllers ? [] : controllers.filter(({ id }) => id !== own.id);
   const unread = "problem" in controllers ? [`the registry cannot be read: ${controllers.problem}`] : [];
   return {
@@ -57,7 +60,7 @@ export function describeCluster({ own, state, sessions, controllers }: InfoFacts
     clients: sessions.clients.size, calls: state.calls.size,
     queues: [...state.queues].map(([affinity, queue]) => ({ affinity, calls: queue.size, shards: countWaiting(state, queue) })),
     departures: listDepartures(state.departures, nowMs),
-    warnings: [...unread, ...warnOfDepartures(state.departures, nowMs), ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable), ...describeIncompleteSets(state.catalog), ...describeDifferences(state.catalog), ...describeLackingNodes(state).slice(0, warningsMax)],
+    warnings: [...unread, ...warnOfDepartures(state.departures, nowMs), ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable), ...describeIncompleteSets(state.catalog), ...describeDifferences(state.catalog), ...describeLackingNodes(state).slice(0, warningsMax), ...(pointers === undefined ? [] : describeUnreadImports(state, pointers)).slice(0, warningsMax)],
   };
 }
 
