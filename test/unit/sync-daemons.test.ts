@@ -24,9 +24,15 @@ const table = "taxi.bcolz";
 const slow = { download_rate: "1024" };
 const waitMs = 30_000;
 
-/** Takes all back that a table had when a ticket came to nothing. */
+/** Names in a folder and below it. */
 async function treeOf(path: string): Promise<string[]> {
   return (await readdir(path, { recursive: true }).catch((): string[] => [])).sort();
+}
+
+/** Waits until a folder holds these names and no others. */
+async function untilTree(path: string, names: readonly string[]): Promise<void> {
+  const isSame = async (): Promise<boolean> => JSON.stringify(await treeOf(path)) === JSON.stringify(names);
+  await until(`${path} is as it was`, isSame, waitMs).catch(async () => { expect(await treeOf(path)).to.deep.equal(names); });
 }
 
 /** What both registries have to give. */
@@ -77,7 +83,7 @@ function describeDaemons(name: string, open: (folder: string) => Promise<Registr
       await nodes.reaches(plan.id, "failed");
       expect((await nodes.head(plan.id))?.reason).to.match(/^none\.bcolz on n[12]: NOT_FOUND: .* has no table none\.bcolz; /);
       await until("all is taken back", async () => (await Promise.all(["n1", "n2"].map((node) => nodes.incoming(node)))).flat().length === 0, waitMs);
-      await until("the tables are as they were", async () => JSON.stringify(await Promise.all(["n1", "n2"].map((node) => treeOf(nodes.path(node, table))))) === JSON.stringify(before), waitMs);
+      for (const [index, node] of ["n1", "n2"].entries()) await untilTree(nodes.path(node, table), before[index]!);
       expect((await nodes.registry.pointers()).tables.get(table)?.generation).to.equal(old.generation);
       expect(nodes.events.some(({ event, ticket }) => event === "ticket.failed" && ticket === plan.id)).to.equal(true);
     });
@@ -218,7 +224,8 @@ describe("downloaders and movers", function () {
     const next = await nodes.upload(table, 2n, 1_000);
     const cancel = async (plan: TicketPlan): Promise<void> => {
       expect((await tell(nodes.registry.tickets, plan, { kind: "cancel" })).how).to.equal("made");
-      await until("nothing is left", async () => (await nodes.incoming("n1")).length === 0 && JSON.stringify(await treeOf(nodes.path("n1", table))) === JSON.stringify(before), waitMs);
+      await until("nothing is left", async () => (await nodes.incoming("n1")).length === 0, waitMs);
+      await untilTree(nodes.path("n1", table), before);
     };
     const waiting = await nodes.createTicket([next], ["n1", "n2"]);
     await until("it is prepared", async () => await slotState(waiting) === "prepared", waitMs);

@@ -49,6 +49,14 @@ describe("stages of a node", () => {
     expect(await readdir(join(incomingFolder(dataDir), ticket)), "what is in use stays").to.deep.equal(["2"]);
   });
 
+  it("are begun side by side where no folder is there yet", async () => {
+    for (let round = 0; round < 20; round++) {
+      const id = round.toString(16).padStart(16, "0");
+      await Promise.all(["a", "b", "c", "d"].map((name, at) => ownStage(files, dataDir, { ticket: id, table: `${name}.bcolz`, fence: 1 + at % 2 }, "me")));
+    }
+    expect(await listStages(files, dataDir, await listTicketFolders(files, dataDir))).to.have.length(80);
+  });
+
   it("go over to a later claim when nobody writes them: given back, or of a process that has ended", async () => {
     await fill(1, "released");
     await ownStage(files, dataDir, stage(2), "me");

@@ -30,14 +30,15 @@ export interface NodeDisk {
 
 /** A disk of which nothing is known yet but the tables that have marks: those are looked for in all tables, once. Throws the system's error. */
 export async function openNodeDisk(files: Files, dataDir: string, node: string): Promise<NodeDisk> {
-  const marked = new Set((await readdir(dataDir)).filter((name) => isTableName(name) && marksOf(dataDir, name).length > 0));
+  const looked = new Set((await readdir(dataDir)).filter((name) => isTableName(name) && marksOf(dataDir, name).length > 0));
   return {
     async look(tickets) {
       const underWay = tickets.filter(({ head: { state } }) => state === "active" || state === "committed");
-      const tables = new Set([...marked, ...underWay.flatMap(({ slots }) => [...slots.keys()].map(tableOf))]);
-      const marks = [...tables].flatMap((table) => marksOf(dataDir, table));
-      marked.clear();
-      for (const { table } of marks) marked.add(table);
+      const comingTables = underWay.flatMap(({ slots }) => [...slots.keys()].map(tableOf));
+      const marks = [...new Set([...looked, ...comingTables])].flatMap((table) => marksOf(dataDir, table));
+      looked.clear();
+      // What is under way may be given a mark before the next look, when its ticket may be over.
+      for (const table of [...comingTables, ...marks.map((mark) => mark.table)]) looked.add(table);
       const waiting = new Map<PreparedMark, Stage>();
       const stages: Stage[] = [];
       const folders = await listTicketFolders(files, dataDir);
