@@ -2,7 +2,10 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { expect } from "chai";
 import { after, afterEach, before, beforeEach, describe, it } from "mocha";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { loadConfig } from "../../lib/base/config.js";
+import { BquerydError } from "../../lib/base/errors.js";
+import type { Files } from "../../lib/base/files.js";
 import { incomingFolder, stagePath } from "../../lib/cluster/sync/stages.js";
 import { tell } from "../../lib/cluster/sync/telling.js";
 import { readPrepared } from "../../lib/columns/files/prepared.js";
@@ -19,6 +22,7 @@ import { startRedis, type RedisServer } from "../support/redis.js";
 import { setStage, settingsOf, smallLimits, withIdentity } from "../support/s3/stage.js";
 import { setNodes, type Nodes } from "../support/sync/nodes.js";
 import { until } from "../support/until.js";
+import { unsyncedFiles } from "../support/write-table.js";
 
 const table = "taxi.bcolz";
 const slow = { download_rate: "1024" };
@@ -27,6 +31,23 @@ const waitMs = 30_000;
 /** Names in a folder and below it. */
 async function treeOf(path: string): Promise<string[]> {
   return (await readdir(path, { recursive: true }).catch((): string[] => [])).sort();
+}
+
+/** Files of a process that is killed after so many changes: nothing it does from then on has an effect. */
+function dyingFiles(changesMax: number): { files: Files; isDead(): boolean } {
+  let changes = 0;
+  const changing = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
+    // With this code a mover tells nobody, and waits.
+    if (changes >= changesMax) throw new BquerydError("BUSY", "killed");
+    changes += 1;
+    return run(...args);
+  };
+  const { create, createSynced, append, rename, link, remove, makeDirectory, removeDirectory, touch } = unsyncedFiles;
+  const files = {
+    ...unsyncedFiles, create: changing(create), createSynced: changing(createSynced), append: changing(append), rename: changing(rename), link: changing(link),
+    remove: changing(remove), makeDirectory: changing(makeDirectory), removeDirectory: changing(removeDirectory), touch: changing(touch),
+  };
+  return { files, isDead: () => changes >= changesMax };
 }
 
 /** Waits until a folder holds these names and no others. */
@@ -305,6 +326,36 @@ describe("downloaders and movers", function () {
     expect((await tell(nodes.registry.tickets, plan, { kind: "cancel" })).how).to.equal("made");
     await until("nothing is left", async () => (await nodes.incoming("n1")).length === 0, waitMs);
     expect(await readdir(nodes.dataDir("n1"))).to.deep.equal([".bqueryd-incoming"]);
+  });
+
+  it("finish what a mover was about that was killed after any of its steps", async () => {
+    const old = await nodes.upload(table, 1n);
+    await nodes.startDownloader("n1");
+    const first = await nodes.startMover("n1");
+    await nodes.reaches((await nodes.createTicket([old], ["n1"])).id, "done");
+    await first.stop("SIGTERM");
+    const seed = freshSeed();
+    const random = seededRandom(seed);
+    for (let round = 0; round < 6; round++) {
+      const next = await nodes.upload(table, BigInt(2 + round));
+      const changesMax = 6 * round + Math.floor(6 * random());
+      const dying = dyingFiles(changesMax);
+      const killed = await nodes.startMover("n1", {}, dying.files);
+      const plan = await nodes.createTicket([next], ["n1"]);
+      await until("it was killed, or had done all", async () => dying.isDead() || (await nodes.head(plan.id))?.state === "done", waitMs);
+      await killed.stop("SIGKILL");
+      // In this process nothing ends: the lock is made to look as that of one that has.
+      await rm(join(incomingFolder(nodes.dataDir("n1")), "LOCK"), { force: true });
+      await rm(join(nodes.path("n1", table), "LOCK"), { force: true });
+      const after = await nodes.startMover("n1");
+      await nodes.reaches(plan.id, "done");
+      const what = `seed ${seed}, killed after ${changesMax} changes`;
+      expect(nodes.current("n1", table), what).to.equal(next.generation);
+      expect(readPrepared(nodes.path("n1", table)), what).to.deep.equal([]);
+      expect((await verifyTable(nodes.path("n1", table))).findings, what).to.deep.equal([]);
+      await until(`nothing is left, ${what}`, async () => (await nodes.incoming("n1")).length === 0, waitMs);
+      await after.stop("SIGTERM");
+    }
   });
 
   it("have one mover at work in a data directory, and another that stands in when it ends", async () => {

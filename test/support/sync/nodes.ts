@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { randomId } from "../../../lib/base/clock.js";
 import { loadConfig, type Config } from "../../../lib/base/config.js";
+import type { Files } from "../../../lib/base/files.js";
 import type { LogFacts } from "../../../lib/base/log.js";
 import { startDownloader, type DownloaderOptions, type RunningDownloader } from "../../../lib/cluster/sync/downloader/node.js";
 import { startMover, type RunningMover } from "../../../lib/cluster/sync/mover/node.js";
@@ -32,7 +33,7 @@ export interface Nodes {
   upload(table: string, value: bigint, rows?: number): Promise<TicketTable & { readonly generation: string }>;
   createTicket(tables: readonly TicketTable[], nodes?: readonly string[], facts?: Partial<TicketPlan>): Promise<TicketPlan>;
   startDownloader(node: string, options?: Partial<DownloaderOptions> & { flags?: Readonly<Record<string, string>> }): Promise<RunningDownloader>;
-  startMover(node: string, flags?: Readonly<Record<string, string>>): Promise<RunningMover>;
+  startMover(node: string, flags?: Readonly<Record<string, string>>, files?: Files): Promise<RunningMover>;
   head(id: string): Promise<TicketHead | undefined>;
   slots(plan: TicketPlan): Promise<ReadonlyMap<string, Slot>>;
   /** Resolves when the ticket is in the state. */
@@ -82,8 +83,8 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
       running.push(started);
       return started;
     },
-    async startMover(node, flags) {
-      const started = await startMover({ config: await configure(node, flags), log, registry, files: unsyncedFiles });
+    async startMover(node, flags, files = unsyncedFiles) {
+      const started = await startMover({ config: await configure(node, flags), log, registry, files });
       running.push(started);
       return started;
     },
