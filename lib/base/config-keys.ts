@@ -120,6 +120,15 @@ export const configKeys = {
   keepGenerations: countKey({
     name: "keep_generations", placeholder: "N", description: "generations of a table that import and compact keep, the new one included",
   }, { defaultText: "2", min: 1, max: limits.generationsMax }),
+  leaseMs: secondsKey({
+    name: "lease", placeholder: "SECONDS", description: "seconds after which a table that a downloader has said nothing of is given to another one",
+  }, { defaultText: "30", min: 0.1, max: 3_600 }),
+  stallMs: secondsKey({
+    name: "stall", placeholder: "SECONDS", description: "seconds after which a ticket that nothing moves on fails",
+  }, { defaultText: "600", min: 0.1, max: 1_000_000 }),
+  downloadRateBytes: optional(bytesKey({
+    name: "download_rate", placeholder: "SIZE", description: "bytes a second that a downloader fetches at most",
+  }, { defaultText: "none", min: 1_024, max: 2 ** 40 })),
   codeModules: modulesKey({
     name: "code_modules", placeholder: "MODULES", description: "modules whose functions execute_code may call in a worker, separated by commas",
   }),

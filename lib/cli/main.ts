@@ -13,6 +13,8 @@ const commands: ReadonlyMap<string, () => Promise<(program: Command) => void>> =
   ["up", async () => (await import("./up.js")).addUpCommand],
   ["controller", async () => (await import("./controller.js")).addControllerCommand],
   ["worker", async () => (await import("./worker.js")).addWorkerCommand],
+  ["downloader", async () => (await import("./downloader.js")).addDownloaderCommand],
+  ["movebcolz", async () => (await import("./movebcolz.js")).addMovebcolzCommand],
   ["import", async () => (await import("./import.js")).addImportCommand],
   ["export", async () => (await import("./export.js")).addExportCommand],
   ["inspect", async () => (await import("./inspect.js")).addInspectCommand],

@@ -9,6 +9,7 @@ import { createHash, type Hash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { randomId } from "../base/clock.js";
 import { isSystemError, type Files } from "../base/files.js";
+import { removeIfThere } from "../columns/directory/remove.js";
 import { decodeManifest, encodeManifest, manifestBytesMax, type Manifest } from "./manifest.js";
 
 const pieceBytes = 4 * 1024 * 1024;
@@ -60,14 +61,19 @@ export async function readSeal(files: Files, stage: string): Promise<Manifest | 
 
 /** Removes a stage with all that is in it; nothing where there is none. Throws the system's error. */
 export async function clearStage(files: Files, stage: string): Promise<void> {
+  // The seal goes first: what is left of a stage must not look whole.
+  await unsealStage(files, stage);
+  await removeTree(files, stage);
+}
+
+/** Takes away what says that a stage is whole; what is in it stays. Throws the system's error. */
+export async function unsealStage(files: Files, stage: string): Promise<void> {
   const folder = dirname(stage);
   const table = basename(stage);
-  // The seal goes first: what is left of a stage must not look whole.
   for (const name of await listIfThere(files, folder)) {
     const isSeal = name === basename(sealPath(stage)) || (name.startsWith(`${table}.`) && /^\.[0-9a-f]{32}\.tmp$/.test(name.slice(table.length)));
-    if (isSeal) await files.remove(join(folder, name));
+    if (isSeal) await removeIfThere(files, join(folder, name));
   }
-  await removeTree(files, stage);
 }
 
 function sealPath(stage: string): string {

@@ -3,7 +3,8 @@
  * Each step may be cut off anywhere and done again.
  *
  * A table of bcolz has one generation and nowhere to put another beside it. It waits in its stage, and switching is one
- * rename of that folder into the place of the table, where nothing may be yet.
+ * rename of that folder into the place of the table, where nothing may be yet. Between the commit and that rename nobody
+ * serves it: the mover does it first of all, as soon as it is told of the commit.
  */
 import { dirname } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";

@@ -131,6 +131,16 @@ async function readFooterHere(files: Files, path: string, generation: string): P
   }
 }
 
+/** Removes generations that nothing needs any more from the directory of a table; nothing where there is no table of ours. Throws BUSY, IO. */
+export async function collectGenerations(files: Files, asked: string, { nowMs, spareMs }: LandingTimes): Promise<void> {
+  const path = await followLink(files, asked);
+  if (path === undefined || !(await files.list(path)).includes(currentName)) return;
+  await withLock(files, path, async () => {
+    const generations = await findGenerations(files, path) ?? [];
+    if (generations.length > 0) await collectFiles(files, { path, table: basename(path), generations, nowMs, spareMs });
+  });
+}
+
 /** Where the directory of a table is, or is to be. Throws TABLE_NOT_MANAGED for anything that is not ours. */
 async function requireManaged(files: Files, asked: string): Promise<string> {
   const path = await followLink(files, asked);
