@@ -1,5 +1,8 @@
 /** Memory for what is under way in transfers: so many buffers and no more, handed out in the order in which they are asked for. */
 
+/** Bytes of a range that is asked for at once, and how many may be under way in a process: what of its memory transfers take. */
+export const [rangeBytes, rangesAtOnce] = [4 * 1024 * 1024, 8];
+
 /** Buffers of one size, lent. */
 export interface Buffers {
   readonly bufferBytes: number;
