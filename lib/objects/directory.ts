@@ -194,6 +194,7 @@ async function writeObject(directory: Directory, key: string, source: ObjectSour
   const temporary = join(folder, temporaryName(randomId()));
   try {
     await writeBytes(files, temporary, source, options);
+    source.confirm?.();
     await files.sync(temporary);
     const outcome = await appear(directory, key, { temporary, onlyNew });
     await files.syncDirectory(folder);

@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import type { ObjectStore } from "../../lib/objects/objects.js";
+import { s3Limits } from "../../lib/objects/s3/settings.js";
 import { openS3 } from "../../lib/objects/s3/store.js";
 import { bytesSource } from "../../lib/objects/sources.js";
 import { failureOf } from "../support/failure.js";
@@ -75,6 +76,27 @@ describe("objects in S3", () => {
     expect(failure.details).to.deep.equal({ place: "s3://shelf", key: "t/x", reason: "SlowDown", status: 503 });
     expect(server.requests).to.have.length(smallLimits.attemptsMax);
   }));
+
+  it("attempts are counted over all requests that one thing needs, so that they do not multiply", () => withStage({}, async ({ store, server }) => {
+    await store.write("x", bytesSource(someBytes(4_000)));
+    const count = async (work: () => Promise<unknown>): Promise<number> => {
+      const before = server.requests.length;
+      expect((await failureOf(work)).code).to.equal("OBJECT_STORE");
+      return server.requests.length - before;
+    };
+    // A refused request and a body that breaks off, in turn.
+    server.play(({ index }) => (index % 2 === 0 ? slowDown : { kind: "cut" }));
+    expect(await count(() => readAll(store, "x"))).to.equal(smallLimits.attemptsMax);
+    // A HEAD that is refused without a reason, into which a GET looks that is refused now and then.
+    server.play(({ operation, index }) => (operation === "HeadObject" ? { kind: "refuse", code: "ExpiredToken", status: 400 } : index % 2 === 0 ? slowDown : undefined));
+    expect(await count(() => store.head("x"))).to.be.within(smallLimits.attemptsMax, 2 * smallLimits.attemptsMax);
+  }));
+
+  it("the attempts at one request end within five minutes, whatever happens to them", () => {
+    const { attemptsMax, connectMs, silenceMs, firstPauseMs, longestPauseMs } = s3Limits;
+    const pausesMs = Array.from({ length: attemptsMax - 1 }, (_, failed) => Math.min(longestPauseMs, firstPauseMs * 2 ** failed));
+    expect(attemptsMax * (connectMs + silenceMs) + pausesMs.reduce((sum, ms) => sum + ms)).to.be.below(300_000);
+  });
 
   it("a body that is cut, or falls silent, is read on from there", () => withStage({ limits: { ...smallLimits, silenceMs: 300 } }, async ({ store, server }) => {
     const content = someBytes(100_000);

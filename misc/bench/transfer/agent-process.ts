@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { mapBounded } from "../../../lib/base/bounded.js";
-import { freshSeed, monotonicMs, seededRandom } from "../../../lib/base/clock.js";
+import { monotonicMs } from "../../../lib/base/clock.js";
 import { realFiles } from "../../../lib/base/files.js";
 import type { ObjectStore } from "../../../lib/objects/objects.js";
 import { openS3 } from "../../../lib/objects/s3/store.js";
 import { createBuffers, rangeBytes, rangesAtOnce } from "../../../lib/transfer/fetch/buffers.js";
 import { fetchTable, type FetchProgress } from "../../../lib/transfer/fetch/fetch.js";
-import { createBackOff, createBandwidth } from "../../../lib/transfer/fetch/pace.js";
+import { createBandwidth } from "../../../lib/transfer/fetch/pace.js";
 import { manifestKey } from "../../../lib/transfer/manifest.js";
 import { uploadTables } from "../../../lib/transfer/send/upload.js";
 import { settingsOf } from "../../../test/support/s3/stage.js";
@@ -43,7 +43,7 @@ async function fetch({ tables, stages, directories, cutAt }: Extract<Job, { verb
   const onProgress = ({ bytesDone, bytesTotal }: FetchProgress): void => {
     if (cutAt !== null && bytesDone >= bytesTotal * cutAt) cut.abort();
   };
-  const tools = { store, files: realFiles, buffers, bandwidth: createBandwidth(undefined), backOff: createBackOff(seededRandom(freshSeed())), signal: cut.signal };
+  const tools = { store, files: realFiles, buffers, bandwidth: createBandwidth(undefined), signal: cut.signal };
   const fetched = await mapBounded(tables, tablesAtOnce, (table) => fetchTable(tools, {
     table, manifestKey: manifestKey(table), stage: join(stages, table), directory: join(directories, basename(table)), onProgress,
   }));
