@@ -28,9 +28,11 @@ process.send!("ready");
 async function report(job: Job): Promise<void> {
   counted.bytes = 0;
   const startMs = monotonicMs();
+  const before = process.cpuUsage();
   const outcome = await (job.verb === "send" ? send(job) : fetch(job)).catch((cause: unknown) => ({ failure: String(cause), moved: 0 }));
   const tookMs = monotonicMs() - startMs;
-  process.send!({ ...outcome, tookMs, readBytes: counted.bytes, peakMegabytes: peakMegabytes() } satisfies AgentReport);
+  const { user, system } = process.cpuUsage(before);
+  process.send!({ ...outcome, tookMs, processorMs: (user + system) / 1_000, readBytes: counted.bytes, peakMegabytes: peakMegabytes() } satisfies AgentReport);
 }
 
 async function send({ paths }: Extract<Job, { verb: "send" }>): Promise<{ failure: string | null; moved: number }> {

@@ -39,7 +39,7 @@ export async function measureDownload(input: CaseInput): Promise<CaseResult[]> {
     await fetch();
     await requireSame(manifest, join(scratch, ours, manifest.table));
     const { times, serverSeconds } = await compare(input, [fetch, () => curlDown(store, files, { scratch, signal })], clear);
-    return results(manifest, times, { serverSeconds, megabytes: last!.peakMegabytes, what: "curl && sync" });
+    return results(manifest, times, { serverSeconds, last: last!, what: "curl && sync" });
   } finally {
     await agent.close();
   }
@@ -60,7 +60,7 @@ export async function measureUpload(input: CaseInput): Promise<CaseResult[]> {
     await requireSame(manifest, join(scratch, theirs));
     await clearFolders(scratch);
     const { times, serverSeconds } = await compare(input, [send, () => curlUp(store, filesTo(table), { scratch, signal })], () => store.empty());
-    return results(manifest, times, { serverSeconds, megabytes: last!.peakMegabytes, what: "curl -T" });
+    return results(manifest, times, { serverSeconds, last: last!, what: "curl -T" });
   } finally {
     await agent.close();
   }
@@ -89,12 +89,13 @@ async function compare({ store, runs, signal }: CaseInput, contenders: readonly 
   return { times, serverSeconds: serverSeconds / runs };
 }
 
-function results({ files }: Manifest, [mine, peer]: readonly Times[], { serverSeconds, megabytes, what }: { serverSeconds: number; megabytes: number; what: string }): CaseResult[] {
+function results({ files }: Manifest, [mine, peer]: readonly Times[], { serverSeconds, last: { peakMegabytes, processorMs }, what }: { serverSeconds: number; last: AgentReport; what: string }): CaseResult[] {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   return [
     { times: mine!, bytes, peer: { name: what, times: peer! } },
     { figure: "speed of the peer's", value: peer!.medianMs / mine!.medianMs * 100, unit: "%", limit: leastRatio * 100, isFloor: true },
-    { figure: "memory", value: megabytes, unit: "MB", limit: mostMegabytes },
+    { figure: "memory", value: peakMegabytes, unit: "MB", limit: mostMegabytes },
+    { figure: "our processor", value: processorMs / (bytes / 1e6), unit: "s/GB", limit: null },
     { figure: "the store's processor", value: serverSeconds / (bytes / 1e9), unit: "s/GB", limit: null },
   ];
 }

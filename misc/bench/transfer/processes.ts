@@ -23,6 +23,8 @@ export type Job =
 export interface AgentReport {
   readonly failure: string | null;
   readonly tookMs: number;
+  /** Processor time of all its threads. */
+  readonly processorMs: number;
   /** Bytes of the files that were sent, or that have been fetched, by then or before. */
   readonly moved: number;
   /** Bytes that the store was asked for and gave. */
