@@ -62,7 +62,7 @@ describe("objects in S3", () => {
       expect(await store.head("large")).to.include({ bytes: 20_000 });
       await store.remove("large");
       expect(await store.head("large")).to.equal(undefined);
-      expect([...struck].sort()).to.deep.equal(["CompleteMultipartUpload", "CreateMultipartUpload", "DeleteObject", "GetObject", "HeadObject", "ListObjectsV2", "PutObject", "UploadPart"]);
+      expect([...struck].sort()).to.deep.equal(["CompleteMultipartUpload", "CreateMultipartUpload", "DeleteObject", "GetObject", "HeadObject", "ListMultipartUploads", "ListObjectsV2", "PutObject", "UploadPart"]);
       // One that was begun and whose id was lost is for the bucket's rules to end.
       if (fault.kind === "lost") server.buckets.get("shelf")!.uploads.clear();
     }));
@@ -173,6 +173,29 @@ describe("objects in S3", () => {
       expect((await failureOf(() => store.write("x", bytesSource(someBytes(20_000, 2))))).code).to.equal("OBJECT_STORE");
       expect(await readAll(store, "x")).to.deep.equal(someBytes(9_000, 1));
     }
+  }));
+
+  it("uploads of a key that nobody goes on with are taken back by the next, and no others", () => withStage({}, async ({ store, server }) => {
+    const { uploads } = server.buckets.get("shelf")!;
+    const dayMs = 24 * 3_600_000;
+    const begin = (id: string, key: string, startedMs: number, partMs?: number): void => {
+      const part = { path: `/nowhere/${id}`, bytes: 1, etag: '"e"', checksums: new Map(), modifiedMs: partMs ?? 0 };
+      const headers = { contentType: "", metadata: new Map(), encryption: new Map() };
+      uploads.set(id, { id, key, headers, startedMs, checksum: undefined, parts: new Map(partMs === undefined ? [] : [[1, part]]) });
+    };
+    const nowMs = Date.now();
+    begin("old", "x", nowMs - 1.1 * dayMs);
+    begin("young", "x", nowMs - 0.9 * dayMs);
+    begin("slow", "x", nowMs - 9 * dayMs, nowMs - 0.5 * dayMs);
+    begin("longer", "xx", nowMs - 9 * dayMs);
+    begin("other", "y", nowMs - 9 * dayMs);
+    await store.write("x", bytesSource(someBytes(20_000)));
+    expect([...uploads.keys()]).to.deep.equal(["young", "slow", "longer", "other"]);
+    // Who may not look at them stores all the same.
+    server.play(({ operation }) => (operation === "ListMultipartUploads" ? { kind: "refuse", code: "AccessDenied", status: 403 } : undefined));
+    await store.write("y", bytesSource(someBytes(20_000)));
+    expect(await readAll(store, "y")).to.deep.equal(someBytes(20_000));
+    uploads.clear();
   }));
 
   it("at most three parts are on their way, each with its checksum", () => withStage({}, async ({ store, server }) => {

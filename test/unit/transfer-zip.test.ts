@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { fetchTable, type FetchRequest } from "../../lib/transfer/fetch/fetch.js";
+import { readTogether } from "../../lib/transfer/fetch/table-source.js";
+import { openZipSource } from "../../lib/transfer/fetch/zip-source.js";
 import type { Manifest } from "../../lib/transfer/manifest.js";
 import { readBcolzDirectory } from "../../lib/columns/bcolz/directory.js";
 import { writeRawBcolz } from "../support/bcolz-directory.js";
@@ -15,6 +17,14 @@ import { makeZip, type ZipEntry } from "../support/zip.js";
 import { writeTable } from "../support/write-table.js";
 
 const table = "taxi.bcolz";
+
+/** By Python 3.11's zipfile onto a pipe, with its limits lowered so that two members of 80 bytes are of the kind zip64 in all places. */
+const pythonZip = Buffer.from([
+  "UEsDBC0ACAAIAAAAIVAAAAAA//////////8MABQAX19yb290ZGlyc19fAQAQAAAAAAAAAAAAAAAAAAAAAACrrq2mKgQAUEsHCJd4zZ0HAAAAAAAAAFAAAAAAAAAAUEsDBC0ACAAIAAAAIVAAAAAA//",
+  "////////8LABQAdi9fX2F0dHJzX18BABAAAAAAAAAAAAAAAAAAAAAAAMsrzcnJoyIGAFBLBwh80bbgCQAAAAAAAABQAAAAAAAAAFBLAQItAy0ACAAIAAAAIVCXeM2d//////////8MABQAAAAAAAAA",
+  "AACkgQAAAABfX3Jvb3RkaXJzX18BABAAUAAAAAAAAAAHAAAAAAAAAFBLAQItAy0ACAAIAAAAIVB80bbg//////////8LABwAAAAAAAAAAACkgf////92L19fYXR0cnNfXwEAGABQAAAAAAAAAAkAAA",
+  "AAAAAAXQAAAAAAAABQSwYGLAAAAAAAAAAtAC0AAAAAAAAAAAACAAAAAAAAAAIAAAAAAAAAowAAAAAAAAC7AAAAAAAAAFBLBgcAAAAAXgEAAAAAAAABAAAAUEsFBgAAAAACAAIAowAAALsAAAAAAA==",
+].join(""), "base64");
 
 describe("a zip of a table's content", () => {
   let folder = "";
@@ -66,6 +76,15 @@ describe("a zip of a table's content", () => {
       await rm(join(folder, "stage"), { recursive: true });
     }
     expect(generations.size).to.equal(1);
+  });
+
+  it("may be of the kind zip64 in all places, as Python writes it", async () => {
+    memory.objects.set(table, pythonZip);
+    const archive = await openZipSource({ ...transferTools(memory.store), signal: new AbortController().signal }, table);
+    expect([...archive.sizes]).to.deep.equal([["__rootdirs__", 80], ["v/__attrs__", 80]]);
+    for (const [name, text] of [["__rootdirs__", "{}".repeat(40)], ["v/__attrs__", "null".repeat(20)]] as const) {
+      expect(Buffer.from(await readTogether(archive.open(name, 0))).toString()).to.equal(text);
+    }
   });
 
   it("may be that of a table of ours", async () => {

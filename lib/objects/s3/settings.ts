@@ -14,6 +14,8 @@ export interface S3Limits {
   readonly partsAtOnce: number;
   /** Parts and whole objects that one store has in memory at a time; others wait. */
   readonly bodiesAtOnce: number;
+  /** How long nothing comes of an unfinished upload that is taken for abandoned. */
+  readonly abandonedMs: number;
   readonly connectMs: number;
   /** How long nothing may come or go on a connection. */
   readonly silenceMs: number;
@@ -30,6 +32,7 @@ export const s3Limits: S3Limits = {
   partsMax: 10_000,
   partsAtOnce: 3,
   bodiesAtOnce: 5,
+  abandonedMs: 24 * 60 * 60 * 1_000,
   connectMs: 5_000,
   silenceMs: 30_000,
   attemptsMax: 7,

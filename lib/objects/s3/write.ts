@@ -6,6 +6,7 @@ import { randomId } from "../../base/clock.js";
 import { BquerydError } from "../../base/errors.js";
 import type { ObjectSource, Writing } from "../objects.js";
 import { readSource } from "../sources.js";
+import { endAbandoned } from "./abandoned.js";
 import { headObject, writeIdName } from "./head.js";
 import { ask, strangeAnswer, type S3Link } from "./link.js";
 
@@ -84,6 +85,7 @@ function createReading({ link: { buffers }, source, signal }: Write): (start: nu
 
 async function putParts(write: Write, partBytes: number): Promise<Outcome> {
   const { link, key, source, signal } = write;
+  await endAbandoned(link, key, signal);
   const upload = await ask(link, { verb: "store", key, signal, send: (options) => link.client.createMultipartUpload({ ...placeOf(write), ...storing(write), ChecksumAlgorithm: "CRC32" }, options) });
   const { UploadId: uploadId } = upload;
   if (uploadId === undefined) throw strangeAnswer(link, key, "an upload has no id");

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { mapBounded } from "../../../lib/base/bounded.js";
 import { monotonicMs } from "../../../lib/base/clock.js";
 import { realFiles } from "../../../lib/base/files.js";
+import { keepYoungSmall } from "../../../lib/base/garbage.js";
 import type { ObjectStore } from "../../../lib/objects/objects.js";
 import { openS3 } from "../../../lib/objects/s3/store.js";
 import { createBuffers, rangeBytes, rangesAtOnce } from "../../../lib/transfer/fetch/buffers.js";
@@ -17,6 +18,8 @@ import { bucket, type AgentReport, type Job, type StoreFacts } from "./processes
 /** Tables that are fetched side by side. */
 const tablesAtOnce = 2;
 
+// As the daemons do.
+keepYoungSmall();
 const facts = JSON.parse(process.argv[2]!) as StoreFacts;
 const counted = { bytes: 0 };
 const store = counting(await openS3({ bucket, prefix: "" }, settingsOf(facts)));

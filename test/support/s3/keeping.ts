@@ -37,7 +37,7 @@ export interface KeptObject extends Headers {
 }
 
 /** A part of an upload. */
-export type Part = KeptFile & Pick<KeptObject, "etag" | "checksums">;
+export type Part = KeptFile & Pick<KeptObject, "etag" | "checksums" | "modifiedMs">;
 
 /** An upload that is not completed. */
 export interface Upload {

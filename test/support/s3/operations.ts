@@ -47,7 +47,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ["GetBucketLocation", (context) => { bucketOf(context); return xml(`<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${context.region === "us-east-1" ? "" : context.region}</LocationConstraint>`); }],
   ["ListObjects", (context) => xml(listPage(bucketOf(context), context.parameters, context.pageKeysMax))],
   ["ListObjectsV2", (context) => xml(listPage(bucketOf(context), context.parameters, context.pageKeysMax))],
-  ["ListMultipartUploads", (context) => xml(documentOf("ListMultipartUploadsResult", [tag("Bucket", context.bucketName), tag("IsTruncated", false), ...[...bucketOf(context).uploads.values()].map(({ id, key, startedMs }) => tag("Upload", [tag("Key", key), tag("UploadId", id), tag("Initiated", new Date(startedMs).toISOString())]))]))],
+  ["ListMultipartUploads", (context) => xml(documentOf("ListMultipartUploadsResult", [tag("Bucket", context.bucketName), tag("IsTruncated", false), ...[...bucketOf(context).uploads.values()].filter(({ key }) => key.startsWith(context.parameters.get("prefix") ?? "")).map(({ id, key, startedMs }) => tag("Upload", [tag("Key", key), tag("UploadId", id), tag("Initiated", new Date(startedMs).toISOString())]))]))],
   ["GetObject", (context) => getObject(context, true)],
   ["HeadObject", (context) => getObject(context, false)],
   ["PutObject", putObject],
@@ -223,7 +223,7 @@ async function uploadPart(context: Context): Promise<Answer> {
     refuse("NoSuchUpload");
   }
   const before = upload.parts.get(number);
-  const part = { path, bytes, etag: `"${md5.toString("hex")}"`, checksums };
+  const part = { path, bytes, etag: `"${md5.toString("hex")}"`, checksums, modifiedMs: context.nowMs };
   upload.parts.set(number, part);
   if (before !== undefined) await rm(before.path);
   return { status: 200, headers: { etag: part.etag, ...Object.fromEntries([...checksums].map(([name, value]) => [`x-amz-checksum-${name}`, value])) } };
@@ -233,7 +233,7 @@ function listParts(context: Context): Answer {
   const parts = [...uploadOf(context).parts].sort(([left], [right]) => left - right);
   return xml(documentOf("ListPartsResult", [
     tag("Bucket", context.bucketName), tag("Key", context.key), tag("UploadId", context.parameters.get("uploadId") ?? ""), tag("IsTruncated", false),
-    ...parts.map(([number, { etag, bytes }]) => tag("Part", [tag("PartNumber", number), tag("ETag", etag), tag("Size", bytes)])),
+    ...parts.map(([number, { etag, bytes, modifiedMs }]) => tag("Part", [tag("PartNumber", number), tag("LastModified", new Date(modifiedMs).toISOString()), tag("ETag", etag), tag("Size", bytes)])),
   ]));
 }
 
