@@ -13,11 +13,13 @@ export interface ObjectFacts {
   readonly etag: string;
 }
 
-/** What is to be stored. It is opened again for every part and every attempt, and gives the same bytes each time. */
+/** What is to be stored. It is read once, from its beginning to its end, in parts that follow each other. */
 export interface ObjectSource {
   readonly bytes: number;
-  /** The bytes of [start, end). */
+  /** The bytes of [start, end); each piece is good until the next is asked for. */
   open(start: number, end: number): AsyncIterable<Uint8Array>;
+  /** Called when all was read, and before anyone can see the object: what it throws is the failure, and nothing is stored. */
+  confirm?(): void;
 }
 
 /** What of an object is read: [start, end), all of it by default; `etag` is what it has to be. */
@@ -50,7 +52,7 @@ export interface ObjectStore {
   /**
    * Bytes as they come, resumed where the connection breaks. Fails with NOT_FOUND, and with OBJECT_STORE where what came is
    * not whole, `end` lies behind the object's end, its checksum differs, or it is or becomes another than `etag`: what was
-   * given by then is to be thrown away. Parts of objects, and large ones, come without a checksum that this could compare:
+   * given by then is to be thrown away. Who calls need not try again: that is done here, a bounded number of times for every MiB. Parts of objects, and large ones, come without a checksum that this could compare:
    * who reads them compares a hash.
    */
   read(key: string, options?: Reading): AsyncIterable<Uint8Array>;

@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BquerydError } from "../base/errors.js";
-import { openDirectory } from "./directory.js";
+import { openDirectory } from "./directory/store.js";
 import { checkKey } from "./keys.js";
 import type { ObjectStore } from "./objects.js";
 import { openS3 } from "./s3/store.js";

@@ -38,17 +38,16 @@ async function* readFile(path: string, start: number, end: number): AsyncIterabl
   }
 }
 
-/** The bytes of [start, end) of a source in one piece. Throws BAD_INPUT when the source gives more or fewer. */
-export async function readSource(source: ObjectSource, start: number, end: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafe(end - start);
+/** Fills a target with the bytes of a source from a place on. Throws BAD_INPUT when the source gives more or fewer. */
+export async function readSource(source: ObjectSource, start: number, bytes: Uint8Array): Promise<void> {
+  const end = start + bytes.length;
   let filled = 0;
   for await (const piece of source.open(start, end)) {
-    if (filled + piece.length > bytes.length) throw changedSource(end - start);
+    if (filled + piece.length > bytes.length) throw changedSource(bytes.length);
     bytes.set(piece, filled);
     filled += piece.length;
   }
-  if (filled < bytes.length) throw changedSource(end - start);
-  return bytes;
+  if (filled < bytes.length) throw changedSource(bytes.length);
 }
 
 /** The failure of a source that does not give as many bytes as it said. */

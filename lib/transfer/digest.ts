@@ -1,59 +1,82 @@
-/** What a file holds, read once: its SHA-256, and a short checksum of every piece, by which a later reading is compared. */
+/** What a file holds: its SHA-256, taken of it as it lies there, or while it is sent. */
 import { createHash } from "node:crypto";
-import { open, type FileHandle } from "node:fs/promises";
-import { crc32 } from "node:zlib";
-import { BquerydError, toBquerydError } from "../base/errors.js";
+import { open, stat, type FileHandle } from "node:fs/promises";
+import { toBquerydError, type BquerydError } from "../base/errors.js";
 import type { ObjectSource } from "../objects/objects.js";
 import { requireGoing } from "./stopping.js";
 
-/** The content of a file when it was looked at. */
+/** The content of a file. */
 export interface FileDigest {
   readonly bytes: number;
   readonly sha256: string;
-  /** CRC-32 of each piece of `pieceBytes`. */
-  readonly checksums: readonly number[];
 }
 
-/** Bytes that are read and compared together. */
+/** Bytes that are read together. */
 const pieceBytes = 1024 * 1024;
 
 /** Reads a file from its beginning to its end. Throws CANCELLED, NOT_FOUND, IO. */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<FileDigest> {
   const hash = createHash("sha256");
-  const checksums: number[] = [];
   let bytes = 0;
-  await withFile(path, async (file) => {
-    const buffer = Buffer.allocUnsafe(pieceBytes);
-    for (;;) {
+  try {
+    for await (const piece of readPieces(path, 0, (await stat(path)).size)) {
       requireGoing(signal);
-      const piece = await readPiece(file, buffer, bytes);
-      if (piece.length === 0) break;
       hash.update(piece);
-      checksums.push(crc32(piece));
       bytes += piece.length;
     }
-  });
-  return { bytes, sha256: hash.digest("hex"), checksums };
+  } catch (cause) {
+    throw toBquerydError(cause, `read ${path}`);
+  }
+  return { bytes, sha256: hash.digest("hex") };
 }
 
 /**
- * The file as a source of what it held when its digest was made. A piece is read whole and compared before any of it is
- * given, in whatever order and how often parts are asked for: bytes that were changed meanwhile are BUSY and never sent.
+ * A file as a source that is hashed while it is read: what is sent is what was hashed, whatever happens to the file. One
+ * that is another than it has to be is the failure that `failureOf` makes, and never seen by anyone.
  */
-export function digestedSource(path: string, digest: FileDigest): ObjectSource {
-  return { bytes: digest.bytes, open: (start, end) => readCompared(path, digest, start, end) };
+export function hashedSource(path: string, expected: FileDigest, failureOf: () => BquerydError): ObjectSource {
+  let hash = createHash("sha256");
+  let hashed = 0;
+  return {
+    bytes: expected.bytes,
+    async *open(start, end) {
+      if (start === 0) [hash, hashed] = [createHash("sha256"), 0];
+      if (start !== hashed) throw new Error(`${path} is read from ${start} and was hashed to ${hashed}`);
+      for await (const piece of readPieces(path, start, end)) {
+        hash.update(piece);
+        hashed += piece.length;
+        yield piece;
+      }
+      if (hashed !== end) throw failureOf();
+    },
+    confirm() {
+      if (hashed !== expected.bytes || hash.digest("hex") !== expected.sha256) throw failureOf();
+    },
+  };
 }
 
-async function* readCompared(path: string, { bytes, checksums }: FileDigest, start: number, end: number): AsyncGenerator<Uint8Array> {
+/** The bytes of [start, end) of a file, or those there are; a piece is good until the next is asked for, which is read meanwhile. */
+async function* readPieces(path: string, start: number, end: number): AsyncGenerator<Buffer> {
   const file = await open(path, "r").catch((cause: unknown) => { throw toBquerydError(cause, `read ${path}`); });
+  const buffers = [Buffer.allocUnsafe(Math.min(pieceBytes, end - start)), Buffer.allocUnsafe(Math.min(pieceBytes, Math.max(0, end - start - pieceBytes)))] as const;
+  let reading: Promise<Buffer> | undefined;
   try {
-    for (let index = Math.floor(start / pieceBytes); index * pieceBytes < end; index++) {
-      const at = index * pieceBytes;
-      const piece = await readPiece(file, Buffer.allocUnsafe(Math.min(pieceBytes, bytes - at)), at);
-      if (piece.length < Math.min(pieceBytes, bytes - at) || crc32(piece) !== checksums[index]) throw changed(path);
-      yield piece.subarray(Math.max(0, start - at), Math.min(piece.length, end - at));
+    const readAt = (index: number): Promise<Buffer> => {
+      const at = start + index * pieceBytes;
+      const piece = readPiece(file, buffers[index % 2]!.subarray(0, Math.max(0, end - at)), at);
+      // It is awaited in its turn.
+      piece.catch(() => undefined);
+      return piece;
+    };
+    reading = readAt(0);
+    for (let index = 1; ; index++) {
+      const piece: Buffer = await reading;
+      if (piece.length === 0) return;
+      reading = readAt(index);
+      yield piece;
     }
   } finally {
+    await reading?.catch(() => undefined);
     await file.close();
   }
 }
@@ -66,21 +89,4 @@ async function readPiece(file: FileHandle, buffer: Buffer, at: number): Promise<
     done += bytesRead;
   }
   return buffer.subarray(0, done);
-}
-
-async function withFile(path: string, work: (file: FileHandle) => Promise<void>): Promise<void> {
-  try {
-    const file = await open(path, "r");
-    try {
-      await work(file);
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    throw toBquerydError(cause, `read ${path}`);
-  }
-}
-
-function changed(path: string): BquerydError {
-  return new BquerydError("BUSY", `${path} was changed while it was sent; wait until nothing writes it, and start again`, { details: { path } });
 }

@@ -1,4 +1,5 @@
 /** Ending a transfer early: asked from outside, or because a part of it has failed. */
+import { setMaxListeners } from "node:events";
 import { BquerydError } from "../base/errors.js";
 
 /** Throws CANCELLED once the signal has been aborted. */
@@ -13,6 +14,8 @@ export function requireGoing(signal: AbortSignal | undefined): void {
 export async function stopTogether<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal, fail: (cause: unknown) => never) => Promise<T>): Promise<T> {
   requireGoing(signal);
   const own = new AbortController();
+  // Every request that is under way listens.
+  setMaxListeners(0, own.signal);
   const stop = (): void => { own.abort(interrupted(signal)); };
   let first: unknown;
   signal?.addEventListener("abort", stop, { once: true });

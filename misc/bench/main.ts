@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- groupby|import|cluster --rows N --json`: measures, and prints a table or a line of JSON a result. What is
+ * `npm run bench -- groupby|import|cluster|transfer --rows N --json`: measures, and prints a table or a line of JSON a result. What is
  * wrong with an answer ends it with exit code 1. `npm run bench -- clean` removes the data that earlier runs have kept.
  */
 import { parseArgs } from "node:util";
@@ -10,25 +10,29 @@ import { benchCluster } from "./cluster/main.js";
 import { removeData } from "./data.js";
 import { benchGroupby } from "./groupby.js";
 import { benchImport } from "./import.js";
+import { benchTransfer } from "./transfer/main.js";
 import { formatJson, formatResults, type Result } from "./report.js";
 
 interface Flags {
   readonly bench: string;
-  readonly rows: number;
+  /** Undefined: as many as the bench likes. */
+  readonly rows: number | undefined;
   /** Undefined: as many as the bench likes. */
   readonly runs: number | undefined;
   readonly seed: number;
   readonly json: boolean;
   readonly fresh: boolean;
-  /** Of groupby and cluster: names of cases, undefined for all; of groupby whether to print where their time goes. */
+  /** Of groupby, cluster and transfer: names of cases, undefined for all; of groupby whether to print where their time goes. */
   readonly only: readonly string[] | undefined;
   readonly profile: boolean;
   /** Of cluster: how long each load lasts. */
   readonly seconds: number;
 }
 
-const usage = "use npm run bench -- groupby|import|cluster [--rows N] [--runs N] [--seed N] [--json] [--fresh], with groupby and cluster [--only q1,q2], with groupby [--profile], with cluster [--seconds N], or npm run bench -- clean";
+const usage = "use npm run bench -- groupby|import|cluster|transfer [--rows N] [--runs N] [--seed N] [--json] [--fresh], with all but import [--only q1,q2], with groupby [--profile], with cluster [--seconds N], or npm run bench -- clean";
 const failedExitCode = 1;
+/** Rows without --rows; of transfer they have 72 bytes each. */
+const [defaultRows, transferRows] = [1_000_000, 14_000_000];
 /** Timed runs of a query, and of work on files, without --runs. */
 const [queryRuns, fileRuns] = [7, 3];
 
@@ -46,7 +50,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function run({ bench, json, runs, ...request }: Flags, signal: AbortSignal): Promise<void> {
+async function run({ bench, json, runs, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+  const request = { ...flags, rows: flags.rows ?? (bench === "transfer" ? transferRows : defaultRows) };
   const results: Result[] = [];
   const report = (result: Result): void => {
     if (json) print(formatJson(result));
@@ -62,6 +67,9 @@ async function run({ bench, json, runs, ...request }: Flags, signal: AbortSignal
     case "cluster":
       await benchCluster({ ...request, signal, note, report });
       break;
+    case "transfer":
+      await benchTransfer({ ...request, runs: runs ?? fileRuns, signal, note, report });
+      break;
     case "clean":
       print(`removed ${await removeData()}`);
       return;
@@ -73,14 +81,14 @@ async function run({ bench, json, runs, ...request }: Flags, signal: AbortSignal
 
 function parseFlags(argv: readonly string[]): Flags {
   const options = {
-    rows: { type: "string", default: "1000000" }, runs: { type: "string" }, seed: { type: "string", default: "1" },
+    rows: { type: "string" }, runs: { type: "string" }, seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false }, fresh: { type: "boolean", default: false },
     seconds: { type: "string", default: "5" },
     only: { type: "string" }, profile: { type: "boolean", default: false },
   } as const;
   try {
     const { values: { rows, runs, seed, seconds, only, ...switches }, positionals: [bench = ""] } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    const counts = { rows: parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6), seconds: parseCount("seconds", seconds, 86_400) };
+    const counts = { rows: rows === undefined ? undefined : parseCount("rows", rows, 1e9), runs: runs === undefined ? undefined : parseCount("runs", runs, 1e6), seed: parseCount("seed", seed, 1e6), seconds: parseCount("seconds", seconds, 86_400) };
     return { bench, ...counts, only: only?.split(","), ...switches };
   } catch (cause) {
     if (cause instanceof BquerydError) throw cause;

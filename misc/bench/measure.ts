@@ -15,13 +15,14 @@ export interface Runs {
 
 /**
  * Runs all contenders in turn, so that whatever else the machine does meanwhile falls on each of them alike, and gives
- * the times of each in their order. Throws the reason of the signal when that is aborted between two runs.
+ * the times of each in their order. What is done before each run takes no time of it. Throws the reason of the signal when that is aborted between two runs.
  */
-export async function measureInTurn(contenders: readonly (() => Promise<void>)[], runs: Runs, signal: AbortSignal): Promise<Times[]> {
+export async function measureInTurn(contenders: readonly (() => Promise<void>)[], runs: Runs, signal: AbortSignal, before?: () => Promise<void>): Promise<Times[]> {
   const takenMs = contenders.map((): number[] => []);
   for (let run = -runs.warmUps; run < runs.timed; run++) {
     for (const [index, contender] of contenders.entries()) {
       signal.throwIfAborted();
+      await before?.();
       const startMs = monotonicMs();
       await contender();
       if (run >= 0) takenMs[index]!.push(monotonicMs() - startMs);

@@ -53,15 +53,15 @@ export interface Profile {
   readonly totalMs: number;
 }
 
-/** One figure of a cluster, beside the limit that it is held against. */
+/** One figure of a cluster or of transfers, beside the limit that it is held against. */
 export interface FigureResult {
   readonly bench: string;
-  readonly mode: "cluster";
+  readonly mode: "cluster" | "files";
   readonly rows: number;
   /** What of the case it is: `median`. */
   readonly figure: string;
   readonly value: number;
-  readonly unit: "ms" | "MB" | "MB/s" | "%" | "1/s" | "";
+  readonly unit: "ms" | "MB" | "MB/s" | "s/GB" | "%" | "1/s" | "";
   /** Null where none is asked for. */
   readonly limit: number | null;
   /** Whether it has to be at least the limit; else it is to be no more. */

@@ -70,11 +70,11 @@ export function createMemoryObjects(pieceBytes = 64 * 1024): MemoryObjects {
       memory.calls.push(`write ${key}`);
       const pieces: Uint8Array[] = [];
       const half = source.bytes >> 1;
-      // Parts come in any order.
-      const ends: Uint8Array[] = [];
-      for await (const piece of source.open(half, source.bytes)) ends.push(piece);
-      for await (const piece of source.open(0, half)) pieces.push(piece);
-      const bytes = Buffer.concat([...pieces, ...ends]);
+      for (const [start, end] of [[0, half], [half, source.bytes]] as const) {
+        for await (const piece of source.open(start, end)) pieces.push(Buffer.from(piece));
+      }
+      source.confirm?.();
+      const bytes = Buffer.concat(pieces);
       if (bytes.length !== source.bytes) throw new Error(`${bytes.length} bytes of ${source.bytes}`);
       options.signal?.throwIfAborted();
       objects.set(key, bytes);

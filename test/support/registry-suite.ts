@@ -1,19 +1,12 @@
 /** What every registry must do, whatever keeps its state. */
 import { expect } from "chai";
-import { afterEach, beforeEach, describe, it } from "mocha";
+import { describe, it } from "mocha";
 import { monotonicMs, randomId, wallMs } from "../../lib/base/clock.js";
 import type { ControllerRecord, NodeRecord, Pointers, Registry, RegistryChange, TableSource } from "../../lib/registry/registry.js";
 import { failureOf } from "./failure.js";
+import { settleIn, type RegistryHouse } from "./registry-house.js";
 import { describeTickets } from "./ticket-suite.js";
 import { until } from "./until.js";
-
-/** One fresh shared state, and connections to it. */
-export interface RegistryHouse {
-  open(cluster: string): Promise<Registry>;
-  /** Takes away all that is kept, as somebody else would, while registries are open. */
-  empty(): Promise<void>;
-  remove(): Promise<void>;
-}
 
 /** A controller of this process. */
 export function controllerRecord(facts: Partial<ControllerRecord> = {}): ControllerRecord {
@@ -27,16 +20,7 @@ export function describeRegistry(name: string, build: () => Promise<RegistryHous
     let house: RegistryHouse;
     let ours: Registry;
     let theirs: Registry;
-    beforeEach(async () => {
-      house = await build();
-      ours = await house.open("c1");
-      theirs = await house.open("c1");
-    });
-    afterEach(async () => {
-      await ours.close();
-      await theirs.close();
-      await house.remove();
-    });
+    settleIn(build, (...all) => { [house, ours, theirs] = all; });
 
     it("lists nobody at first", async () => {
       expect(await ours.controllers()).to.deep.equal([]);

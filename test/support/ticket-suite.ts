@@ -1,19 +1,13 @@
 /** What every registry must do with tickets. */
 import { expect } from "chai";
-import { afterEach, beforeEach, describe, it } from "mocha";
+import { describe, it } from "mocha";
 import { randomId } from "../../lib/base/clock.js";
 import { limits } from "../../lib/base/limits.js";
 import type { Registry, RegistryChange } from "../../lib/registry/registry.js";
 import { keyOfSlot, type Slot, type SlotPlace, type TicketHead, type TicketPlan } from "../../lib/registry/tickets.js";
 import { failureOf } from "./failure.js";
+import { settleIn, type RegistryHouse } from "./registry-house.js";
 import { until } from "./until.js";
-
-/** A shared state with connections to it, as describeRegistry has it. */
-interface House {
-  open(cluster: string): Promise<Registry>;
-  empty(): Promise<void>;
-  remove(): Promise<void>;
-}
 
 /** A plan of two tables for two nodes. */
 export function ticketPlan(facts: Partial<TicketPlan> = {}): TicketPlan {
@@ -40,21 +34,12 @@ const manySlots: readonly Slot[] = [
 ];
 
 /** Describes tickets in the registry `name`, as in every other. */
-export function describeTickets(name: string, build: () => Promise<House>): void {
+export function describeTickets(name: string, build: () => Promise<RegistryHouse>): void {
   describe(`tickets of the ${name}`, () => {
-    let house: House;
+    let house: RegistryHouse;
     let ours: Registry;
     let theirs: Registry;
-    beforeEach(async () => {
-      house = await build();
-      ours = await house.open("c1");
-      theirs = await house.open("c1");
-    });
-    afterEach(async () => {
-      await ours.close();
-      await theirs.close();
-      await house.remove();
-    });
+    settleIn(build, (...all) => { [house, ours, theirs] = all; });
 
     async function create(facts: Partial<TicketPlan> = {}): Promise<TicketPlan> {
       const plan = ticketPlan(facts);

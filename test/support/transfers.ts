@@ -1,4 +1,4 @@
-/** What transfers work with, in tests: a store, real files that are not made durable, and pauses that take no time. */
+/** What transfers work with, in tests: a store, real files that are not made durable. */
 import type { Files } from "../../lib/base/files.js";
 import type { ObjectStore } from "../../lib/objects/objects.js";
 import { createBuffers } from "../../lib/transfer/fetch/buffers.js";
@@ -8,5 +8,5 @@ import { unsyncedFiles } from "./write-table.js";
 
 /** Tools of a transfer; ranges are small, so that small tables have several. */
 export function transferTools(store: ObjectStore, { files = unsyncedFiles, rangeBytes = 1_000, ...more }: Partial<FetchTools> & { files?: Files; rangeBytes?: number } = {}): FetchTools {
-  return { store, files, buffers: createBuffers(4, rangeBytes), bandwidth: createBandwidth(undefined), backOff: () => Promise.resolve(), ...more };
+  return { store, files, buffers: createBuffers(4, rangeBytes), bandwidth: createBandwidth(undefined), ...more };
 }

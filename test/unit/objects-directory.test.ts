@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { openDirectory } from "../../lib/objects/directory.js";
+import { openDirectory } from "../../lib/objects/directory/store.js";
 import { temporaryName } from "../../lib/objects/keys.js";
 import type { ObjectStore } from "../../lib/objects/objects.js";
 import { openObjectStore, parseBucket } from "../../lib/objects/open.js";

@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import type { ObjectStore } from "../../lib/objects/objects.js";
+import { s3Limits } from "../../lib/objects/s3/settings.js";
 import { openS3 } from "../../lib/objects/s3/store.js";
 import { bytesSource } from "../../lib/objects/sources.js";
 import { failureOf } from "../support/failure.js";
@@ -61,7 +62,7 @@ describe("objects in S3", () => {
       expect(await store.head("large")).to.include({ bytes: 20_000 });
       await store.remove("large");
       expect(await store.head("large")).to.equal(undefined);
-      expect([...struck].sort()).to.deep.equal(["CompleteMultipartUpload", "CreateMultipartUpload", "DeleteObject", "GetObject", "HeadObject", "ListObjectsV2", "PutObject", "UploadPart"]);
+      expect([...struck].sort()).to.deep.equal(["CompleteMultipartUpload", "CreateMultipartUpload", "DeleteObject", "GetObject", "HeadObject", "ListMultipartUploads", "ListObjectsV2", "PutObject", "UploadPart"]);
       // One that was begun and whose id was lost is for the bucket's rules to end.
       if (fault.kind === "lost") server.buckets.get("shelf")!.uploads.clear();
     }));
@@ -75,6 +76,27 @@ describe("objects in S3", () => {
     expect(failure.details).to.deep.equal({ place: "s3://shelf", key: "t/x", reason: "SlowDown", status: 503 });
     expect(server.requests).to.have.length(smallLimits.attemptsMax);
   }));
+
+  it("attempts are counted over all requests that one thing needs, so that they do not multiply", () => withStage({}, async ({ store, server }) => {
+    await store.write("x", bytesSource(someBytes(4_000)));
+    const count = async (work: () => Promise<unknown>): Promise<number> => {
+      const before = server.requests.length;
+      expect((await failureOf(work)).code).to.equal("OBJECT_STORE");
+      return server.requests.length - before;
+    };
+    // A refused request and a body that breaks off, in turn.
+    server.play(({ index }) => (index % 2 === 0 ? slowDown : { kind: "cut" }));
+    expect(await count(() => readAll(store, "x"))).to.equal(smallLimits.attemptsMax);
+    // A HEAD that is refused without a reason, into which a GET looks that is refused now and then.
+    server.play(({ operation, index }) => (operation === "HeadObject" ? { kind: "refuse", code: "ExpiredToken", status: 400 } : index % 2 === 0 ? slowDown : undefined));
+    expect(await count(() => store.head("x"))).to.be.within(smallLimits.attemptsMax, 2 * smallLimits.attemptsMax);
+  }));
+
+  it("the attempts at one request end within five minutes, whatever happens to them", () => {
+    const { attemptsMax, connectMs, silenceMs, firstPauseMs, longestPauseMs } = s3Limits;
+    const pausesMs = Array.from({ length: attemptsMax - 1 }, (_, failed) => Math.min(longestPauseMs, firstPauseMs * 2 ** failed));
+    expect(attemptsMax * (connectMs + silenceMs) + pausesMs.reduce((sum, ms) => sum + ms)).to.be.below(300_000);
+  });
 
   it("a body that is cut, or falls silent, is read on from there", () => withStage({ limits: { ...smallLimits, silenceMs: 300 } }, async ({ store, server }) => {
     const content = someBytes(100_000);
@@ -151,6 +173,29 @@ describe("objects in S3", () => {
       expect((await failureOf(() => store.write("x", bytesSource(someBytes(20_000, 2))))).code).to.equal("OBJECT_STORE");
       expect(await readAll(store, "x")).to.deep.equal(someBytes(9_000, 1));
     }
+  }));
+
+  it("uploads of a key that nobody goes on with are taken back by the next, and no others", () => withStage({}, async ({ store, server }) => {
+    const { uploads } = server.buckets.get("shelf")!;
+    const dayMs = 24 * 3_600_000;
+    const begin = (id: string, key: string, startedMs: number, partMs?: number): void => {
+      const part = { path: `/nowhere/${id}`, bytes: 1, etag: '"e"', checksums: new Map(), modifiedMs: partMs ?? 0 };
+      const headers = { contentType: "", metadata: new Map(), encryption: new Map() };
+      uploads.set(id, { id, key, headers, startedMs, checksum: undefined, parts: new Map(partMs === undefined ? [] : [[1, part]]) });
+    };
+    const nowMs = Date.now();
+    begin("old", "x", nowMs - 1.1 * dayMs);
+    begin("young", "x", nowMs - 0.9 * dayMs);
+    begin("slow", "x", nowMs - 9 * dayMs, nowMs - 0.5 * dayMs);
+    begin("longer", "xx", nowMs - 9 * dayMs);
+    begin("other", "y", nowMs - 9 * dayMs);
+    await store.write("x", bytesSource(someBytes(20_000)));
+    expect([...uploads.keys()]).to.deep.equal(["young", "slow", "longer", "other"]);
+    // Who may not look at them stores all the same.
+    server.play(({ operation }) => (operation === "ListMultipartUploads" ? { kind: "refuse", code: "AccessDenied", status: 403 } : undefined));
+    await store.write("y", bytesSource(someBytes(20_000)));
+    expect(await readAll(store, "y")).to.deep.equal(someBytes(20_000));
+    uploads.clear();
   }));
 
   it("at most three parts are on their way, each with its checksum", () => withStage({}, async ({ store, server }) => {

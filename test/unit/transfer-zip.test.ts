@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { fetchTable, type FetchRequest } from "../../lib/transfer/fetch/fetch.js";
+import { readTogether } from "../../lib/transfer/fetch/table-source.js";
+import { openZipSource } from "../../lib/transfer/fetch/zip-source.js";
 import type { Manifest } from "../../lib/transfer/manifest.js";
 import { readBcolzDirectory } from "../../lib/columns/bcolz/directory.js";
 import { writeRawBcolz } from "../support/bcolz-directory.js";
@@ -15,6 +17,14 @@ import { makeZip, type ZipEntry } from "../support/zip.js";
 import { writeTable } from "../support/write-table.js";
 
 const table = "taxi.bcolz";
+
+/** By Python 3.11's zipfile onto a pipe, with its limits lowered so that two members of 80 bytes are of the kind zip64 in all places. */
+const pythonZip = Buffer.from([
+  "UEsDBC0ACAAIAAAAIVAAAAAA//////////8MABQAX19yb290ZGlyc19fAQAQAAAAAAAAAAAAAAAAAAAAAACrrq2mKgQAUEsHCJd4zZ0HAAAAAAAAAFAAAAAAAAAAUEsDBC0ACAAIAAAAIVAAAAAA//",
+  "////////8LABQAdi9fX2F0dHJzX18BABAAAAAAAAAAAAAAAAAAAAAAAMsrzcnJoyIGAFBLBwh80bbgCQAAAAAAAABQAAAAAAAAAFBLAQItAy0ACAAIAAAAIVCXeM2d//////////8MABQAAAAAAAAA",
+  "AACkgQAAAABfX3Jvb3RkaXJzX18BABAAUAAAAAAAAAAHAAAAAAAAAFBLAQItAy0ACAAIAAAAIVB80bbg//////////8LABwAAAAAAAAAAACkgf////92L19fYXR0cnNfXwEAGABQAAAAAAAAAAkAAA",
+  "AAAAAAXQAAAAAAAABQSwYGLAAAAAAAAAAtAC0AAAAAAAAAAAACAAAAAAAAAAIAAAAAAAAAowAAAAAAAAC7AAAAAAAAAFBLBgcAAAAAXgEAAAAAAAABAAAAUEsFBgAAAAACAAIAowAAALsAAAAAAA==",
+].join(""), "base64");
 
 describe("a zip of a table's content", () => {
   let folder = "";
@@ -56,8 +66,8 @@ describe("a zip of a table's content", () => {
     const members = await entries();
     const more: ZipEntry[] = [{ name: "v/", bytes: Buffer.alloc(0), isStored: true }, { name: "notes.txt", bytes: Buffer.from("mine") }];
     const generations = new Set<string>();
-    for (const change of [{}, { isStored: true }, { hasDescriptor: true }]) {
-      const manifest = await fetch(makeZip([...more, ...members.map((member) => ({ ...member, ...change }))], { comment: "made by hand" }));
+    for (const change of [{}, { isStored: true }, { hasDescriptor: true }, { isLong: true }, { isLong: true, hasDescriptor: true }]) {
+      const manifest = await fetch(makeZip([...more, ...members.map((member) => ({ ...member, ...change }))], { comment: "made by hand", ...("isLong" in change ? { longEnd: {} } : {}) }));
       expect(manifest).to.include({ kind: "bcolz", rows: 900 });
       expect(manifest.files.map(({ name }) => name)).to.have.members(members.map(({ name }) => name));
       await requireWhole(manifest);
@@ -66,6 +76,15 @@ describe("a zip of a table's content", () => {
       await rm(join(folder, "stage"), { recursive: true });
     }
     expect(generations.size).to.equal(1);
+  });
+
+  it("may be of the kind zip64 in all places, as Python writes it", async () => {
+    memory.objects.set(table, pythonZip);
+    const archive = await openZipSource({ ...transferTools(memory.store), signal: new AbortController().signal }, table);
+    expect([...archive.sizes]).to.deep.equal([["__rootdirs__", 80], ["v/__attrs__", 80]]);
+    for (const [name, text] of [["__rootdirs__", "{}".repeat(40)], ["v/__attrs__", "null".repeat(20)]] as const) {
+      expect(Buffer.from(await readTogether(archive.open(name, 0))).toString()).to.equal(text);
+    }
   });
 
   it("may be that of a table of ours", async () => {
@@ -114,8 +133,19 @@ describe("a zip of a table's content", () => {
       ["a file that is a folder", extra("v"), /file and a folder/],
       ["a bomb by what it says", extra("v/x", { said: { bytes: 0xfffffff0 } }), /cannot have/],
       ["a bomb by all that it says", makeZip([...members, ...Array.from({ length: 40 }, (_, at): ZipEntry => ({ name: `v/data/__${at + 10}.blp`, bytes: Buffer.from("x"), data: Buffer.alloc(100_000), said: { bytes: 103_000_000 } }))]), /would become/],
-      ["zip64", extra("v/x", { said: { bytes: 0xffffffff } }), /zip64/],
-      ["zip64 by its end", makeZip(members, { members: 0xffff }), /zip64/],
+      ["zip64 without its numbers", extra("v/x", { said: { bytes: 0xffffffff } }), /"v\/x" does not have the numbers of the kind zip64/],
+      ["zip64 without its end", makeZip(members, { members: 0xffff }), /zip64 end is missing/],
+      ["zip64 with numbers of no need", extra("v/x", { extra: Buffer.from("0100080001000000000000000", "hex") }), /zip64/],
+      ["zip64 with numbers that are cut", extra("v/x", { isLong: true, extra: Buffer.from("010018000100", "hex") }), /"v\/x" has a field of the kind zip64 that is cut/],
+      ["zip64 with bytes that nothing has", extra("v/x", { isLong: true, longSaid: { bytes: 2n ** 60n } }), /numbers that nothing has/],
+      ["zip64 of a bomb", extra("v/x", { isLong: true, longSaid: { bytes: 2n ** 40n } }), /cannot have/],
+      ["zip64 with more stored than there is", extra("v/x", { isLong: true, longSaid: { storedBytes: 2n ** 33n } }), /shares bytes/],
+      ["zip64 with a place behind all", extra("v/x", { isLong: true, longSaid: { place: 2n ** 33n } }), /shares bytes|not where|followed/],
+      ["zip64 with an end elsewhere", makeZip(members, { longEnd: { place: 7n } }), /zip64 end is not where/],
+      ["zip64 with an end of another length", makeZip(members, { longEnd: { bytes: 52n } }), /zip64 end is not where it says, or of another length/],
+      ["zip64 with another count", makeZip(members, { longEnd: { members: 2n ** 40n } }), /two ends differ/],
+      ["zip64 with a directory of more bytes", makeZip(members, { longEnd: { directoryBytes: 2n ** 40n } }), /not where it says/],
+      ["zip64 with a directory elsewhere", makeZip(members, { longEnd: { start: 1n } }), /not where it says/],
       ["a member that is not listed", makeZip([...rest.map((member, at) => (at === 2 ? { ...member, after: Buffer.from("PK\u0003\u0004 more") } : member)), chunk]), /followed by bytes/],
       ["one that is left out of the list", makeZip([...rest.slice(0, 2), { name: "v/y", bytes: Buffer.from("y"), isHidden: true }, ...rest.slice(2), chunk]), /followed by bytes|not where/],
       ["bytes before all", makeZip(members, { before: Buffer.from("#!/bin/sh\n") }), /begins with bytes/],

@@ -1,7 +1,7 @@
 /** Facts of an object in S3, and the list of those with a prefix. */
 import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { ObjectFacts } from "../objects.js";
-import { again, ask, strangeAnswer, type S3Link } from "./link.js";
+import { again, ask, strangeAnswer, type Attempts, type S3Link } from "./link.js";
 import { isAbsent } from "./refusal.js";
 
 /** The metadata under which an object keeps the id of the write that stored it. */
@@ -9,13 +9,14 @@ export const writeIdName = "bqueryd-write";
 
 /** Facts of an object with the id of the write that stored it, where we did; undefined where there is no such object. */
 export async function headObject(link: S3Link, key: string, signal: AbortSignal | undefined): Promise<ObjectFacts & { readonly writeId: string | undefined } | undefined> {
+  const attempts: Attempts = { failed: 0 };
   const output = await ask<HeadObjectCommandOutput | "absent">(link, {
-    verb: "look at", key, signal,
+    verb: "look at", key, signal, attempts,
     send: (options) => link.client.headObject({ Bucket: link.bucket, Key: link.prefix + key }, options),
     // Answers to HEAD have no body: whether it is the key, the bucket or the region that is wrong only others tell.
     async understand({ status = 0 }) {
       if (status < 300 || status >= 500) return undefined;
-      const found = await findReason(link, key, signal);
+      const found = await findReason(link, key, { signal, attempts });
       // One that came meanwhile was not there either. Any other refusal is over.
       return found === "absent" || status === 404 ? "absent" : again;
     },
@@ -27,9 +28,9 @@ export async function headObject(link: S3Link, key: string, signal: AbortSignal 
 }
 
 /** Reads one byte for the reason of a refusal, and throws it unless it is that there is no such object. */
-function findReason(link: S3Link, key: string, signal: AbortSignal | undefined): Promise<"there" | "absent"> {
+function findReason(link: S3Link, key: string, shared: { readonly signal: AbortSignal | undefined; readonly attempts: Attempts }): Promise<"there" | "absent"> {
   return ask<"there" | "absent">(link, {
-    verb: "look at", key, signal,
+    verb: "look at", key, ...shared,
     async send(options) {
       const { Body: body } = await link.client.getObject({ Bucket: link.bucket, Key: link.prefix + key, Range: "bytes=0-0" }, options);
       if (body !== undefined && "destroy" in body) body.destroy();

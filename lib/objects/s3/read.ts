@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { BquerydError } from "../../base/errors.js";
 import type { Reading } from "../objects.js";
-import { ask, pauseAfter, strangeAnswer, type S3Link } from "./link.js";
+import { ask, pauseAfter, strangeAnswer, type Attempts, type S3Link } from "./link.js";
 import { headObject } from "./head.js";
 import { readRefusal } from "./refusal.js";
 
@@ -17,7 +17,7 @@ interface Answer {
   readonly crc: number | undefined;
 }
 
-/** Bytes of an object after which a broken connection is not counted with those before. */
+/** Bytes of an object after which failures are not counted with those before. */
 const newLeaseBytes = 1024 * 1024;
 
 /** The bytes of an object, as `ObjectStore.read` says. */
@@ -27,9 +27,11 @@ export async function* readObject(link: S3Link, key: string, { start = 0, end, e
   let at = start;
   let first: Answer | undefined;
   let crc = 0;
-  for (let attempt = 0; ; attempt++) {
+  // Requests and bodies that break off are counted together: each alone would let the other begin anew.
+  const attempts: Attempts = { failed: 0 };
+  for (;;) {
     const range = { start: at, end: first?.end ?? end, etag: first?.etag ?? etag, signal };
-    const answer = await openAt(link, key, range);
+    const answer = await openAt(link, key, range, attempts);
     if (answer === undefined) return requireFacts(link, key, range);
     first ??= answer;
     const from = at;
@@ -37,7 +39,7 @@ export async function* readObject(link: S3Link, key: string, { start = 0, end, e
       for await (const piece of answer.body as AsyncIterable<Uint8Array>) {
         at += piece.length;
         if (at > answer.end) throw strangeAnswer(link, key, "more bytes came than were asked for");
-        crc = crc32(piece, crc);
+        if (first.crc !== undefined) crc = crc32(piece, crc);
         yield piece;
       }
       if (at < answer.end) throw new Error(`${answer.end - at} bytes are missing`);
@@ -48,8 +50,8 @@ export async function* readObject(link: S3Link, key: string, { start = 0, end, e
       if (cause instanceof BquerydError) throw cause;
       // The client has compared one of the checksums that S3 knows, and may hold back the last bytes then.
       if (at === answer.end || (cause instanceof Error && cause.message.startsWith("Checksum mismatch"))) throw wrongChecksum(link, key);
-      if (at - from >= newLeaseBytes) attempt = 0;
-      await pauseAfter(link, readRefusal(cause), { attempt, signal, doing: { place: link.place, verb: "read", key } });
+      if (at - from >= newLeaseBytes) attempts.failed = 0;
+      await pauseAfter(link, readRefusal(cause), { attempts, signal, doing: { place: link.place, verb: "read", key } });
     } finally {
       answer.body.destroy();
     }
@@ -65,11 +67,11 @@ interface Range {
 }
 
 /** Undefined where S3 says that no byte lies in the range. */
-async function openAt(link: S3Link, key: string, range: Range): Promise<Answer | undefined> {
+async function openAt(link: S3Link, key: string, range: Range, attempts: Attempts): Promise<Answer | undefined> {
   const { start, end, etag, signal } = range;
   const isWhole = start === 0 && end === undefined;
   const output = await ask<GetObjectCommandOutput | "none">(link, {
-    verb: "read", key, signal,
+    verb: "read", key, signal, attempts,
     send: (options) => link.client.getObject({
       Bucket: link.bucket, Key: link.prefix + key,
       ...(isWhole ? { ChecksumMode: "ENABLED" } : { Range: `bytes=${start}-${end === undefined ? "" : end - 1}` }),

@@ -12,10 +12,14 @@ export interface S3Limits {
   readonly partsMax: number;
   /** Parts of one object that are in memory and on their way at a time. */
   readonly partsAtOnce: number;
+  /** Parts and whole objects that one store has in memory at a time; others wait. */
+  readonly bodiesAtOnce: number;
+  /** How long nothing comes of an unfinished upload that is taken for abandoned. */
+  readonly abandonedMs: number;
   readonly connectMs: number;
   /** How long nothing may come or go on a connection. */
   readonly silenceMs: number;
-  /** Attempts at one request in all, and the longest pause before the second and before the last. */
+  /** Attempts at one request in all, reading on where the answer broke off included, and the longest pause before the second and before the last. */
   readonly attemptsMax: number;
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
@@ -27,6 +31,8 @@ export const s3Limits: S3Limits = {
   partBytesMax: 16 * 2 ** 20,
   partsMax: 10_000,
   partsAtOnce: 3,
+  bodiesAtOnce: 5,
+  abandonedMs: 24 * 60 * 60 * 1_000,
   connectMs: 5_000,
   silenceMs: 30_000,
   attemptsMax: 7,

@@ -1,5 +1,6 @@
 /** An S3 bucket as an object store. The only file that loads the client of AWS, and only when one is opened. */
 import type { S3 } from "@aws-sdk/client-s3";
+import { createBuffers } from "../../base/buffers.js";
 import { freshSeed, seededRandom } from "../../base/clock.js";
 import { setVariable } from "../../base/config.js";
 import { BquerydError } from "../../base/errors.js";
@@ -26,7 +27,7 @@ const regionOfOthers = "us-east-1";
 export async function openS3({ bucket, prefix }: S3Place, settings: S3Settings, limits: S3Limits = s3Limits): Promise<ObjectStore> {
   const place = `s3://${bucket}${prefix === "" ? "" : `/${prefix.slice(0, -1)}`}`;
   const client = await openClient(place, settings, limits);
-  const link: S3Link = { client, bucket, prefix, place, settings, limits, random: seededRandom(freshSeed()) };
+  const link: S3Link = { client, bucket, prefix, place, settings, limits, random: seededRandom(freshSeed()), buffers: createBuffers(limits.bodiesAtOnce, limits.partBytesMax) };
   return {
     place,
     async head(key, { signal } = {}) {
@@ -50,7 +51,7 @@ async function openClient(place: string, settings: S3Settings, limits: S3Limits)
   // An idle daemon has no use for its tens of megabytes.
   const { S3 } = await import("@aws-sdk/client-s3");
   const { s3Endpoint: endpoint, s3Region, s3PathStyle = endpoint !== undefined, s3Profile: profile } = settings;
-  const make = (region: string | undefined): S3 => new S3({
+  const make = (region: string | undefined): S3 => leavePartsUnsigned(new S3({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(profile === undefined ? {} : { profile }),
@@ -59,8 +60,10 @@ async function openClient(place: string, settings: S3Settings, limits: S3Limits)
     maxAttempts: 1,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
+    // It would wait a round trip for leave to send, on a connection of its own.
+    expectContinueHeader: false,
     requestHandler: { connectionTimeout: limits.connectMs, socketTimeout: limits.silenceMs },
-  });
+  }));
   const client = make(s3Region);
   try {
     const region = await findRegion(client);
@@ -75,6 +78,19 @@ async function openClient(place: string, settings: S3Settings, limits: S3Limits)
   }
   client.destroy();
   return make(regionOfOthers);
+}
+
+/**
+ * Of a part its CRC-32 is signed and not its SHA-256, which would take as long as all else that is done with it. Large
+ * objects are such as whose readers compare a hash; what is sent whole, as manifests are, is signed.
+ */
+function leavePartsUnsigned(client: S3): S3 {
+  client.middlewareStack.add((next, { commandName }) => (args) => {
+    const { request } = args as { request?: { headers?: Record<string, string> } };
+    if (commandName === "UploadPartCommand" && request?.headers !== undefined) request.headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
+    return next(args);
+  }, { step: "build", name: "leavePartsUnsigned" });
+  return client;
 }
 
 /** The region that is set somewhere; the client knows none where it throws. */

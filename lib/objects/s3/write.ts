@@ -6,6 +6,7 @@ import { randomId } from "../../base/clock.js";
 import { BquerydError } from "../../base/errors.js";
 import type { ObjectSource, Writing } from "../objects.js";
 import { readSource } from "../sources.js";
+import { endAbandoned } from "./abandoned.js";
 import { headObject, writeIdName } from "./head.js";
 import { ask, strangeAnswer, type S3Link } from "./link.js";
 
@@ -33,34 +34,73 @@ export async function writeObject(link: S3Link, key: string, source: ObjectSourc
 
 async function putWhole(write: Write): Promise<Outcome> {
   const { link, key, source, signal, onProgress } = write;
-  const bytes = await readSource(source, 0, source.bytes);
-  const outcome = await ask<Outcome>(link, {
-    verb: "store", key, signal,
-    async send(options) {
-      await link.client.putObject({ ...placeOf(write), ...storing(write), ...conditionOf(write), ...checked(bytes) }, options);
-      return "written";
-    },
-    understand: ({ status }, attempt) => (status === 412 ? outcomeOf(write, attempt) : undefined),
-  });
-  if (outcome === "written") onProgress?.(source.bytes);
-  return outcome;
+  const body = await createReading(write)(0, source.bytes);
+  try {
+    source.confirm?.();
+    const outcome = await ask<Outcome>(link, {
+      verb: "store", key, signal,
+      async send(options) {
+        await link.client.putObject({ ...placeOf(write), ...storing(write), ...conditionOf(write), ...checked(body.bytes) }, options);
+        return "written";
+      },
+      understand: ({ status }, attempt) => (status === 412 ? outcomeOf(write, attempt) : undefined),
+    });
+    if (outcome === "written") onProgress?.(source.bytes);
+    return outcome;
+  } finally {
+    body.close();
+  }
+}
+
+/** Bytes in memory that is lent. */
+interface Body {
+  readonly bytes: Uint8Array;
+  close(): void;
+}
+
+/** Reads parts of a source into memory that is lent, one after the other in the order in which they are asked for. */
+function createReading({ link: { buffers }, source, signal }: Write): (start: number, end: number) => Promise<Body> {
+  // Where one part fails those behind it do too, and with the same.
+  let before: Promise<unknown> = Promise.resolve();
+  async function read(start: number, end: number, turn: Promise<unknown>, taking: Promise<Buffer>): Promise<Body> {
+    const buffer = await taking;
+    try {
+      await turn;
+      signal?.throwIfAborted();
+      const bytes = buffer.subarray(0, end - start);
+      await readSource(source, start, bytes);
+      return { bytes, close: () => { buffers.give(buffer); } };
+    } catch (cause) {
+      buffers.give(buffer);
+      throw cause;
+    }
+  }
+  return (start, end) => {
+    // Memory is lent in the order of the parts, so that nobody has some who waits for one who has none.
+    const body = read(start, end, before, buffers.take());
+    before = body;
+    return body;
+  };
 }
 
 async function putParts(write: Write, partBytes: number): Promise<Outcome> {
   const { link, key, source, signal } = write;
+  await endAbandoned(link, key, signal);
   const upload = await ask(link, { verb: "store", key, signal, send: (options) => link.client.createMultipartUpload({ ...placeOf(write), ...storing(write), ChecksumAlgorithm: "CRC32" }, options) });
   const { UploadId: uploadId } = upload;
   if (uploadId === undefined) throw strangeAnswer(link, key, "an upload has no id");
   try {
     const starts = Array.from({ length: Math.ceil(source.bytes / partBytes) }, (_, index) => index * partBytes);
     let doneBytes = 0;
+    const read = createReading(write);
     const parts = await mapBounded(starts, link.limits.partsAtOnce, async (start, index) => {
       const end = Math.min(start + partBytes, source.bytes);
-      const part = await putPart(write, { uploadId, number: index + 1, start, end });
+      const part = await putPart(write, { uploadId, number: index + 1, reading: read(start, end) });
       doneBytes += end - start;
       write.onProgress?.(doneBytes);
       return part;
     });
+    source.confirm?.();
     const outcome = await complete(write, uploadId, parts);
     if (outcome === "exists") await abort(write, uploadId);
     return outcome;
@@ -70,15 +110,19 @@ async function putParts(write: Write, partBytes: number): Promise<Outcome> {
   }
 }
 
-async function putPart({ link, key, source, signal }: Write, { uploadId, number, start, end }: { uploadId: string; number: number; start: number; end: number }): Promise<CompletedPart> {
-  signal?.throwIfAborted();
-  const body = checked(await readSource(source, start, end));
-  const { ETag: etag } = await ask(link, {
-    verb: "store", key, signal,
-    send: (options) => link.client.uploadPart({ ...placeOf({ link, key }), UploadId: uploadId, PartNumber: number, ...body }, options),
-  });
-  if (etag === undefined) throw strangeAnswer(link, key, "a part has no ETag");
-  return { PartNumber: number, ETag: etag, ChecksumCRC32: body.ChecksumCRC32 };
+async function putPart({ link, key, signal }: Write, { uploadId, number, reading }: { uploadId: string; number: number; reading: Promise<Body> }): Promise<CompletedPart> {
+  const { bytes, close } = await reading;
+  try {
+    const body = checked(bytes);
+    const { ETag: etag } = await ask(link, {
+      verb: "store", key, signal,
+      send: (options) => link.client.uploadPart({ ...placeOf({ link, key }), UploadId: uploadId, PartNumber: number, ...body }, options),
+    });
+    if (etag === undefined) throw strangeAnswer(link, key, "a part has no ETag");
+    return { PartNumber: number, ETag: etag, ChecksumCRC32: body.ChecksumCRC32 };
+  } finally {
+    close();
+  }
 }
 
 function complete(write: Write, uploadId: string, parts: readonly CompletedPart[]): Promise<Outcome> {

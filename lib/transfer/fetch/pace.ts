@@ -1,6 +1,6 @@
-/** How fast transfers go: bytes a second that all of them share, and the pauses before what failed is tried again. */
+/** How fast transfers go: bytes a second that all of them share. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { monotonicMs, type Random } from "../../base/clock.js";
+import { monotonicMs } from "../../base/clock.js";
 
 /** A bandwidth that transfers share. */
 export interface Bandwidth {
@@ -29,9 +29,4 @@ export function createBandwidth(bytesPerSecond: number | undefined, pacing: Paci
       if (freeMs > nowMs) await pacing.sleep(freeMs - nowMs, signal);
     },
   };
-}
-
-/** Pauses before tries: the n-th, from 1, takes a time between half of and all of 0.2 s x 2^n, 20 s at most. */
-export function createBackOff(random: Random, pacing: Pacing = realPacing): (failures: number, signal: AbortSignal) => Promise<void> {
-  return (failures, signal) => pacing.sleep(Math.min(20_000, 200 * 2 ** failures) * (0.5 + random() / 2), signal);
 }

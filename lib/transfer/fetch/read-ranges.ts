@@ -1,7 +1,8 @@
 /**
- * Reading a part of an object in ranges: several on their way side by side, given in their order. A range that comes to
- * nothing is fetched again, from its beginning, as long as that may help.
+ * Reading a part of an object in ranges: several on their way side by side, given in their order. What a range needs to be
+ * asked for again, the store does; what it gives up is given up.
  */
+import { setMaxListeners } from "node:events";
 import { BquerydError } from "../../base/errors.js";
 import type { ObjectStore } from "../../objects/objects.js";
 import type { Buffers } from "./buffers.js";
@@ -21,23 +22,17 @@ export interface TransferTools {
   readonly store: ObjectStore;
   readonly buffers: Buffers;
   readonly bandwidth: Bandwidth;
-  /** Waits before a try, after so many failures, from 1. */
-  readonly backOff: (failures: number, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-/** Tries of one range. */
-const triesMax = 5;
 /** Ranges of one part that are on their way or wait to be taken. */
 const rangesAhead = 6;
 
-/**
- * The bytes of a part in order. What is given is good until the next is asked for. Throws what the store throws once it
- * may not pass, or has failed too often.
- */
+/** The bytes of a part in order. What is given is good until the next is asked for. Throws what the store throws. */
 export async function* readRanges(tools: TransferTools, part: ObjectPart): AsyncGenerator<Uint8Array> {
   const { buffers } = tools;
   const own = new AbortController();
+  setMaxListeners(0, own.signal);
   const stop = (): void => { own.abort(tools.signal.reason); };
   if (tools.signal.aborted) stop();
   tools.signal.addEventListener("abort", stop, { once: true });
@@ -86,26 +81,16 @@ async function fetchRange(tools: TransferTools, range: ObjectPart): Promise<Fill
   }
 }
 
-async function fillRange({ store, bandwidth, backOff, signal }: TransferTools, { key, etag, start, end }: ObjectPart, target: Buffer): Promise<void> {
-  for (let failures = 1; ; failures++) {
-    try {
-      signal.throwIfAborted();
-      let filled = 0;
-      for await (const piece of store.read(key, { start, end, signal, ...(etag === undefined ? {} : { etag }) })) {
-        if (filled + piece.length > target.length) throw notWhole(key, `more than ${target.length}`, target.length);
-        target.set(piece, filled);
-        filled += piece.length;
-        await bandwidth.take(piece.length, signal);
-      }
-      if (filled === target.length) return;
-      throw notWhole(key, `${filled}`, target.length);
-    } catch (cause) {
-      signal.throwIfAborted();
-      const mayPass = cause instanceof BquerydError && cause.retry === "same";
-      if (!mayPass || failures === triesMax) throw cause;
-    }
-    await backOff(failures, signal);
+async function fillRange({ store, bandwidth, signal }: TransferTools, { key, etag, start, end }: ObjectPart, target: Buffer): Promise<void> {
+  signal.throwIfAborted();
+  let filled = 0;
+  for await (const piece of store.read(key, { start, end, signal, ...(etag === undefined ? {} : { etag }) })) {
+    if (filled + piece.length > target.length) throw notWhole(key, `more than ${target.length}`, target.length);
+    target.set(piece, filled);
+    filled += piece.length;
+    await bandwidth.take(piece.length, signal);
   }
+  if (filled !== target.length) throw notWhole(key, `${filled}`, target.length);
 }
 
 function notWhole(key: string, came: string, wanted: number): BquerydError {

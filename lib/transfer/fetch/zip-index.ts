@@ -9,11 +9,13 @@
  *     0 50 4b 01 02   4 u16 made by (high byte: 3 is Unix)   8 u16 flags   10 u16 method   16 u32 CRC-32
  *     20 u32 stored bytes   24 u32 bytes   28 u16 of the name   30 u16 of the extra   32 u16 of the comment
  *     34 u16 disk   38 u32 attributes (Unix: mode << 16)   42 u32 place of the member
+ *   record of the kind zip64: of numbers that are all ones the extra 1 (zip64.ts) has those that are true
  *   member, 30 bytes, then name, extra, data, and with flag 8 a descriptor of 12 or 16 bytes
  *     0 50 4b 03 04   6 u16 flags   8 u16 method   14 u32 CRC-32   18 u32 stored bytes   22 u32 bytes
  *     26 u16 of the name   28 u16 of the extra
  */
 import { BquerydError } from "../../base/errors.js";
+import { findZip64End, readZip64Extra, zip64EndBytes } from "./zip64.js";
 
 /** A file or folder in an archive. */
 export interface ZipMember {
@@ -36,8 +38,8 @@ export interface ZipDirectoryPlace {
   readonly members: number;
 }
 
-/** Bytes of an end of central directory with the longest comment. */
-export const zipTailBytesMax = 22 + 0xffff;
+/** Bytes of an end of central directory with the longest comment, and of what is before it in one of the kind zip64. */
+export const zipTailBytesMax = zip64EndBytes + 22 + 0xffff;
 /** Bytes of a header and of a descriptor of a member. */
 export const zipHeaderBytes = 30;
 const recordBytes = 46;
@@ -59,13 +61,12 @@ export function findZipDirectory(tail: Uint8Array, archiveBytes: number, archive
   const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
   const at = findEnd(bytes);
   if (at === undefined) throw badZip(archive, "it is no zip archive, or is cut off at its end");
-  const members = bytes.readUInt16LE(at + 10);
-  const directoryBytes = bytes.readUInt32LE(at + 12);
-  const start = bytes.readUInt32LE(at + 16);
-  const hasLocator = at >= 20 && bytes.readUInt32LE(at - 20) === 0x07064b50;
-  if (hasLocator || members === 0xffff || directoryBytes === 0xffffffff || start === 0xffffffff) throw badZip(archive, "it is of the zip64 kind");
-  if (bytes.readUInt16LE(at + 4) !== 0 || bytes.readUInt16LE(at + 6) !== 0 || bytes.readUInt16LE(at + 8) !== members) throw badZip(archive, "it is one of several disks");
-  const end = archiveBytes - bytes.length + at;
+  const short = { members: bytes.readUInt16LE(at + 10), directoryBytes: bytes.readUInt32LE(at + 12), start: bytes.readUInt32LE(at + 16) };
+  if (bytes.readUInt16LE(at + 4) !== 0 || bytes.readUInt16LE(at + 6) !== 0 || bytes.readUInt16LE(at + 8) !== short.members) throw badZip(archive, "it is one of several disks");
+  const tailStart = archiveBytes - bytes.length;
+  const long = findZip64End(bytes, { at, tailStart, short, refuse: (wrong) => { throw badZip(archive, wrong); } });
+  const { members, directoryBytes, start } = long ?? short;
+  const end = tailStart + at - (long === undefined ? 0 : zip64EndBytes);
   if (start + directoryBytes !== end) throw badZip(archive, "its central directory is not where it says");
   if (directoryBytes > directoryBytesMax) throw badZip(archive, `its central directory has ${directoryBytes} bytes, more than ${directoryBytesMax}`);
   return { start, end, members };
@@ -79,9 +80,11 @@ export function decodeZipDirectory(directory: Uint8Array, place: ZipDirectoryPla
   for (let index = 0; index < place.members; index++) {
     if (at + recordBytes > bytes.length || bytes.readUInt32LE(at) !== 0x02014b50) throw badZip(archive, `its central directory breaks off at member ${index}`);
     const nameEnd = at + recordBytes + bytes.readUInt16LE(at + 28);
-    const next = nameEnd + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
+    const extraEnd = nameEnd + bytes.readUInt16LE(at + 30);
+    const next = extraEnd + bytes.readUInt16LE(at + 32);
     if (next > bytes.length) throw badZip(archive, `its central directory breaks off at member ${index}`);
-    found.push(decodeRecord(bytes, at, decodeName(bytes.subarray(at + recordBytes, nameEnd), bytes.readUInt16LE(at + 8), archive), archive));
+    const name = decodeName(bytes.subarray(at + recordBytes, nameEnd), bytes.readUInt16LE(at + 8), archive);
+    found.push(decodeRecord(bytes.subarray(at, nameEnd), name, { extra: bytes.subarray(nameEnd, extraEnd), archive }));
     at = next;
   }
   if (at !== bytes.length) throw badZip(archive, "its central directory has bytes of no member");
@@ -103,21 +106,20 @@ function findEnd(bytes: Buffer): number | undefined {
   return undefined;
 }
 
-function decodeRecord(bytes: Buffer, at: number, name: string, archive: string): Omit<ZipMember, "end"> {
-  const flags = bytes.readUInt16LE(at + 8);
-  const method = bytes.readUInt16LE(at + 10);
-  const storedBytes = bytes.readUInt32LE(at + 20);
-  const length = bytes.readUInt32LE(at + 24);
-  const start = bytes.readUInt32LE(at + 42);
-  const mode = bytes.readUInt8(at + 5) === 3 ? bytes.readUInt16LE(at + 40) & 0o170000 : 0;
+function decodeRecord(record: Buffer, name: string, { extra, archive }: { readonly extra: Buffer; readonly archive: string }): Omit<ZipMember, "end"> {
+  const flags = record.readUInt16LE(8);
+  const method = record.readUInt16LE(10);
+  const mode = record.readUInt8(5) === 3 ? record.readUInt16LE(40) & 0o170000 : 0;
   const refuse = (wrong: string): never => { throw badZip(archive, `its member ${JSON.stringify(name)} ${wrong}`); };
   if ((flags & encryptedFlags) !== 0) refuse("is encrypted");
   if (method !== 0 && method !== 8) return refuse(`is packed by method ${method}`);
-  if ([storedBytes, length, start].includes(0xffffffff) || bytes.readUInt16LE(at + 34) !== 0) refuse("is of the zip64 kind, or on another disk");
+  if (record.readUInt16LE(34) !== 0) refuse("is on another disk");
+  const short = [record.readUInt32LE(24), record.readUInt32LE(20), record.readUInt32LE(42)];
+  const [length, storedBytes, start] = readZip64Extra(extra, short, refuse) as [number, number, number];
   if (![0, name.endsWith("/") ? directoryMode : regularMode].includes(mode)) refuse("is no file, but a link or the like");
   if (method === 0 ? storedBytes !== length : length > storedBytes * deflateRatioMax) refuse(`cannot have ${length} bytes from ${storedBytes}`);
   if (name.endsWith("/") && length > 0) refuse("is a folder with bytes of its own");
-  return { name, method, flags, crc: bytes.readUInt32LE(at + 16), storedBytes, bytes: length, start };
+  return { name, method, flags, crc: record.readUInt32LE(16), storedBytes, bytes: length, start };
 }
 
 /** A name that leads nowhere but below the folder it is unpacked into. */

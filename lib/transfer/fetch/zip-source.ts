@@ -5,6 +5,7 @@ import { BquerydError } from "../../base/errors.js";
 import { damaged } from "./fetch-file.js";
 import { readRanges, type TransferTools } from "./read-ranges.js";
 import { isFileName, readTogether, type TableSource } from "./table-source.js";
+import { readZip64Extra } from "./zip64.js";
 import { badZip, decodeZipDirectory, findZipDirectory, zipHeaderBytes, zipTailBytesMax, type ZipMember } from "./zip-index.js";
 
 /** An archive in a store. */
@@ -95,15 +96,20 @@ async function findData(archive: Archive, member: ZipMember): Promise<number> {
   if (headEnd > member.end) throw badZip(archive.place, `its member ${JSON.stringify(member.name)} is cut off`);
   const head = Buffer.from(await readPart(archive, member.start, headEnd));
   const nameBytes = head.readUInt16LE(26);
-  const start = member.start + zipHeaderBytes + nameBytes + head.readUInt16LE(28);
+  const extraStart = member.start + zipHeaderBytes + nameBytes;
+  const start = extraStart + head.readUInt16LE(28);
   const refuse = (wrong: string): never => { throw badZip(archive.place, `its member ${JSON.stringify(member.name)} ${wrong}`); };
   if (head.readUInt32LE(0) !== 0x04034b50) refuse("is not where the directory says");
   const hasDescriptor = (member.flags & descriptorFlag) !== 0;
   if (head.readUInt16LE(6) !== member.flags || head.readUInt16LE(8) !== member.method) refuse("is another than the directory says");
-  const isSame = head.readUInt32LE(14) === member.crc && head.readUInt32LE(18) === member.storedBytes && head.readUInt32LE(22) === member.bytes;
+  const short = [head.readUInt32LE(22), head.readUInt32LE(18)];
+  const isLong = short.includes(0xffffffff);
+  if (isLong && start > member.end) refuse("is cut off");
+  const [length, storedBytes] = isLong ? readZip64Extra(Buffer.from(await readPart(archive, extraStart, start)), short, refuse) : short;
+  const isSame = head.readUInt32LE(14) === member.crc && storedBytes === member.storedBytes && length === member.bytes;
   if (!hasDescriptor && !isSame) refuse("has other sizes than the directory says");
   const left = member.end - start - member.storedBytes;
-  if (!(hasDescriptor ? [12, 16] : [0]).includes(left)) refuse("is followed by bytes that the directory does not list");
+  if (!(hasDescriptor ? isLong ? [20, 24] : [12, 16] : [0]).includes(left)) refuse("is followed by bytes that the directory does not list");
   if (nameBytes !== head.length - zipHeaderBytes || head.toString("utf8", zipHeaderBytes) !== member.name) refuse("has another name than the directory says");
   return start;
 }

@@ -6,16 +6,15 @@ import { isBcolz, readBcolzDirectory } from "../../columns/bcolz/directory.js";
 import { listBcolzFiles } from "../../columns/bcolz/files.js";
 import { parseTableName } from "../../columns/names.js";
 import { openOwnTable } from "../../columns/read/open.js";
-import { digestFile, type FileDigest } from "../digest.js";
-import type { Manifest } from "../manifest.js";
+import type { ObjectSource } from "../../objects/objects.js";
+import { digestFile, hashedSource } from "../digest.js";
+import type { Manifest, ManifestFile } from "../manifest.js";
 
 /** A table that nothing is collected of until it is closed. */
 export interface SentTable {
   readonly manifest: Manifest;
-  /** Path of a file of the manifest. */
-  pathOf(name: string): string;
-  /** What a file of the manifest holds; reads it where that is not known yet. Throws CORRUPT_CHUNK when the file is not what it was. */
-  digest(name: string, signal?: AbortSignal): Promise<FileDigest>;
+  /** A file of the manifest, hashed as it is read: of one that is not what the manifest says CORRUPT_CHUNK, or BUSY of one of bcolz. */
+  sourceOf(file: ManifestFile): ObjectSource;
   close(): void;
 }
 
@@ -38,12 +37,7 @@ function openSentOwn(path: string): SentTable {
       format: "bqueryd-manifest", version: 1, kind: "bqueryd", table: name, generation, rows,
       files: [...footer.files.map(({ name: file, bytes, sha256 }) => ({ name: file, bytes, sha256 })), { name: footerName, bytes: statSync(pathOf(footerName)).size, sha256: generation }],
     },
-    pathOf,
-    async digest(file, signal) {
-      const digest = await digestFile(pathOf(file), signal);
-      if (!file.startsWith(`${digest.sha256}.`)) throw new BquerydError("CORRUPT_CHUNK", `file ${file} of ${name} is damaged: its SHA-256 differs; copy the table again from a good holder, or import it again`, { details: { table: name, file } });
-      return digest;
-    },
+    sourceOf: (file) => hashedSource(pathOf(file.name), file, () => new BquerydError("CORRUPT_CHUNK", `file ${file.name} of ${name} is damaged: its SHA-256 differs; copy the table again from a good holder, or import it again`, { details: { table: name, file: file.name } })),
     close: () => { table.close(); },
   };
 }
@@ -54,19 +48,20 @@ function openSentOwn(path: string): SentTable {
  */
 async function openSentBcolz(path: string, signal: AbortSignal | undefined): Promise<SentTable> {
   const directory = readBcolzDirectory(path);
-  const digests = new Map<string, FileDigest>();
   const pathOf = (file: string): string => join(directory.path, file);
   const files: Manifest["files"][number][] = [];
   for (const { name, modifiedMs } of listBcolzFiles(directory)) {
-    const digest = await digestFile(pathOf(name), signal);
-    digests.set(name, digest);
-    files.push({ name, bytes: digest.bytes, sha256: digest.sha256, modified_ms: modifiedMs });
+    files.push({ name, ...await digestFile(pathOf(name), signal), modified_ms: modifiedMs });
   }
   const { name: table, generation, rows } = directory;
   // What was written while it was read would be of no generation.
-  if (readBcolzDirectory(path).generation !== generation) throw new BquerydError("BUSY", `${table} was changed while it was read; wait until nothing writes it, and start again`, { details: { table } });
+  if (readBcolzDirectory(path).generation !== generation) throw changed(table, "read");
   return {
     manifest: { format: "bqueryd-manifest", version: 1, kind: "bcolz", table, generation, rows, files },
-    pathOf, digest: async (file) => digests.get(file)!, close: () => undefined,
+    sourceOf: (file) => hashedSource(pathOf(file.name), file, () => changed(table, "sent")), close: () => undefined,
   };
+}
+
+function changed(table: string, verb: string): BquerydError {
+  return new BquerydError("BUSY", `${table} was changed while it was ${verb}; wait until nothing writes it, and start again`, { details: { table } });
 }

@@ -7,7 +7,6 @@ import { basename, resolve } from "node:path";
 import { mapBounded } from "../../base/bounded.js";
 import { BquerydError } from "../../base/errors.js";
 import type { ObjectStore } from "../../objects/objects.js";
-import { digestedSource } from "../digest.js";
 import { contentKey, encodeManifest, manifestKey, type ManifestFile } from "../manifest.js";
 import { openSentTable, type SentTable } from "./sent-table.js";
 import { stopTogether } from "../stopping.js";
@@ -104,9 +103,7 @@ async function sendFiles(store: ObjectStore, sendings: readonly Sending[], table
       report();
     };
     try {
-      const digest = await table.digest(file.name, signal);
-      const source = digestedSource(table.pathOf(file.name), digest);
-      await store.write(contentKey(table.manifest.table, file.sha256), source, { signal, onlyNew: !isWrong, onProgress: count });
+      await store.write(contentKey(table.manifest.table, file.sha256), table.sourceOf(file), { signal, onlyNew: !isWrong, onProgress: count });
     } catch (cause) {
       fail(cause);
     }

@@ -3,10 +3,8 @@
  * object that was replaced or removed stays: somebody may be reading it.
  */
 import { createHash } from "node:crypto";
-import { copyFile, rm } from "node:fs/promises";
-import { createReadStream, createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { randomId } from "../../../lib/base/clock.js";
 import { checksumOf } from "./checksums.js";
 import { refuse } from "./refuse.js";
@@ -20,10 +18,16 @@ export interface Headers {
   readonly encryption: ReadonlyMap<string, string>;
 }
 
-/** An object, its bytes in a file of its own that is never changed. */
+/** A file that is never changed. */
+export interface KeptFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** An object, its bytes in files one after the other: one of its own, or those of the parts it was sent in. */
 export interface KeptObject extends Headers {
   readonly key: string;
-  readonly path: string;
+  readonly files: readonly KeptFile[];
   readonly bytes: number;
   /** With its quotes. */
   readonly etag: string;
@@ -33,7 +37,7 @@ export interface KeptObject extends Headers {
 }
 
 /** A part of an upload. */
-export type Part = Pick<KeptObject, "path" | "bytes" | "etag" | "checksums">;
+export type Part = KeptFile & Pick<KeptObject, "etag" | "checksums" | "modifiedMs">;
 
 /** An upload that is not completed. */
 export interface Upload {
@@ -71,7 +75,7 @@ export async function place(bucket: KeptBucket, object: KeptObject, conditions: 
   try {
     checkConditions(before, conditions);
   } catch (cause) {
-    await rm(object.path);
+    for (const { path } of object.files) await rm(path);
     throw cause;
   }
   bucket.objects.set(object.key, object);
@@ -85,14 +89,14 @@ export function checkConditions(before: KeptObject | undefined, { ifNoneMatch, i
   if (ifMatch !== undefined && before?.etag !== ifMatch) refuse("PreconditionFailed");
 }
 
-/** Forgets an upload with its parts. */
-export async function forgetUpload(bucket: KeptBucket, upload: Upload): Promise<void> {
+/** Forgets an upload with its parts, but for those that an object is made of. */
+export async function forgetUpload(bucket: KeptBucket, upload: Upload, object?: KeptObject): Promise<void> {
   bucket.uploads.delete(upload.id);
-  for (const { path } of upload.parts.values()) await rm(path);
+  for (const { path } of upload.parts.values()) if (object?.files.some((file) => file.path === path) !== true) await rm(path);
 }
 
-/** The object of an upload's parts, put together in a new file. Refuses as S3 does. */
-export async function putTogether(upload: Upload, named: readonly NamedPart[], { directory, partBytesMin, nowMs }: { readonly directory: string; readonly partBytesMin: number; readonly nowMs: number }): Promise<KeptObject> {
+/** The object of an upload's parts, whose files it takes over. Refuses as S3 does. */
+export function putTogether(upload: Upload, named: readonly NamedPart[], { partBytesMin, nowMs }: { readonly partBytesMin: number; readonly nowMs: number }): KeptObject {
   if (named.length === 0) refuse("MalformedXML");
   const parts = named.map(({ number, etag, checksums }, index) => {
     if (index > 0 && number <= named[index - 1]!.number) refuse("InvalidPartOrder");
@@ -103,15 +107,10 @@ export async function putTogether(upload: Upload, named: readonly NamedPart[], {
     if (index + 1 < named.length && part.bytes < partBytesMin) refuse("EntityTooSmall", `part ${number}`);
     return part;
   });
-  const path = newPath(directory);
-  for (const [index, part] of parts.entries()) {
-    if (index === 0) await copyFile(part.path, path);
-    else await pipeline(createReadStream(part.path), createWriteStream(path, { flags: "a" }));
-  }
   const md5 = createHash("md5").update(Buffer.concat(parts.map(({ etag }) => Buffer.from(etag.slice(1, -1), "hex")))).digest("hex");
   const { checksum } = upload;
   const ofParts = checksum === undefined ? [] : [[checksum, `${checksumOf(checksum, Buffer.concat(parts.map(({ checksums }) => Buffer.from(checksums.get(checksum)!, "base64"))))}-${parts.length}`] as const];
   return {
-    ...upload.headers, key: upload.key, path, bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0), etag: `"${md5}-${parts.length}"`, modifiedMs: nowMs, checksums: new Map(ofParts),
+    ...upload.headers, key: upload.key, files: parts.map(({ path, bytes }) => ({ path, bytes })), bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0), etag: `"${md5}-${parts.length}"`, modifiedMs: nowMs, checksums: new Map(ofParts),
   };
 }

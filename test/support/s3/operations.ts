@@ -1,9 +1,9 @@
 /** What the S3 server does for requests whose signature is checked. */
-import { readFile, rm, copyFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { randomId } from "../../../lib/base/clock.js";
 import { checksumNames } from "./checksums.js";
-import { checkConditions, forgetUpload, newPath, place, putTogether, type Headers, type KeptBucket, type KeptObject, type NamedPart, type Upload } from "./keeping.js";
+import { checkConditions, forgetUpload, newPath, place, putTogether, type Headers, type KeptBucket, type KeptFile, type KeptObject, type NamedPart, type Upload } from "./keeping.js";
 import { listPage } from "./listing.js";
 import { receiveBody, type Received } from "./payload.js";
 import { refuse } from "./refuse.js";
@@ -24,6 +24,7 @@ export interface Context {
   readonly pageKeysMax: number;
   readonly nowMs: number;
   readonly spoil: ((piece: Buffer) => Buffer) | undefined;
+  readonly trustsPayloads: boolean;
 }
 
 /** An answer: a document, or a part of an object. */
@@ -31,7 +32,7 @@ export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly text?: string;
-  readonly object?: { readonly path: string; readonly start: number; readonly end: number };
+  readonly object?: { readonly files: readonly KeptFile[]; readonly start: number; readonly end: number };
 }
 
 type Operation = (context: Context) => Promise<Answer> | Answer;
@@ -46,7 +47,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ["GetBucketLocation", (context) => { bucketOf(context); return xml(`<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${context.region === "us-east-1" ? "" : context.region}</LocationConstraint>`); }],
   ["ListObjects", (context) => xml(listPage(bucketOf(context), context.parameters, context.pageKeysMax))],
   ["ListObjectsV2", (context) => xml(listPage(bucketOf(context), context.parameters, context.pageKeysMax))],
-  ["ListMultipartUploads", (context) => xml(documentOf("ListMultipartUploadsResult", [tag("Bucket", context.bucketName), tag("IsTruncated", false), ...[...bucketOf(context).uploads.values()].map(({ id, key, startedMs }) => tag("Upload", [tag("Key", key), tag("UploadId", id), tag("Initiated", new Date(startedMs).toISOString())]))]))],
+  ["ListMultipartUploads", (context) => xml(documentOf("ListMultipartUploadsResult", [tag("Bucket", context.bucketName), tag("IsTruncated", false), ...[...bucketOf(context).uploads.values()].filter(({ key }) => key.startsWith(context.parameters.get("prefix") ?? "")).map(({ id, key, startedMs }) => tag("Upload", [tag("Key", key), tag("UploadId", id), tag("Initiated", new Date(startedMs).toISOString())]))]))],
   ["GetObject", (context) => getObject(context, true)],
   ["HeadObject", (context) => getObject(context, false)],
   ["PutObject", putObject],
@@ -112,7 +113,7 @@ function getObject(context: Context, withBody: boolean): Answer {
   return {
     status: range === undefined ? 200 : 206,
     headers: { ...headers, ...Object.fromEntries(checked), ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${bytes}` }), "content-length": String(end - start) },
-    ...(withBody ? { object: { path: object.path, start, end } } : {}),
+    ...(withBody ? { object: { files: object.files, start, end } } : {}),
   };
 }
 
@@ -151,7 +152,7 @@ function conditionsOf(context: Context): { readonly ifNoneMatch: string | undefi
 async function receive(context: Context): Promise<Received & { readonly path: string }> {
   const path = newPath(context.directory);
   try {
-    return { ...await receiveBody(context.request, context.signed, path, context.spoil), path };
+    return { ...await receiveBody(context.request, context.signed, path, context), path };
   } catch (cause) {
     await rm(path, { force: true });
     throw cause;
@@ -163,7 +164,7 @@ async function putObject(context: Context): Promise<Answer> {
   if (Buffer.byteLength(context.key) > 1_024) refuse("KeyTooLongError");
   const headers = headersToKeep(context);
   const { path, bytes, md5, checksums } = await receive(context);
-  const object = { ...headers, key: context.key, path, bytes, etag: `"${md5.toString("hex")}"`, modifiedMs: context.nowMs, checksums };
+  const object = { ...headers, key: context.key, files: [{ path, bytes }], bytes, etag: `"${md5.toString("hex")}"`, modifiedMs: context.nowMs, checksums };
   await place(bucket, object, conditionsOf(context));
   return { status: 200, headers: { etag: object.etag, ...Object.fromEntries(headers.encryption) } };
 }
@@ -172,10 +173,10 @@ async function copyObject(context: Context): Promise<Answer> {
   const source = decodeURIComponent(headerOf(context, "x-amz-copy-source") ?? "").replace(/^\//, "");
   const [name = "", ...rest] = source.split("/");
   const from = objectOf({ ...context, bucketName: name, key: rest.join("/") });
-  const path = newPath(context.directory);
-  await copyFile(from.path, path);
   const headers = headerOf(context, "x-amz-metadata-directive") === "REPLACE" ? headersToKeep(context) : {};
-  await place(bucketOf(context), { ...from, ...headers, key: context.key, path, modifiedMs: context.nowMs }, conditionsOf(context));
+  const { objects } = bucketOf(context);
+  checkConditions(objects.get(context.key), conditionsOf(context));
+  objects.set(context.key, { ...from, ...headers, key: context.key, modifiedMs: context.nowMs });
   return xml(documentOf("CopyObjectResult", [tag("LastModified", new Date(context.nowMs).toISOString()), tag("ETag", from.etag)]));
 }
 
@@ -222,7 +223,7 @@ async function uploadPart(context: Context): Promise<Answer> {
     refuse("NoSuchUpload");
   }
   const before = upload.parts.get(number);
-  const part = { path, bytes, etag: `"${md5.toString("hex")}"`, checksums };
+  const part = { path, bytes, etag: `"${md5.toString("hex")}"`, checksums, modifiedMs: context.nowMs };
   upload.parts.set(number, part);
   if (before !== undefined) await rm(before.path);
   return { status: 200, headers: { etag: part.etag, ...Object.fromEntries([...checksums].map(([name, value]) => [`x-amz-checksum-${name}`, value])) } };
@@ -232,7 +233,7 @@ function listParts(context: Context): Answer {
   const parts = [...uploadOf(context).parts].sort(([left], [right]) => left - right);
   return xml(documentOf("ListPartsResult", [
     tag("Bucket", context.bucketName), tag("Key", context.key), tag("UploadId", context.parameters.get("uploadId") ?? ""), tag("IsTruncated", false),
-    ...parts.map(([number, { etag, bytes }]) => tag("Part", [tag("PartNumber", number), tag("ETag", etag), tag("Size", bytes)])),
+    ...parts.map(([number, { etag, bytes, modifiedMs }]) => tag("Part", [tag("PartNumber", number), tag("LastModified", new Date(modifiedMs).toISOString()), tag("ETag", etag), tag("Size", bytes)])),
   ]));
 }
 
@@ -245,13 +246,14 @@ async function completeUpload(context: Context): Promise<Answer> {
   // Of two that complete it the other one meets no upload.
   bucket.uploads.delete(upload.id);
   try {
-    const object = await putTogether(upload, named, context);
-    await place(bucket, object, conditionsOf(context));
+    const object = putTogether(upload, named, context);
+    checkConditions(bucket.objects.get(context.key), conditionsOf(context));
+    bucket.objects.set(context.key, object);
+    await forgetUpload(bucket, upload, object);
   } catch (cause) {
     bucket.uploads.set(upload.id, upload);
     throw cause;
   }
-  await forgetUpload(bucket, upload);
   return xml(documentOf("CompleteMultipartUploadResult", [tag("Bucket", bucket.name), tag("Key", context.key), tag("ETag", bucket.objects.get(context.key)?.etag ?? "")]));
 }
 

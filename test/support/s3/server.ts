@@ -13,7 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { randomId, wallMs } from "../../../lib/base/clock.js";
 import { isSystemError } from "../../../lib/base/files.js";
 import { alter, distort, finish, type Fault, type Script, type SeenRequest } from "./faults.js";
-import type { KeptBucket } from "./keeping.js";
+import type { KeptBucket, KeptFile } from "./keeping.js";
 import { operationOf, operations, type Answer } from "./operations.js";
 import { refuse, S3Refusal } from "./refuse.js";
 import { verifyRequest, type Identity } from "./signature.js";
@@ -30,6 +30,8 @@ export interface S3ServerOptions {
   readonly nowMs?: () => number;
   /** Where the folder of the objects is made; the folder for temp files by default. */
   readonly folder?: string;
+  /** Takes hashes and checksums of bodies for true, as a store that leaves them to its hardware: for measuring clients. */
+  readonly trustsPayloads?: boolean;
 }
 
 /** A running server. */
@@ -55,7 +57,7 @@ export const testIdentity: Identity = { accessKeyId: "AKIDTEST", secretAccessKey
 /** Starts a server on a free port of loopback. */
 export async function startS3(options: S3ServerOptions): Promise<S3Server> {
   const directory = await mkdtemp(join(options.folder ?? tmpdir(), "bqueryd-s3-"));
-  const { identities = [testIdentity], region = "us-east-1", partBytesMin = 5 * 2 ** 20, pageKeysMax = 1_000, nowMs = wallMs } = options;
+  const { identities = [testIdentity], region = "us-east-1", partBytesMin = 5 * 2 ** 20, pageKeysMax = 1_000, nowMs = wallMs, trustsPayloads = false } = options;
   const buckets = new Map(options.buckets.map((name): [string, KeptBucket] => [name, { name, objects: new Map(), uploads: new Map() }]));
   const requests: SeenRequest[] = [];
   const failures: unknown[] = [];
@@ -84,7 +86,7 @@ export async function startS3(options: S3ServerOptions): Promise<S3Server> {
       const signed = verifyRequest(request, { identities, region, nowMs });
       return await operation({
         request, signed, parameters: seen.parameters, buckets, bucketName: seen.bucket, key: seen.key, directory, region, partBytesMin, pageKeysMax,
-        nowMs: nowMs(), spoil: fault?.kind === "spoil" ? alter : undefined,
+        nowMs: nowMs(), spoil: fault?.kind === "spoil" ? alter : undefined, trustsPayloads,
       });
     } catch (cause) {
       if (cause instanceof S3Refusal) return answerOf(cause, seen);
@@ -158,7 +160,7 @@ async function send(request: IncomingMessage, response: ServerResponse, { answer
   response.writeHead(status, headers);
   if (request.method === "HEAD" || status === 204 || status === 304) return void response.end();
   if (document !== undefined) response.write(document.subarray(0, sentBytes));
-  else if (object !== undefined && sentBytes > 0) await sendFile(response, { path: object.path, start: object.start, bytes: sentBytes, fault });
+  else if (object !== undefined && sentBytes > 0) await sendFiles(response, { files: object.files, start: object.start, bytes: sentBytes, fault });
   else response.flushHeaders();
   // What was written has to be out before a cut.
   if (end === "cut") await new Promise((resolve) => { response.write("", resolve); });
@@ -166,13 +168,23 @@ async function send(request: IncomingMessage, response: ServerResponse, { answer
   request.resume();
 }
 
-async function sendFile(response: ServerResponse, { path, start, bytes, fault }: { readonly path: string; readonly start: number; readonly bytes: number; readonly fault: Fault | undefined }): Promise<void> {
+async function sendFiles(response: ServerResponse, { files, start, bytes, fault }: { readonly files: readonly KeptFile[]; readonly start: number; readonly bytes: number; readonly fault: Fault | undefined }): Promise<void> {
   let isAltered = fault?.kind !== "wrongBytes";
-  for await (const read of createReadStream(path, { start, end: start + bytes - 1, highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
+  for await (const read of readFiles(files, start, start + bytes)) {
     const piece = isAltered ? read : alter(read);
     isAltered = true;
     if (response.destroyed) return;
     if (!response.write(piece)) await drained(response);
+  }
+}
+
+/** The bytes of [start, end) of files one after the other. */
+async function* readFiles(files: readonly KeptFile[], start: number, end: number): AsyncIterable<Buffer> {
+  let at = 0;
+  for (const { path, bytes } of files) {
+    const [from, to] = [Math.max(start - at, 0), Math.min(end - at, bytes)];
+    if (from < to) yield* createReadStream(path, { start: from, end: to - 1, highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
+    at += bytes;
   }
 }
 
