@@ -3,7 +3,7 @@ export { connect, type CallOptions, type ConnectOptions, type Rpc } from "./clie
 export type { CodeOptions, ErrandOptions, Verbs } from "./client/verbs.js";
 export type { OnPartial, PartialProgress } from "./client/drafts.js";
 export type { GroupbyOptions, GroupbyQuery } from "./client/arguments.js";
-export type { ClusterInfo, ControllerInfo, DepartureInfo, GenerationInfo, LogLevelSet, QueryInfo, QueueInfo, Rollback, Stopped, TableInfo, WorkerInfo } from "./wire/documents.js";
+export type { CarrierInfo, ClusterInfo, ControllerInfo, DepartureInfo, GenerationInfo, LogLevelSet, QueryInfo, QueueInfo, Rollback, Stopped, TableInfo, WorkerInfo } from "./wire/documents.js";
 export type { RowStream } from "./client/row-stream.js";
 export type { Coverage, Summary } from "./client/summary.js";
 export type { Cell, ItemCell } from "./client/cells.js";

@@ -84,6 +84,9 @@ export const configKeys = {
   workers: countKey({
     name: "workers", placeholder: "N", description: "workers that `bqueryd up` starts",
   }, { defaultText: "one per core", defaultValue: availableParallelism, min: 1, max: 1_024 }),
+  downloaders: countKey({
+    name: "downloaders", placeholder: "N", description: "downloaders that `bqueryd up` starts, and one mover where there are any",
+  }, { defaultText: "0", min: 0, max: 64 }),
   cacheMemoryBytes: bytesKey({
     name: "cache_memory", placeholder: "SIZE", description: "memory a worker keeps decoded columns in",
   }, { defaultText: "1GB", min: 2 ** 20, max: 4 * 2 ** 30 }),
@@ -139,7 +142,7 @@ export const configKeys = {
     name: "memory_limit", placeholder: "SIZE", description: "resident memory beyond which a worker drops its caches, and if that is not enough ends, to be started again",
   }, { defaultText: "none", min: 2 ** 24, max: 2 ** 42 })),
   metricsPort: optional(countKey({
-    name: "metrics_port", placeholder: "PORT", description: "port of /metrics, /healthz and /readyz over HTTP, 0 for any free one; of `bqueryd up` the controller's, and its workers have those that follow",
+    name: "metrics_port", placeholder: "PORT", description: "port of /metrics, /healthz and /readyz over HTTP, 0 for any free one; of `bqueryd up` the controller's, and its workers, downloaders and mover have those that follow",
   }, { defaultText: "none", min: 0, max: 65_535 })),
   s3Endpoint: optionalKey({
     name: "s3_endpoint", placeholder: "URL", description: "address of an object store that speaks S3 and is not of AWS, https://host:port",

@@ -60,6 +60,8 @@ export const limits = {
   functionArgumentsBytesMax: 16 * 1024 * 1024,
   /** Bytes that readfile and execute_code answer. */
   errandAnswerBytesMax: 64 * 1024 * 1024,
+  /** Characters in which a downloader or a mover says what it is at. */
+  doingMax: 256,
   /** Queries that one answer of queries() lists of a controller. */
   queriesListedMax: 10_000,
   /** Slices of rows that may be on their way to one client for one call. */

@@ -5,6 +5,7 @@ import { formatCheck, type Check } from "./doctor/check.js";
 import { checkMachine } from "./doctor/machine.js";
 import { checkPackages } from "./doctor/packages.js";
 import { checkPorts } from "./doctor/ports.js";
+import { checkTransfer } from "./doctor/transfer.js";
 import { readConfig } from "./options.js";
 
 /** Exit code where something does not work. */
@@ -23,7 +24,7 @@ async function runDoctor({ json = false }: { readonly json?: boolean }, command:
   const config = readConfig(command);
   if (config === undefined) return;
   const [packages, machine, cluster] = await Promise.all([checkPackages(), checkMachine(config), checkCluster(config)]);
-  const checks = [...packages, ...machine, ...await checkPorts(config, cluster.ownPids), ...cluster.checks];
+  const checks = [...packages, ...machine, ...await checkTransfer(config, cluster.ownFolders), ...await checkPorts(config, cluster.ownPids), ...cluster.checks];
   process.stdout.write(json ? `${JSON.stringify({ ok: !hasFailed(checks), checks })}\n` : checks.map((check) => `${formatCheck(check)}\n`).join(""));
   if (hasFailed(checks)) process.exitCode = failedExitCode;
 }

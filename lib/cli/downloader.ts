@@ -1,6 +1,7 @@
 /** `bqueryd downloader`: fetches the tables of tickets to this node. */
 import type { Command } from "commander";
 import { observeDownloader } from "../cluster/metrics/downloader-metrics.js";
+import { openPresence } from "../cluster/presence.js";
 import { startDownloader } from "../cluster/sync/downloader/node.js";
 import { runDaemon } from "./daemon.js";
 import { addLogOption } from "./options.js";
@@ -14,7 +15,7 @@ export function addDownloaderCommand(program: Command): void {
 
 async function runDownloader(_flags: unknown, command: Command): Promise<void> {
   await runDaemon("downloader", command, async (setup) => {
-    const downloader = await startDownloader(setup);
+    const downloader = await startDownloader({ ...setup, show: (showing) => openPresence({ ...setup, ...showing }) });
     return {
       daemon: downloader, facts: { downloader: downloader.id, node: setup.config.node, dataDir: setup.config.dataDir }, observed: observeDownloader(downloader.look),
       reload: { keys: ["download_rate", "lease"], apply: downloader.reload },

@@ -2,9 +2,12 @@
 import { formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 import { formatTable } from "../base/text-table.js";
 import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
-import type { ClusterInfo, DepartureInfo, QueueInfo, WorkerInfo } from "../wire/documents.js";
+import type { CarrierInfo, ClusterInfo, DepartureInfo, QueueInfo, WorkerInfo } from "../wire/documents.js";
 
 const width = 80;
+/** Cells of the first column and of what a process does. */
+const processWidth = 15;
+const stateWidth = 18;
 /** Of a terminal, less the lines of the prompt before and after. */
 const height = 22;
 /** Lines that queues, who left, and warnings may take of it. */
@@ -16,20 +19,30 @@ const departureSecondsMax = 300;
 
 /** The cluster on at most 22 lines of 80 characters; what does not fit is counted. */
 export function formatInfo(info: ClusterInfo): string {
-  const { address, workers, controllers, clients, calls, queues, departures, warnings } = info;
-  const head = `${address}: ${formatCounted(1 + controllers.length, "controller")}, ${formatCounted(workers.length, "worker")}, ${formatCounted(clients, "client")}, ${formatCounted(calls, "call")}`;
+  const { address, clients, calls, queues, departures, warnings } = info;
+  const head = `${address}: ${countProcesses(info)}, ${formatCounted(clients, "client")}, ${formatCounted(calls, "call")}`;
   const below = [...formatQueues(queues), ...formatDepartures(departures, warnings), ...formatWarnings(warnings.map(escapeUnprintable))];
   const room = height - 1 - below.length;
   return [truncateToWidth(head, width), ...formatProcesses(info, room), ...below].join("\n");
 }
 
+/** `1 controller, 2 workers`, and downloaders and movers where there are some. */
+export function countProcesses({ controllers, workers, downloaders, movers }: ClusterInfo): string {
+  const carriers = [...countSome(downloaders.length, "downloader"), ...countSome(movers.length, "mover")];
+  return [formatCounted(1 + controllers.length, "controller"), formatCounted(workers.length, "worker"), ...carriers].join(", ");
+}
+
+function countSome(count: number, noun: string): string[] {
+  return count === 0 ? [] : [formatCounted(count, noun)];
+}
+
 /** A header, a rule and at most as many processes as there is room for beside those, the busy ones first. */
 function formatProcesses(info: ClusterInfo, room: number): string[] {
-  const rows = [describeSelf(info), ...info.controllers.map(({ node, pid }) => ["controller", node, String(pid), "listed", "", "", ""]), ...busyFirst(info.workers).map(describeWorker)];
+  const rows = [describeSelf(info), ...info.controllers.map(({ node, pid }) => ["controller", node, String(pid), "listed", "", "", ""]), ...describeServing(info)];
   const fits = rows.length + 2 <= room;
   const shown = fits ? rows : rows.slice(0, room - 3);
   const table = formatTable(["process", "node", "pid", "state", "tables", "shards", "rows"], shown, {
-    align: ["left", "left", "right", "left", "right", "right", "right"], cellWidthMax: [15, 10, 7, 18, 6, 6, 6],
+    align: ["left", "left", "right", "left", "right", "right", "right"], cellWidthMax: [processWidth, 10, 7, stateWidth, 6, 6, 6],
   });
   const left = rows.slice(shown.length);
   const busy = left.filter(([, , , state]) => state !== "idle" && state !== "listed").length;
@@ -40,13 +53,28 @@ function describeSelf({ node, pid, uptime }: ClusterInfo): string[] {
   return ["controller", node, String(pid), `up ${formatSeconds(uptime)}`, "", "", ""];
 }
 
+/** Workers, downloaders and movers, those that do something first. */
+function describeServing({ workers, downloaders, movers }: ClusterInfo): string[][] {
+  const carriers = [...downloaders, ...movers];
+  const rowsOf = (busy: boolean): string[][] => [...workers.filter(({ running }) => (running !== null) === busy).map(describeWorker), ...carriers.filter((carrier) => carrier.busy === busy).map(describeCarrier)];
+  return [...rowsOf(true), ...rowsOf(false)];
+}
+
+/** As much of the id as leaves the name of the process in one column with the others. */
+function describeCarrier({ id, role, node, pid, doing }: CarrierInfo): string[] {
+  return [`${role} ${id.slice(0, Math.min(8, processWidth - 1 - role.length))}`, node, String(pid), doing === null ? "idle" : fitDoing(escapeUnprintable(doing), stateWidth), "", "", ""];
+}
+
+/** `taxi-2024-03.bcolzs 41 %` in so many cells: how far it is tells more than the end of the name. */
+function fitDoing(doing: string, cells: number): string {
+  const at = doing.indexOf(" ");
+  const rest = at === -1 ? "" : doing.slice(at);
+  return at === -1 || rest.length > cells / 2 ? truncateToWidth(doing, cells) : `${truncateToWidth(doing.slice(0, at), cells - rest.length)}${rest}`;
+}
+
 function describeWorker({ id, node, pid, running, tables, shards, rows }: WorkerInfo): string[] {
   const state = running === null ? "idle" : `${running.verb} ${formatSeconds(running.seconds)}`;
   return [`worker ${id.slice(0, 8)}`, node, String(pid), state, formatShort(tables), formatShort(shards), formatShort(rows)];
-}
-
-function busyFirst(workers: readonly WorkerInfo[]): WorkerInfo[] {
-  return [...workers.filter(({ running }) => running !== null), ...workers.filter(({ running }) => running === null)];
 }
 
 function formatQueues(queues: readonly QueueInfo[]): string[] {
@@ -58,12 +86,12 @@ function formatQueues(queues: readonly QueueInfo[]): string[] {
   return more.length === 0 ? lines : [...lines, `and ${formatCounted(more.length, "more queue")} of ${formatCounted(calls, "call")}`];
 }
 
-/** Workers that left in order: of those that were lost the warnings tell. */
+/** Processes that left in order: of those that were lost the warnings tell. */
 function formatDepartures(departures: readonly DepartureInfo[], warnings: readonly string[]): string[] {
-  const left = departures.filter(({ worker, ago }) => ago < departureSecondsMax && !warnings.some((warning) => warning.startsWith(`worker ${worker.slice(0, 8)} `)));
-  const lines = left.slice(0, departuresMax).map(({ worker, node, reason, ago, given_back }) => {
+  const left = departures.filter(({ worker, role, ago }) => ago < departureSecondsMax && !warnings.some((warning) => warning.startsWith(`${role} ${worker.slice(0, 8)} `)));
+  const lines = left.slice(0, departuresMax).map(({ worker, role, node, reason, ago, given_back }) => {
     const tasks = given_back === 0 ? "" : `, ${formatCounted(given_back, "task")} given back`;
-    return truncateToWidth(escapeUnprintable(`left: worker ${worker.slice(0, 8)} on ${truncateToWidth(node, 10)} ${formatSeconds(ago)} ago${tasks}, ${reason}`), width);
+    return truncateToWidth(escapeUnprintable(`left: ${role} ${worker.slice(0, 8)} on ${truncateToWidth(node, 10)} ${formatSeconds(ago)} ago${tasks}, ${reason}`), width);
   });
   const more = left.length - lines.length;
   return more === 0 ? lines : [...lines, `and ${formatCount(more)} more left: (await rpc.info()).departures`];

@@ -1,6 +1,7 @@
 /** `bqueryd movebcolz`: puts what downloaders have fetched into the tables of this node. */
 import type { Command } from "commander";
 import { observeMover } from "../cluster/metrics/mover-metrics.js";
+import { openPresence } from "../cluster/presence.js";
 import { startMover } from "../cluster/sync/mover/node.js";
 import { runDaemon } from "./daemon.js";
 import { addLogOption } from "./options.js";
@@ -14,7 +15,7 @@ export function addMovebcolzCommand(program: Command): void {
 
 async function runMovebcolz(_flags: unknown, command: Command): Promise<void> {
   await runDaemon("mover", command, async (setup) => {
-    const mover = await startMover(setup);
+    const mover = await startMover({ ...setup, show: (showing) => openPresence({ ...setup, ...showing }) });
     return {
       daemon: mover, facts: { mover: mover.id, node: setup.config.node, dataDir: setup.config.dataDir }, observed: observeMover(mover.look),
       reload: { keys: ["stall", "keep_generations", "timeout"], apply: mover.reload },

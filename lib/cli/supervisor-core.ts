@@ -2,11 +2,12 @@
  * Decides for the processes that `up` keeps running: which to start again, when, and in which order all of them end.
  * Pure: events and the time go in, actions come out; supervisor.ts does them.
  */
+import type { ProcessRole } from "../wire/messages.js";
 
-/** A process to keep running. Workers are ended before controllers. */
+/** A process to keep running. Controllers are ended after all others. */
 export interface Slot {
   readonly id: string;
-  readonly role: "controller" | "worker";
+  readonly role: "controller" | ProcessRole;
 }
 
 export type SupervisorEvent =
@@ -112,13 +113,13 @@ function onTick(state: SupervisorState, nowMs: number): SupervisorAction[] {
 function beginStop(state: SupervisorState, reason: string, nowMs: number, failedExitCode?: number): SupervisorAction[] {
   const killAtMs = nowMs + stopGraceMs;
   state.stopping = { reason, killAtMs, failedExitCode };
-  return [{ kind: "wakeAt", atMs: killAtMs }, ...tellToEnd(running(state, "worker")), ...continueStop(state)];
+  return [{ kind: "wakeAt", atMs: killAtMs }, ...tellToEnd(runningOthers(state)), ...continueStop(state)];
 }
 
-/** Controllers end when the last worker has said good-bye to them; with the last process all is finished. */
+/** Controllers end when the last of the others has said good-bye to them; with the last process all is finished. */
 function continueStop(state: SupervisorState): SupervisorAction[] {
-  if (state.stopping === undefined || running(state, "worker").length > 0) return [];
-  const controllers = running(state, "controller");
+  if (state.stopping === undefined || runningOthers(state).length > 0) return [];
+  const controllers = runningControllers(state);
   if (controllers.length > 0) return tellToEnd(controllers);
   state.finished = true;
   const { reason, failedExitCode } = state.stopping;
@@ -133,10 +134,15 @@ function tellToEnd(processes: readonly Process[]): SupervisorAction[] {
 }
 
 function killAll(state: SupervisorState): SupervisorAction[] {
-  const left = [...running(state, "worker"), ...running(state, "controller")];
+  const left = [...runningOthers(state), ...runningControllers(state)];
   return left.map(({ slot }) => ({ kind: "signal", id: slot.id, signal: "SIGKILL" }));
 }
 
-function running(state: SupervisorState, role: Slot["role"]): Process[] {
-  return [...state.processes.values()].filter((process) => process.running && process.slot.role === role);
+/** Workers, downloaders and movers. */
+function runningOthers({ processes }: SupervisorState): Process[] {
+  return [...processes.values()].filter(({ running, slot }) => running && slot.role !== "controller");
+}
+
+function runningControllers({ processes }: SupervisorState): Process[] {
+  return [...processes.values()].filter(({ running, slot }) => running && slot.role === "controller");
 }

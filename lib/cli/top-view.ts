@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 import { formatTable } from "../base/text-table.js";
 import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
-import type { ClusterInfo, TableInfo, WorkerInfo } from "../wire/documents.js";
+import type { CarrierInfo, ClusterInfo, TableInfo, WorkerInfo } from "../wire/documents.js";
 
 /** A cluster at one moment. */
 export interface Sample {
@@ -26,7 +26,7 @@ export function formatTop(sample: Sample, before: Sample | undefined, { columns,
   const head = [...formatHead(sample), formatServed(sample, before), ""];
   const warnings = sample.info.warnings.map((sentence) => `! ${escapeUnprintable(sentence)}`).slice(0, Math.max(1, Math.floor(rows * warningsShare)));
   const roomForWorkers = Math.max(3, rows - head.length - warnings.length - 1);
-  const lines = [...head, ...formatWorkers(sample.info.workers, roomForWorkers), ...(warnings.length === 0 ? [] : ["", ...warnings])];
+  const lines = [...head, ...formatProcesses(sample.info, roomForWorkers), ...(warnings.length === 0 ? [] : ["", ...warnings])];
   return lines.slice(0, rows).map((line) => truncateToWidth(line, columns));
 }
 
@@ -37,9 +37,15 @@ function formatHead({ info, tables }: Sample): string[] {
   const waiting = sum(queues, (queue) => queue.calls);
   return [
     `bqueryd ${version}  ${address} on ${node}, up ${formatSeconds(uptime)}`,
-    `${formatCounted(1 + info.controllers.length, "controller")}, ${formatCounted(workers.length, "worker")} (${busy} busy), ${formatCounted(clients, "client")}; ${formatCounted(tables.length, "table")} (${formatCounted(shards, "shard")}, ${formatCounted(rows, "row")})`,
+    `${formatCounted(1 + info.controllers.length, "controller")}, ${formatCounted(workers.length, "worker")} (${busy} busy)${formatCarriers(info)}, ${formatCounted(clients, "client")}; ${formatCounted(tables.length, "table")} (${formatCounted(shards, "shard")}, ${formatCounted(rows, "row")})`,
     `${formatCounted(calls, "call")} under way, ${formatCount(waiting)} waiting with ${formatCounted(sum(queues, (queue) => queue.shards), "shard")} in ${formatCounted(queues.length, "queue")}`,
   ];
+}
+
+/** Downloaders and movers, where there are some. */
+function formatCarriers({ downloaders, movers }: ClusterInfo): string {
+  const counts = [[downloaders.length, "downloader"], [movers.length, "mover"]] as const;
+  return counts.filter(([count]) => count > 0).map(([count, noun]) => `, ${formatCounted(count, noun)}`).join("");
 }
 
 /** Another controller, or one that was started again, has other sums: the difference to them means nothing. */
@@ -54,13 +60,21 @@ function formatServed({ atMs, info }: Sample, before: Sample | undefined): strin
 }
 
 /** Those that work come first, then by node and process. */
-function formatWorkers(workers: readonly WorkerInfo[], lineCount: number): string[] {
-  const ordered = [...workers].sort((a, b) => Number(b.busy) - Number(a.busy) || (a.node < b.node ? -1 : a.node > b.node ? 1 : a.pid - b.pid));
+function formatProcesses({ workers, downloaders, movers }: ClusterInfo, lineCount: number): string[] {
+  const ordered = [...workers, ...downloaders, ...movers].sort((a, b) => Number(b.busy) - Number(a.busy) || (a.node < b.node ? -1 : a.node > b.node ? 1 : a.pid - b.pid));
   // Two lines are the head of the table.
   const shown = ordered.length + 2 <= lineCount ? ordered : ordered.slice(0, Math.max(0, lineCount - 3));
-  const table = formatTable(["node", "pid", "role", "state", "shards", "rows", "seen", "up", "data_dir"], shown.map(workerCells), { align: ["left", "right", "left", "left", "right", "right", "right", "right"], cellWidthMax: 32 });
+  const table = formatTable(["node", "pid", "role", "state", "shards", "rows", "seen", "up", "data_dir"], shown.map(cellsOf), { align: ["left", "right", "left", "left", "right", "right", "right", "right"], cellWidthMax: 32 });
   const more = ordered.length - shown.length;
-  return [...table.split("\n"), ...(more === 0 ? [] : [`and ${formatCounted(more, "more worker")}`])];
+  return [...table.split("\n"), ...(more === 0 ? [] : [`and ${formatCount(more)} more ${more === 1 ? "process" : "processes"}`])];
+}
+
+function cellsOf(process: WorkerInfo | CarrierInfo): string[] {
+  return "doing" in process ? carrierCells(process) : workerCells(process);
+}
+
+function carrierCells({ node, pid, role, doing, uptime, last_seen: seen, data_dir: dataDir }: CarrierInfo): string[] {
+  return [node, String(pid), role, doing ?? "idle", "", "", formatSeconds(seen), formatSeconds(uptime), dataDir];
 }
 
 function workerCells({ node, pid, role, running, shards, rows, uptime, last_seen: seen, data_dir: dataDir }: WorkerInfo): string[] {

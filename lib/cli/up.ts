@@ -1,4 +1,4 @@
-/** `bqueryd up`: a controller and workers on this machine, kept running until told to end. */
+/** `bqueryd up`: a controller and workers on this machine, and downloaders with a mover, kept running until told to end. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
@@ -15,12 +15,15 @@ import { addLogOption, readConfig, showsForPeople } from "./options.js";
 import { endsWithTerminal, type ReloadMessage } from "./orders.js";
 import { formatError } from "./report.js";
 import { startSupervisor, type SupervisedSlot, type Supervisor } from "./supervisor.js";
+import type { Slot } from "./supervisor-core.js";
 
 /** A cluster of child processes. */
 export interface Up {
   /** Of the controller: `tcp://127.0.0.1:14300`. */
   readonly address: string;
   readonly workers: number;
+  /** Beside them, with one mover where there are any. */
+  readonly downloaders: number;
   /** What the cluster served when all were ready. */
   readonly tables: readonly ServedTable[];
   /** Why the cluster ended, when no process of it is left. */
@@ -44,13 +47,13 @@ const joinedWithinMs = 1_000;
 /** Adds `up` to the program. */
 export function addUpCommand(program: Command): void {
   addLogOption(program.command("up"))
-    .description("run a controller and workers on this machine until Ctrl-C")
+    .description("run a controller and workers on this machine until Ctrl-C, with --downloaders N also those and a mover")
     .action(runUp);
 }
 
 /**
- * Starts a controller and `config.workers` workers as child processes and waits until all serve. A process that dies
- * later is started again. Rejects with the error of a process that could not start, after ending the others.
+ * Starts a controller, `config.workers` workers and, where `config.downloaders` says so, downloaders and a mover as child
+ * processes and waits until all serve. A process that dies later is started again. Rejects with the error of a process that could not start, after ending the others.
  */
 export async function startUp(config: Config): Promise<Up> {
   await requireDataDir(config.dataDir);
@@ -62,11 +65,12 @@ function asItIs(line: string): string {
 }
 
 /** One line about a ready cluster, and how to ask it. */
-export function formatReady({ address, workers, tables }: Up): string {
+export function formatReady({ address, workers, downloaders, tables }: Up): string {
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const shards = tables.reduce((sum, table) => sum + table.shards, 0);
   const served = `${formatCounted(tables.length, "table")} (${formatCounted(shards, "shard")}, ${formatCounted(rows, "row")})`;
-  return `ready: ${address}, ${formatCounted(workers, "worker")}, ${served}; ask with: bqueryd ${address}`;
+  const carriers = downloaders === 0 ? "" : `, ${formatCounted(downloaders, "downloader")} and a mover`;
+  return `ready: ${address}, ${formatCounted(workers, "worker")}${carriers}, ${served}; ask with: bqueryd ${address}`;
 }
 
 async function runUp(_flags: unknown, command: Command): Promise<void> {
@@ -126,6 +130,15 @@ async function countWorkers(config: Config): Promise<number | undefined> {
   }
 }
 
+/** The processes of a configuration, in the order of their ports for metrics. */
+export function planSlots({ workers, downloaders }: Pick<Config, "workers" | "downloaders">): Slot[] {
+  const several = (role: "worker" | "downloader", count: number): Slot[] => Array.from({ length: count }, (_, index) => ({ id: `${role} ${index + 1}`, role }));
+  return [{ id: "controller", role: "controller" }, ...several("worker", workers), ...several("downloader", downloaders), ...(downloaders === 0 ? [] : [{ id: "mover", role: "mover" } as const])];
+}
+
+/** The command that makes a process of each role. */
+const commandOf: Readonly<Record<Slot["role"], string>> = { controller: "controller", worker: "worker", downloader: "downloader", mover: "movebcolz" };
+
 interface Processes {
   readonly supervisor: Supervisor;
   /** A controller that is started again listens where the first one did: people and programs know that address. */
@@ -137,11 +150,10 @@ interface Processes {
 /** Starts them; what they write on stderr is shown line by line, as `show` makes it. */
 function startProcesses(config: Config, show: (line: string) => string): Processes {
   let inForce = config;
-  const slot = (id: string, role: SupervisedSlot["role"], index: number): SupervisedSlot => {
-    return { id, role, args: () => [role, ...configFlags({ ...inForce, metricsPort: nthPort(inForce.metricsPort, index) })], env: configEnvironment(config) };
-  };
-  const workers = Array.from({ length: config.workers }, (_, index) => slot(`worker ${index + 1}`, "worker", index + 1));
-  const supervisor = startSupervisor([slot("controller", "controller", 0), ...workers], show);
+  const slots = planSlots(config).map(({ id, role }, index): SupervisedSlot => {
+    return { id, role, args: () => [commandOf[role], ...configFlags({ ...inForce, metricsPort: nthPort(inForce.metricsPort, index) })], env: configEnvironment(config) };
+  });
+  const supervisor = startSupervisor(slots, show);
   return {
     supervisor,
     keepAddress(address) { inForce = { ...inForce, port: Number(new URL(address).port) }; },
@@ -172,7 +184,7 @@ async function whenServing({ supervisor, keepAddress }: Processes, config: Confi
       supervisor.stop(reason);
       await finished;
     };
-    return { address, workers: config.workers, tables, stopped: finished, stop };
+    return { address, workers: config.workers, downloaders: config.downloaders, tables, stopped: finished, stop };
   } catch (error) {
     over.abort();
     supervisor.stop("start failed");
@@ -196,7 +208,8 @@ async function waitUntilServing(supervisor: Supervisor, config: Config, over: Ab
   const address = await findController(supervisor, config, patience);
   const rpc = await connectWith({ ...config, controllers: [address] });
   try {
-    await until("the workers", patience, async () => countOwn(supervisor, await rpc.info({ signal: over })) === config.workers);
+    const registered = planSlots(config).length - 1;
+    await until(config.downloaders === 0 ? "the workers" : "the workers, downloaders and the mover", patience, async () => countOwn(supervisor, await rpc.info({ signal: over })) === registered);
     const files = await rpc.files({ signal: over });
     return { address, tables: files.map(({ table, shards, rows }) => ({ table, shards, rows })) };
   } finally {
@@ -234,8 +247,8 @@ async function until(what: string, { deadlineMs, over }: Patience, isReached: ()
   }
 }
 
-/** How many of the workers in `info()` are our children. */
-function countOwn(supervisor: Supervisor, { workers }: ClusterInfo): number {
+/** How many of the workers, downloaders and movers in `info()` are our children. */
+function countOwn(supervisor: Supervisor, { workers, downloaders, movers }: ClusterInfo): number {
   const pids = supervisor.pids();
-  return workers.filter(({ pid }) => pids.has(pid)).length;
+  return [...workers, ...downloaders, ...movers].filter(({ pid }) => pids.has(pid)).length;
 }

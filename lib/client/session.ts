@@ -206,16 +206,15 @@ export class Session {
     this.#lose(link, reason);
   }
 
-  /** Sends what the link carried again, once to every controller there is and never less than a few times. */
+  /** Sends what the link carried again. */
   #lose(link: Link, reason: string, refusal?: Refused): void {
     this.#lost.set(link.address, monotonicMs());
     if (this.#open === link) this.#link = undefined;
     this.#left.delete(link);
-    const sendsMax = Math.max(sendsMin, this.#addressCount + 1);
     const isStranger = !this.#welcomed.has(link.address);
     for (const entry of [...this.#pending.values()].filter((candidate) => candidate.link === link)) {
       if (isStranger && entry.sends >= this.#addressCount) entry.settle(refusal?.error ?? unanswered(entry));
-      else if ((entry.call.isSafe || !entry.isOut) && entry.sends < sendsMax) this.#send(entry);
+      else if ((entry.call.isSafe || !entry.isOut) && entry.sends < this.#sendsMax()) this.#send(entry);
       else entry.settle(refusal?.isCertain === true ? refusal.error : lost(entry, link, reason));
     }
   }
@@ -223,18 +222,35 @@ export class Session {
   /** A controller that is stopping, or knows less of the tables than this client has seen, does not keep a call from the others. */
   #fail(entry: Pending, error: BquerydError): void {
     const { link, call, sends } = entry;
-    const isForOthers = error.code === "CONNECTION_LOST" || error.code === "STALE";
-    if (link === undefined || !isForOthers || !call.isSafe || sends >= this.#addressCount) {
+    // Refused by one that is on its way out: nothing was done about it, and another one may be started in its place.
+    const isUndone = error.code === "NO_CONTROLLER";
+    const isForOthers = isUndone || (call.isSafe && (error.code === "CONNECTION_LOST" || error.code === "STALE"));
+    const isRoundOver = sends >= this.#addressCount;
+    if (link === undefined || !isForOthers || (isRoundOver && !isUndone) || sends >= this.#sendsMax()) {
       entry.settle(error);
       return;
     }
+    if (isUndone) entry.isOut = false;
     if (this.#open === link) {
       this.#lost.set(link.address, monotonicMs());
       this.#left.add(link);
       this.#link = this.#open = undefined;
     }
-    this.#send(entry);
+    if (isRoundOver) void this.#sendLater(entry);
+    else this.#send(entry);
     this.#closeLeft();
+  }
+
+  /** Time for a controller that is stopping to leave the list. */
+  async #sendLater(entry: Pending): Promise<void> {
+    entry.link = undefined;
+    await delay(lookAgainMs);
+    if (this.#pending.has(entry.id)) this.#send(entry);
+  }
+
+  /** How often a call is sent at most: once to every controller there is, and never less than a few times. */
+  #sendsMax(): number {
+    return Math.max(sendsMin, this.#addressCount + 1);
   }
 
   /** The connection to that controller, if it is still open: another one would end the calls that go over it. */

@@ -26,12 +26,14 @@ export interface ClusterInfo {
   /** The other controllers of the registry. */
   readonly controllers: readonly ControllerInfo[];
   readonly workers: readonly WorkerInfo[];
+  readonly downloaders: readonly CarrierInfo[];
+  readonly movers: readonly CarrierInfo[];
   /** Clients connected now. */
   readonly clients: number;
   /** Calls under way. */
   readonly calls: number;
   readonly queues: readonly QueueInfo[];
-  /** Workers that left lately, the latest first. */
+  /** Workers, downloaders and movers that left lately, the latest first. */
   readonly departures: readonly DepartureInfo[];
   /** Sentences about what is not as it should be. */
   readonly warnings: readonly string[];
@@ -64,6 +66,21 @@ export interface WorkerInfo {
   readonly running: { readonly query: string; readonly verb: string; readonly subject: string; readonly shards: number; readonly seconds: number } | null;
 }
 
+/** A downloader, which fetches tables to its node, or a mover, which puts them into use there. */
+export interface CarrierInfo {
+  readonly id: string;
+  readonly node: string;
+  readonly pid: number;
+  readonly role: string;
+  readonly busy: boolean;
+  readonly uptime: number;
+  /** Seconds since its last message. */
+  readonly last_seen: number;
+  readonly data_dir: string;
+  /** What it is at, such as `taxi-3.bcolzs 41 %`; null while it waits. */
+  readonly doing: string | null;
+}
+
 /** A call that is not answered yet: an element of the answer of queries(). */
 export interface QueryInfo {
   /** By which it can be cancelled; the beginning will do. */
@@ -89,17 +106,22 @@ export interface QueryInfo {
   readonly controller: string;
 }
 
+/** How many processes heard something; downloaders and movers are named where there are any that are meant. */
+export interface Reached {
+  readonly workers: number;
+  readonly downloaders?: number;
+  readonly movers?: number;
+}
+
 /** What loglevel() reached. */
-export interface LogLevelSet {
+export interface LogLevelSet extends Reached {
   readonly level: string;
   readonly controllers: number;
-  readonly workers: number;
 }
 
 /** What kill(), killworkers() or killall() stops. */
-export interface Stopped {
+export interface Stopped extends Reached {
   readonly controllers: number;
-  readonly workers: number;
 }
 
 /** Calls that wait under one affinity, and the shards of them that no worker has begun. */
@@ -109,9 +131,11 @@ export interface QueueInfo {
   readonly shards: number;
 }
 
-/** A worker that left, or whose connection was replaced: why, and what became of what it was doing. */
+/** A worker that left, or whose connection was replaced: why, and what became of what it was doing. Of downloaders and movers, too. */
 export interface DepartureInfo {
+  /** Its id, whatever its role. */
   readonly worker: string;
+  readonly role: string;
   readonly node: string;
   readonly reason: string;
   /** Seconds since then. */
@@ -172,12 +196,15 @@ const workerSchema = Type.Object({
   id: text, node: text, pid: count, role: text, busy: flag, uptime: count, last_seen: count, data_dir: text, tables: count, shards: count, rows: count,
   running: Type.Union([Type.Null(), Type.Object({ query: text, verb: text, subject: text, shards: count, seconds: count })]),
 });
+const carrierSchema = Type.Object({
+  id: text, node: text, pid: count, role: text, busy: flag, uptime: count, last_seen: count, data_dir: text, doing: Type.Union([text, Type.Null()]),
+});
 const infoSchema = Type.Object({
   ...controllerMembers, version: text, uptime: count, messages_in: count, messages_out: count, malformed: count, refused: count, epoch: count,
   served: Type.Object({ calls: count, failures: count, bytes_in: count, bytes_out: count }),
-  controllers: Type.Array(Type.Object(controllerMembers)), workers: Type.Array(workerSchema), clients: count, calls: count,
+  controllers: Type.Array(Type.Object(controllerMembers)), workers: Type.Array(workerSchema), downloaders: Type.Array(carrierSchema), movers: Type.Array(carrierSchema), clients: count, calls: count,
   queues: Type.Array(Type.Object({ affinity: text, calls: count, shards: count })), warnings: Type.Array(text),
-  departures: Type.Array(Type.Object({ worker: text, node: text, reason: text, ago: count, given_back: count, elsewhere: count, failed_calls: count })),
+  departures: Type.Array(Type.Object({ worker: text, role: text, node: text, reason: text, ago: count, given_back: count, elsewhere: count, failed_calls: count })),
 });
 const filesSchema = Type.Array(Type.Object({
   table: text, kind: Type.Union([Type.Literal("table"), Type.Literal("set")]), shards: count, rows: count, holders: count,
@@ -193,8 +220,9 @@ const generationsSchema = Type.Array(Type.Object({
   nodes: Type.Array(Type.Object({ node: text, state: Type.Union([Type.Literal("current"), Type.Literal("kept"), Type.Literal("prepared")]), shards: count })),
 }));
 const rollbackSchema = Type.Object({ table: text, from: Type.Union([text, Type.Null()]), to: text, shards: count, epoch: count });
-const stoppedSchema = Type.Object({ controllers: count, workers: count });
-const logLevelSchema = Type.Object({ level: text, controllers: count, workers: count });
+const reachedMembers = { controllers: count, workers: count, downloaders: Type.Optional(count), movers: Type.Optional(count) };
+const stoppedSchema = Type.Object(reachedMembers);
+const logLevelSchema = Type.Object({ level: text, ...reachedMembers });
 
 /** Tells whether a value is the answer of info(). */
 export function isInfo(value: unknown): value is ClusterInfo {

@@ -111,6 +111,10 @@ const AnswerForm = Type.Union([Type.Literal("json"), Type.Literal("bytes")]);
 const IdStart = Type.String({ pattern: "^[0-9a-f]{1,32}$" });
 const Level = Type.Union([Type.Literal("error"), Type.Literal("warn"), Type.Literal("info"), Type.Literal("debug")]);
 
+/** What the process at the other end of the worker channel is: only a worker holds tables and takes tasks. */
+const ProcessRole = Type.Union([Type.Literal("worker"), Type.Literal("downloader"), Type.Literal("mover")]);
+export type ProcessRole = Static<typeof ProcessRole>;
+
 const Heartbeat = message("heartbeat", {});
 /** Whether the controller knows who it is sent to. */
 const Standing = message("heartbeat", { known: Type.Boolean() });
@@ -196,9 +200,9 @@ export const clientReplies = {
   error: message("error", { id: Id, code: Text, message: Text, details: Details, origin: Text }),
 };
 
-/** Worker to controller. */
+/** Worker to controller; downloaders and movers say `register`, with no holdings, `heartbeat` and `bye` alone. */
 export const workerMessages = {
-  register: message("register", { workerId: Id, role: Type.Literal("worker"), node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax), cluster: ClusterMark, credential: Credential }),
+  register: message("register", { workerId: Id, role: ProcessRole, node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax), cluster: ClusterMark, credential: Credential }),
   holdings: message("holdings", { added: list(Holding, limits.shardsMax), removed: list(Name, limits.shardsMax) }),
   /** All the tables that cannot be opened now, in place of those told of before. */
   broken: message("broken", { tables: list(BrokenTable, limits.brokenTablesMax) }),
@@ -207,7 +211,8 @@ export const workerMessages = {
    * `cached`: columns now held decoded, by shard; an empty list means no longer.
    */
   ready: message("ready", { nonce: Id, cached: list(Type.Object({ shard: Name, columns: list(ColumnName, limits.columnsMax) }, { additionalProperties: false }), limits.shardsMax), running: Type.Optional(Id) }),
-  heartbeat: Heartbeat,
+  /** `doing`: what a downloader or a mover is at, for people; absent while it waits for something to do. */
+  heartbeat: message("heartbeat", { doing: Type.Optional(Type.String({ maxLength: limits.doingMax })) }),
   /** body: the encoded partial of a block of the task. */
   partial: message("partial", { taskId: Id, block: Block }),
   /** body: the encoded rows of the slice. */
@@ -221,7 +226,7 @@ export const workerMessages = {
   bye: message("bye", { reason: Text }),
 };
 
-/** Controller to worker. */
+/** Controller to worker; to downloaders and movers go no tasks, errands and looks. */
 export const workerReplies = {
   welcome: message("welcome", { controllerId: Id, node: Text, version: Text, heartbeatMs: Milliseconds, expiryMs: Milliseconds }),
   /** Asks a worker the controller does not know (it was restarted) to register again. */

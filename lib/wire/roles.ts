@@ -1,9 +1,10 @@
 /** Who may do what: the roles of keys, and the one table of what they allow. */
 import { BquerydError } from "../base/errors.js";
+import type { ProcessRole } from "./messages.js";
 
 /** The roles that a key can have, several at once. */
 export const roleNames = ["client", "admin", "node"] as const;
-/** `client` asks, `admin` asks and directs the cluster, `node` serves as a worker. */
+/** `client` asks, `admin` asks and directs the cluster, `node` serves as a worker, downloader or mover. */
 export type Role = (typeof roleNames)[number];
 
 /** Every role: of everybody where there are no keys, and of who has the controller's own. */
@@ -33,10 +34,10 @@ export function findForbidden(verb: string, roles: ReadonlySet<Role>): BquerydEr
   });
 }
 
-/** Why who has these roles may not serve as a worker; undefined when they may. */
-export function findForbiddenWorker(roles: ReadonlySet<Role>): string | undefined {
+/** Why who has these roles may not serve as a worker, downloader or mover; undefined when they may. */
+export function findForbiddenWorker(served: ProcessRole, roles: ReadonlySet<Role>): string | undefined {
   if (roles.has("node")) return undefined;
-  return `a worker needs the role node, and its key has ${describeRoles(roles)}; use another key_file, or give the key that role in authorized_keys of the controller`;
+  return `a ${served} needs the role node, and its key has ${describeRoles(roles)}; use another key_file, or give the key that role in authorized_keys of the controller`;
 }
 
 function describeRoles(roles: ReadonlySet<Role>): string {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { randomId } from "../../lib/base/clock.js";
 import { placeTicket } from "../../lib/cluster/sync/tickets/placement.js";
 import { connect, type Rpc } from "../../lib/index.js";
-import { openDirectory } from "../../lib/objects/directory.js";
+import { openDirectory } from "../../lib/objects/directory/store.js";
 import { openRegistry } from "../../lib/registry/open.js";
 import type { Registry } from "../../lib/registry/registry.js";
 import { uploadTables } from "../../lib/transfer/send/upload.js";

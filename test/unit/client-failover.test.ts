@@ -162,6 +162,17 @@ describe("a client whose controller is lost", function () {
     });
   }
 
+  it("asks another controller where the first takes no more calls, also what must not be done twice, and a few times where all do so", async () => {
+    const { session, chosen, other } = await openWithTwo();
+    const draining = (id: string): ClientReply => ({ type: "error", id, code: "NO_CONTROLLER", message: "stopping", details: {}, origin: "controller" });
+    chosen.answer = draining;
+    expect(await session.ask(call({ verb: "killall", isSafe: false }))).to.include({ value: "pong" });
+    expect([chosen.calls.length, other.calls.length]).to.deep.equal([1, 1]);
+    other.answer = draining;
+    expect(await failureOf(() => session.ask(call()))).to.include({ code: "NO_CONTROLLER" });
+    expect(chosen.calls.length + other.calls.length).to.equal(2 + 3);
+  });
+
   it("keeps the deadline of a call while it is sent from one to the next", async () => {
     const { session, chosen, other } = await openWithTwo();
     chosen.answer = other.answer = () => undefined;

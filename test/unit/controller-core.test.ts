@@ -157,7 +157,7 @@ describe("scheduling core: calls", () => {
     core.join("w1", [holding("taxi.bcolz")]);
     const task = oneAssigned(core.call("c1", ["taxi"]));
     core.tell({ kind: "stopping", finish: true });
-    expect(oneError(core.call("c2", ["taxi"])).code).to.equal("CONNECTION_LOST");
+    expect(oneError(core.call("c2", ["taxi"])).code).to.equal("NO_CONTROLLER");
     expect(answers(core.finish(task))).to.have.length(1);
     core.ready("w1");
   });

@@ -11,7 +11,7 @@ import { loadConfig, type Config } from "../../lib/base/config.js";
 import type { LogFacts } from "../../lib/base/log.js";
 import { connectWith, type Rpc } from "../../lib/client/connect.js";
 import { startController, type RunningController } from "../../lib/cluster/controller/node.js";
-import { openLinks } from "../../lib/cluster/worker/links.js";
+import { openLinks } from "../../lib/cluster/links.js";
 import { shortAddress, splitAddress } from "../../lib/wire/addresses.js";
 import { connectDealer } from "../../lib/wire/dealer.js";
 import { encodeFrames } from "../../lib/wire/frames.js";

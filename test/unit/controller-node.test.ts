@@ -366,7 +366,7 @@ describe("a controller on its sockets", () => {
     const id = ask(client, "groupby", ["taxi"]);
     const task = await takeTask(worker);
     const stopping = stop("SIGTERM");
-    expect(await answerTo(client, ask(client, "groupby", ["taxi"]))).to.include({ type: "error", code: "CONNECTION_LOST" });
+    expect(await answerTo(client, ask(client, "groupby", ["taxi"]))).to.include({ type: "error", code: "NO_CONTROLLER" });
     worker.dealer.send({ type: "partial", taskId: task.taskId, block: { start: 0, size: 1 } }, [Uint8Array.of(1)]);
     worker.dealer.send({ type: "done", taskId: task.taskId, cost: freeCost });
     expect(await answerTo(client, id)).to.include({ type: "result" });

@@ -9,7 +9,6 @@ import type { ClientMessage, Holding, WorkerReply } from "../../lib/wire/message
 import { generationOf, holding, idOf, oneError, Scheduling, setHoldings } from "../support/scheduling.js";
 import type { PointerChange } from "../../lib/registry/registry.js";
 import { createFakeRegistry } from "../support/fake-registry.js";
-import { createSilentLog } from "../support/silent-log.js";
 
 /** A controller with one worker, neighbours that answer so or each verb in its way, and what it was told to do. */
 function start(others: NeighbourAnswer[] | ((question: Question) => NeighbourAnswer[]) = []) {
@@ -18,9 +17,9 @@ function start(others: NeighbourAnswer[] | ((question: Question) => NeighbourAns
   const done: string[] = [];
   const registry = createFakeRegistry();
   const host: VerbHost = {
-    controllerId: idOf("c"), state: core.state, log: { ...createSilentLog().log, setLevel: (level) => { done.push(`own level ${level}`); } }, nowMs: () => core.nowMs,
+    controllerId: idOf("c"), state: core.state, setLevel: (level) => { done.push(`own level ${level}`); }, nowMs: () => core.nowMs,
     dispatch: (event) => { done.push(event.kind); core.tell(event); },
-    tellWorkers: (header: WorkerReply) => { done.push(`workers: ${header.type}`); return 1; },
+    tell: (header: WorkerReply, whom) => { done.push(`${whom}: ${header.type}`); return { workers: 1, ...(whom === "all" ? { downloaders: 3, movers: 2 } : {}) }; },
     askOthers: async (question: Question) => { done.push(`others: ${question.verb}`); return Array.isArray(others) ? others : others(question); },
     withdraw: async () => { done.push("withdraw"); },
     registry,
@@ -103,8 +102,8 @@ describe("verbs of a controller", () => {
 
   it("loglevel reaches itself, its workers and the others, and of these counts those that said so", async () => {
     const { done, ask } = start([result({}), failed]);
-    expect((await ask("loglevel", { level: "debug" })).outcome).to.deep.equal({ value: { level: "debug", controllers: 2, workers: 1 } });
-    expect(done).to.deep.equal(["own level debug", "workers: setLogLevel", "others: loglevel"]);
+    expect((await ask("loglevel", { level: "debug" })).outcome).to.deep.equal({ value: { level: "debug", controllers: 2, workers: 1, downloaders: 3, movers: 2 } });
+    expect(done).to.deep.equal(["own level debug", "all: setLogLevel", "others: loglevel"]);
   });
 
   it("kill, killworkers and killall do nothing to those who carry the answer before it is on its way", async () => {
@@ -120,7 +119,7 @@ describe("verbs of a controller", () => {
     expect(workers.done).to.deep.equal(["workers: shutdown"]);
     const all = start([result({}), failed]);
     const last = await all.ask("killall");
-    expect([last.outcome, all.done]).to.deep.equal([{ value: { workers: 1, controllers: 2 } }, ["withdraw", "stopping", "workers: shutdown", "others: killall"]]);
+    expect([last.outcome, all.done]).to.deep.equal([{ value: { workers: 1, downloaders: 3, movers: 2, controllers: 2 } }, ["withdraw", "stopping", "all: shutdown", "others: killall"]]);
     last.afterwards?.();
     expect(all.done.at(-1)).to.equal("stop killall");
   });

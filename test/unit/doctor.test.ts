@@ -12,6 +12,7 @@ import { formatCheck, look, warning } from "../../lib/cli/doctor/check.js";
 import { checkClock, checkCluster, checkInfo } from "../../lib/cli/doctor/cluster.js";
 import { checkKeyFile, checkMemory, checkNode, checkOpenFiles, checkTables } from "../../lib/cli/doctor/machine.js";
 import { checkPorts, findListener } from "../../lib/cli/doctor/ports.js";
+import { checkTransfer } from "../../lib/cli/doctor/transfer.js";
 import { version } from "../../lib/base/version.js";
 import { BquerydError } from "../../lib/base/errors.js";
 import { clusterInfo } from "../support/cluster-info.js";
@@ -76,6 +77,27 @@ describe("doctor", function () {
   it("tables that can be opened are counted", async () => {
     await writeTable(join(folder, "taxi.bcolz"), [{ name: "v", dtype: "int64", values: [1n] }]);
     expect((await checkTables(folder)).map(formatCheck)).to.deep.equal([`ok       data_dir: 1 table in ${folder} can be opened`]);
+  });
+
+  it("a data_dir that downloaders and movers cannot write has failed, and is fine where there are none", async () => {
+    const verdicts = async (dataDir: string, downloaders: number, folders: string[] = []): Promise<string[]> => {
+      return (await checkTransfer({ dataDir, downloaders, s3Endpoint: undefined }, new Set(folders))).map(({ name, verdict }) => `${name} ${verdict}`);
+    };
+    // What even root cannot write to.
+    expect(await verdicts("/proc/self", 0)).to.deep.equal(["data_dir ok"]);
+    expect(await verdicts("/proc/self", 1)).to.deep.equal(["data_dir failed"]);
+    expect(await verdicts("/proc/self", 0, ["/proc/self"])).to.deep.equal(["data_dir failed"]);
+    expect(await verdicts(folder, 0)).to.deep.equal([]);
+    expect(await verdicts(folder, 1)).to.deep.equal(["data_dir ok"]);
+    expect(await verdicts(join(folder, "nowhere"), 1)).to.deep.equal([]);
+  });
+
+  it("an s3_endpoint with a path, and one that others can listen to, are warnings", async () => {
+    const check = async (s3Endpoint: string): Promise<string> => (await checkTransfer({ dataDir: folder, downloaders: 0, s3Endpoint }, new Set())).map(formatCheck).join();
+    expect(await check("https://objects.example.org:9000")).to.equal("ok       s3_endpoint: https://objects.example.org:9000");
+    expect(await check("http://127.0.0.1:9000")).to.match(/^ok/);
+    expect(await check("http://objects.example.org:9000")).to.match(/^warning {2}s3_endpoint: http:.* is not encrypted/);
+    expect(await check("https://objects.example.org/tables")).to.match(/^warning {2}s3_endpoint: .* has a path/);
   });
 
   it("a key file that others can read, and one that is not there, have failed, with the command that mends it", async () => {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { formatDocument } from "../../lib/cli/documents-text.js";
 import type { ClusterInfo, GenerationInfo, QueryInfo, TableInfo, WorkerInfo } from "../../lib/index.js";
-import { clusterInfo } from "../support/cluster-info.js";
+import { carrierInfo, clusterInfo } from "../support/cluster-info.js";
 
 function worker(place: number, running: WorkerInfo["running"] = null, more: Partial<WorkerInfo> = {}): WorkerInfo {
   return {
@@ -35,6 +35,16 @@ describe("info() at the prompt", () => {
     ]);
   });
 
+  it("names downloaders and movers where there are some, with how far they are whatever the table is called", () => {
+    const [waiting, busy] = [carrierInfo({ id: "1a2b3c4d".repeat(4), pid: 5 }), carrierInfo({ id: "2b".repeat(16), pid: 6, busy: true, doing: "yellow_tripdata-2024.bcolzs 41 %" })];
+    const lines = linesOf(info({ downloaders: [waiting, busy], movers: [carrierInfo({ id: "3c".repeat(16), pid: 7, role: "mover", busy: true, doing: "a long sentence about what it is at" })] }));
+    expect(lines[0]).to.include(", 2 downloaders, 1 mover, ");
+    expect(lines.filter((line) => /^(downloader|mover) /.test(line)).map((line) => line.trimEnd())).to.deep.equal([
+      "downloader 2b2b  here     6  yellow_tripd… 41 %", "mover 3c3c3c3c   here     7  a long sentence a…", "downloader 1a2b  here     5  idle",
+    ]);
+    expect(linesOf(info({}))[0]).to.not.match(/downloader|mover/);
+  });
+
   it("goes on with queues and warnings, whole sentences over several lines", () => {
     const warning = "workers differ in taxi.bcolz: 1 hold 11111111, 1 hold 22222222; import or copy the table again where it is older";
     const lines = linesOf(info({ queues: [{ affinity: "night", calls: 2, shards: 14 }], warnings: [warning] }));
@@ -46,7 +56,7 @@ describe("info() at the prompt", () => {
   });
 
   it("tells of workers that left in order lately; of those that were lost the warnings do", () => {
-    const departure = (start: string, reason: string, ago: number) => ({ worker: start.padEnd(32, "0"), node: "dqe1", reason, ago, given_back: start === "bb" ? 1 : 0, elsewhere: 0, failed_calls: 0 });
+    const departure = (start: string, reason: string, ago: number) => ({ worker: start.padEnd(32, "0"), role: "worker", node: "dqe1", reason, ago, given_back: start === "bb" ? 1 : 0, elsewhere: 0, failed_calls: 0 });
     const warning = "worker cc000000 on dqe1 was lost 5 s ago (connection lost): 1 task given back, 0 calls failed";
     const departures = [departure("cc", "connection lost", 5), departure("aa", "drained after SIGTERM", 8), departure("bb", "drained: it has more memory than memory_limit", 75)];
     expect(linesOf(info({ departures, warnings: [warning] })).slice(-4, -2)).to.deep.equal([
@@ -63,7 +73,7 @@ describe("info() at the prompt", () => {
     const workers = Array.from({ length: 100 }, (_, place) => worker(place, place % 7 === 0 ? running : null, long));
     const queues = Array.from({ length: 9 }, (_, place) => ({ affinity: `${place}${"x".repeat(254)}`, calls: 1_000_000, shards: 1e12 }));
     const warnings = Array.from({ length: 9 }, (_, place) => `${place} ${"a sentence that says what is wrong ".repeat(4)}`);
-    const departures = Array.from({ length: 9 }, () => ({ worker: "e".repeat(32), node: long.node, reason: "drained ".repeat(20), ago: 1, given_back: 0, elsewhere: 0, failed_calls: 0 }));
+    const departures = Array.from({ length: 9 }, () => ({ worker: "e".repeat(32), role: "worker", node: long.node, reason: "drained ".repeat(20), ago: 1, given_back: 0, elsewhere: 0, failed_calls: 0 }));
     const lines = linesOf(info({ workers, queues, departures, warnings }));
     expect(lines.length).to.be.at.most(22);
     const rows = lines.filter((line) => line.startsWith("worker ")).length;

@@ -16,7 +16,9 @@ import { observeWorker } from "../../lib/cluster/metrics/worker-metrics.js";
 import { Scheduling } from "../support/scheduling.js";
 
 const misc = new URL("../../../misc/", import.meta.url);
-const units = ["bqueryd-controller.service", "bqueryd-worker@.service"];
+const units = ["bqueryd-controller.service", "bqueryd-worker@.service", "bqueryd-downloader@.service", "bqueryd-mover.service"];
+/** What systemd calls those that run: of templates an instance. */
+const started = units.map((unit) => unit.replace("@.", "@0."));
 const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
 const hasCompose = spawnSync("docker", ["compose", "version"]).status === 0;
 
@@ -30,28 +32,39 @@ describe("the files for operation in misc/", function () {
   it("name commands, flags and variables that exist", async () => {
     const flags = Object.values(configKeys).map(({ name }) => flagOf(name));
     const variables = Object.values(configKeys).map(({ name }) => `BQUERYD_${name.toUpperCase()}`);
-    const commands = (await createProgram()).commands.map((command) => command.name());
+    // Those that fetch and move tables come with their daemons.
+    const commands = [...(await createProgram()).commands.map((command) => command.name()), "downloader", "movebcolz"];
     for (const name of ["supervisor.conf", "compose.yaml", ...units]) {
       const text = read(name);
-      const ran = [...text.matchAll(/bqueryd(?:\.js)?"?,? "?(controller|worker|up)\b/g)].map(([, command]) => command);
-      expect(ran, name).to.include.oneOf(["controller", "worker"]);
+      const ran = [...text.matchAll(/bqueryd(?:\.js)?"?,? "?(controller|worker|downloader|movebcolz|up)\b/g)].map(([, command]) => command);
+      expect(ran, name).to.include.oneOf(["controller", "worker", "downloader", "movebcolz"]);
       expect(commands).to.include.members(ran);
       const lines = text.split("\n").filter((line) => /^\s*(?:command|Exec\w+|Environment)\b/.test(line));
       for (const flag of lines.flatMap((line) => line.match(/(?<=[ "])--[a-z-]+/g) ?? [])) expect(flags, name).to.include(flag);
-      for (const variable of lines.flatMap((line) => line.match(/BQUERYD_[A-Z_]+/g) ?? [])) expect(variables, name).to.include(variable);
+      for (const variable of lines.flatMap((line) => line.match(/BQUERYD_[A-Z0-9_]+/g) ?? [])) expect(variables, name).to.include(variable);
     }
   });
 
-  it("supervisor.conf is one controller and workers whose ports differ", () => {
+  it("supervisor.conf is one controller, workers, downloaders and one mover, whose ports differ", () => {
     const sections: Record<string, Record<string, string>> = parseIni(read("supervisor.conf"));
-    expect(Object.keys(sections)).to.deep.equal(["program:bqueryd-controller", "program:bqueryd-worker", "group:bqueryd"]);
-    const [controller, worker, group] = Object.values(sections);
-    expect([controller!["autorestart"], worker!["autorestart"], controller!["stopsignal"], worker!["stopsignal"]].map(String)).to.deep.equal(["true", "true", "TERM", "TERM"]);
-    expect(group!["programs"]).to.equal("bqueryd-controller,bqueryd-worker");
-    expect(controller!["numprocs"]).to.equal(undefined);
+    const names = ["controller", "worker", "downloader", "mover"].map((role) => `bqueryd-${role}`);
+    expect(Object.keys(sections)).to.deep.equal([...names.map((name) => `program:${name}`), "group:bqueryd"]);
+    const [controller, worker, downloader, mover, group] = Object.values(sections);
+    for (const program of [controller, worker, downloader, mover]) expect([program!["autorestart"], program!["stopsignal"]].map(String)).to.deep.equal(["true", "TERM"]);
+    expect(group!["programs"]).to.equal(names.join());
+    expect([controller!["numprocs"], mover!["numprocs"], downloader!["numprocs"]]).to.deep.equal([undefined, undefined, "3"]);
     expect(Number(worker!["numprocs"])).to.be.above(1);
-    expect(worker!["command"]).to.include("%(process_num)d");
-    expect(worker!["process_name"]).to.include("%(process_num)d");
+    for (const several of [worker, downloader]) {
+      expect(several!["command"]).to.include("%(process_num)d");
+      expect(several!["process_name"]).to.include("%(process_num)d");
+    }
+    const ports = [controller, mover].map((one) => Number(/--metrics-port=(\d+)/.exec(one!["command"]!)?.[1]));
+    const firsts = [downloader, worker].map((several) => Number(several!["numprocs_start"]));
+    expect([...ports, ...firsts]).to.deep.equal([9300, 9301, 9302, 9310]);
+  });
+
+  it("the systemd units of a downloader and the mover let them write tables", () => {
+    for (const unit of units.slice(2)) expect(read(unit)).to.match(/^ReadWritePaths=-\/srv\/bcolz$/m);
   });
 
   it("the systemd units restart what ends, reload by SIGHUP, and forbid nothing that Node.js needs", () => {
@@ -70,8 +83,8 @@ describe("the files for operation in misc/", function () {
     try {
       // It looks whether the program is there, as everything else it is told.
       for (const unit of units) writeFileSync(join(folder, unit), read(unit).replace("/usr/local/bin/bqueryd", process.execPath));
-      writeFileSync(join(folder, "bqueryd-worker@0.service"), read(units[1]!).replace("/usr/local/bin/bqueryd", process.execPath));
-      const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", "bqueryd-controller.service", "bqueryd-worker@0.service"].map((one) => (one.endsWith(".service") ? join(folder, one) : one)), { encoding: "utf8", env: { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` } });
+      for (const [index, unit] of units.entries()) writeFileSync(join(folder, started[index]!), read(unit).replace("/usr/local/bin/bqueryd", process.execPath));
+      const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", ...started.map((one) => join(folder, one))], { encoding: "utf8", env: { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` } });
       expect(`${stdout}${stderr}`.split("\n").filter((line) => line.includes("bqueryd"))).to.deep.equal([]);
       expect(status, stderr).to.equal(0);
     } finally {
@@ -80,10 +93,14 @@ describe("the files for operation in misc/", function () {
   });
 
   it("compose.yaml shares network and processes with the controller, and gives workers their tables", () => {
-    const [, controller, worker] = read("compose.yaml").split(/^ {2}(?=(?:controller|worker):$)/m);
+    const [, controller, worker, downloader, mover] = read("compose.yaml").split(/^ {2}(?=(?:controller|worker|downloader|mover):$)/m);
     expect(controller).to.match(/^ {4}restart: always$/m).and.match(/\/healthz/);
     for (const line of ["network_mode: service:controller", "pid: service:controller", "restart: always"]) expect(worker).to.include(`\n    ${line}\n`);
     expect(worker).to.match(/^ {6}- .*:\/srv\/bcolz:ro$/m).and.include('"--data-dir=/srv/bcolz"');
+    for (const carrier of [downloader, mover]) {
+      for (const line of ["network_mode: service:controller", "pid: service:controller", "restart: always", 'profiles: ["downloads"]']) expect(carrier).to.include(`\n    ${line}\n`);
+      expect(carrier, "it can write").to.match(/^ {6}- .*:\/srv\/bcolz$/m);
+    }
     expect(read("compose.yaml")).to.not.match(/\t/);
   });
 

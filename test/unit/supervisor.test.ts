@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { describe, it } from "mocha";
+import { planSlots } from "../../lib/cli/up.js";
 import { backOff, backOffMs, createSupervisor, stopGraceMs, superviseOn, type SupervisorAction, type SupervisorEvent, type SupervisorState } from "../../lib/cli/supervisor-core.js";
 
 const slots = [
@@ -40,6 +41,20 @@ function run(state: SupervisorState, event: SupervisorEvent, nowMs: number): str
 describe("supervisor", () => {
   it("starts every process at the beginning", () => {
     expect(run(createSupervisor(slots), { kind: "begin" }, 0)).to.deep.equal(["start c", "start w1", "start w2"]);
+  });
+
+  it("ends downloaders and the mover with the workers, and controllers after the last of them", () => {
+    const slotsOfUp = planSlots({ workers: 1, downloaders: 2 });
+    expect(slotsOfUp.map(({ id }) => id)).to.deep.equal(["controller", "worker 1", "downloader 1", "downloader 2", "mover"]);
+    expect(planSlots({ workers: 1, downloaders: 0 }).map(({ role }) => role)).to.deep.equal(["controller", "worker"]);
+    const state = createSupervisor(slotsOfUp);
+    run(state, { kind: "begin" }, 0);
+    run(state, { kind: "ready" }, 0);
+    expect(run(state, { kind: "exited", id: "mover", exitCode: 0 }, 1_000), "killall has not reached the controller yet").to.deep.equal(["wakeAt 1200"]);
+    expect(run(state, { kind: "tick" }, 1_200)).to.deep.equal(["start mover"]);
+    expect(run(state, { kind: "stop", reason: "SIGINT" }, 2_000)).to.deep.equal([`wakeAt ${2_000 + stopGraceMs}`, "SIGTERM worker 1", "SIGTERM downloader 1", "SIGTERM downloader 2", "SIGTERM mover"]);
+    for (const id of ["worker 1", "downloader 1", "mover"]) expect(run(state, { kind: "exited", id, exitCode: 0 }, 2_100)).to.deep.equal([]);
+    expect(run(state, { kind: "exited", id: "downloader 2", exitCode: 0 }, 2_200)).to.deep.equal(["SIGTERM controller"]);
   });
 
   it("starts a process that died again, later each time it dies soon", () => {

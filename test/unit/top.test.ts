@@ -4,7 +4,7 @@ import { describe, it } from "mocha";
 import { formatTop, type Sample } from "../../lib/cli/top-view.js";
 import { watchTop } from "../../lib/cli/top.js";
 import { displayWidth } from "../../lib/base/text-width.js";
-import { clusterInfo, workerInfo } from "../support/cluster-info.js";
+import { carrierInfo, clusterInfo, workerInfo } from "../support/cluster-info.js";
 
 const table = { table: "taxi", kind: "set", shards: 10, rows: 1_000, holders: 1, generations: [], columns: [] } as const;
 
@@ -26,6 +26,14 @@ describe("top", () => {
     expect(lines.find((line) => line.startsWith("here"))).to.match(/^here +3 +worker +4 shards 1\.50 s +10 +1,000 /);
   });
 
+  it("shows downloaders and movers where there are some, with what they are at", () => {
+    const lines = formatTop(sample(0, { workers: [workerInfo()], downloaders: [carrierInfo({ busy: true, doing: "taxi-3.bcolzs 41 %" })], movers: [carrierInfo({ id: "m", pid: 4, role: "mover" })] }), undefined, room);
+    expect(lines[1]).to.match(/^1 controller, 1 worker \(0 busy\), 1 downloader, 1 mover, 0 clients;/);
+    expect(lines.filter((line) => line.startsWith("here")).map((line) => line.split(/ {2,}/))).to.deep.equal([
+      ["here", "3", "downloader", "taxi-3.bcolzs 41 %", "0.10 s", "1 min 00 s", "/data"], ["here", "2", "worker", "idle", "10", "1,000", "0.10 s", "1 min 00 s", "/data"], ["here", "4", "mover", "idle", "0.10 s", "1 min 00 s", "/data"],
+    ]);
+  });
+
   it("tells rates since the sample before, but not across a controller that is another one", () => {
     const before = sample(1_000, { served: { calls: 5, failures: 1, bytes_in: 1_000, bytes_out: 0 } });
     const now = sample(3_000, { served: { calls: 25, failures: 2, bytes_in: 5_000, bytes_out: 0 } });
@@ -42,7 +50,7 @@ describe("top", () => {
       expect(Math.max(...lines.map(displayWidth))).to.be.at.most(size.columns);
       expect(lines.join("")).to.not.include("\x1b");
     }
-    expect(formatTop(crowded, undefined, { columns: 80, rows: 24 }).join("\n")).to.match(/^and \d+ more workers$/m).and.match(/^! warning 0/m);
+    expect(formatTop(crowded, undefined, { columns: 80, rows: 24 }).join("\n")).to.match(/^and \d+ more processes$/m).and.match(/^! warning 0/m);
   });
 
   for (const key of ["q", "\x03"]) {

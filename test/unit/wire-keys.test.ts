@@ -212,8 +212,8 @@ describe("roles", () => {
       expect(findForbidden(verb, of("client", "node"))?.message).to.match(new RegExp(`^${verb} needs the role admin, and the key of this client has client and node; `));
     }
     expect(findForbidden("ping", noRole)).to.deep.include({ code: "FORBIDDEN", details: { verb: "ping", role: "client" } });
-    expect(findForbiddenWorker(of("client", "admin"))).to.match(/^a worker needs the role node, and its key has client and admin; /);
-    expect(findForbiddenWorker(everyRole)).to.equal(undefined);
+    expect(findForbiddenWorker("mover", of("client", "admin"))).to.match(/^a mover needs the role node, and its key has client and admin; /);
+    expect(findForbiddenWorker("worker", everyRole)).to.equal(undefined);
   });
 
   it("keep verbs that nobody has thought of for admins", () => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { openLinks, type Links } from "../../lib/cluster/worker/links.js";
+import { openLinks, type Links } from "../../lib/cluster/links.js";
 import { bindRouter, type Router } from "../../lib/wire/router.js";
 import { openSocketCount } from "../../lib/wire/sockets.js";
 import { createFakeRegistry, type FakeRegistry } from "../support/fake-registry.js";

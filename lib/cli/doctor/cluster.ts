@@ -16,6 +16,8 @@ export interface ClusterChecks {
   readonly checks: readonly Check[];
   /** Process ids of controllers on the machine of this configuration. */
   readonly ownPids: ReadonlySet<number>;
+  /** Folders that downloaders and movers of that machine work in. */
+  readonly ownFolders: ReadonlySet<string>;
 }
 
 const answerMs = 3_000;
@@ -33,8 +35,17 @@ export async function checkCluster(config: Config): Promise<ClusterChecks> {
     return [describeRegistry(config, found)];
   });
   const addresses = config.controllers.length > 0 ? config.controllers : records.map(({ address }) => address);
-  const answers = await Promise.all(addresses.map((address) => look("controller", () => askController(config, address, records.find((record) => record.address === address)))));
-  return { checks: [...registry, ...answers.flat()], ownPids: new Set(records.filter(({ node }) => node === config.node).map(({ pid }) => pid)) };
+  const infos: ClusterInfo[] = [];
+  const answers = await Promise.all(addresses.map((address) => look("controller", async () => {
+    const { checks, info } = await askController(config, address, records.find((record) => record.address === address));
+    infos.push(...info);
+    return checks;
+  })));
+  const own = infos.flatMap(({ downloaders, movers }) => [...downloaders, ...movers]).filter(({ node }) => node === config.node);
+  return {
+    checks: [...registry, ...answers.flat()], ownPids: new Set(records.filter(({ node }) => node === config.node).map(({ pid }) => pid)),
+    ownFolders: new Set(own.map(({ data_dir: folder }) => folder)),
+  };
 }
 
 /** Undefined for a registry that nobody has used yet: looking at it is not to make one. */
@@ -56,7 +67,7 @@ function describeRegistry(config: Config, records: readonly ControllerRecord[] |
   return records.length > 0 ? ok("registry", finding) : warning("registry", finding, "start one: bqueryd up");
 }
 
-async function askController(config: Config, address: string, record: ControllerRecord | undefined): Promise<Check[]> {
+async function askController(config: Config, address: string, record: ControllerRecord | undefined): Promise<{ checks: Check[]; info: ClusterInfo[] }> {
   const rpc = await connectWith({ ...config, controllers: [address], timeoutMs: answerMs, expiryMs: answerMs });
   try {
     await rpc.ping();
@@ -64,10 +75,10 @@ async function askController(config: Config, address: string, record: Controller
     const info = await rpc.info();
     const askedMs = wallMs();
     const reached = ok("controller", `${address} answers in ${(seconds * 1_000).toFixed(1)} ms, with ${formatCounted(info.workers.length, "worker")}`);
-    return [reached, ...checkInfo(address, info), ...(record === undefined ? [] : checkClock(record, info, askedMs))];
+    return { checks: [reached, ...checkInfo(address, info), ...(record === undefined ? [] : checkClock(record, info, askedMs))], info: [info] };
   } catch (cause) {
     if (!(cause instanceof BquerydError) || !silent.includes(cause.code)) throw cause;
-    return [failed("controller", `${address} does not answer: ${cause.code}`, "see whether it runs, and whether this machine reaches its address")];
+    return { checks: [failed("controller", `${address} does not answer: ${cause.code}`, "see whether it runs, and whether this machine reaches its address")], info: [] };
   } finally {
     await rpc.close();
   }

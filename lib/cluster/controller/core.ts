@@ -8,6 +8,7 @@ import { isTableName } from "../../columns/names.js";
 import type { Holding } from "../../wire/messages.js";
 import { dropCalls, failCall, findCall, takeCall } from "./calls/calls.js";
 import { addHolding, removeHolding } from "./tables/catalog.js";
+import { describeSilence, expireCarriers, loseCarrier, onCarrierEvent, registerCarrier } from "./carriers.js";
 import { describeBye, recordDeparture } from "./departures.js";
 import { onAnswer, takeErrands } from "./calls/errands.js";
 import type { Action, Event } from "./events.js";
@@ -23,6 +24,7 @@ export function on(state: ControllerState, event: Event, nowMs: number): Action[
   const step: Step = { state, nowMs, actions: [] };
   switch (event.kind) {
     case "registered": onRegistered(step, event); break;
+    case "carrierRegistered": onCarrierRegistered(step, event); break;
     case "called": onCalled(step, event); break;
     case "cancelled": onCancelled(step, event.clientId, event.id); break;
     case "queryCancelled": onQueryCancelled(step, event); break;
@@ -37,12 +39,15 @@ export function on(state: ControllerState, event: Event, nowMs: number): Action[
   return step.actions;
 }
 
-type WorkerEvent = Exclude<Event, { kind: "registered" | "called" | "cancelled" | "queryCancelled" | "credit" | "clientLost" | "unsendable" | "stopping" | "pointers" | "tick" }>;
+type WorkerEvent = Exclude<Event, { kind: "registered" | "carrierRegistered" | "called" | "cancelled" | "queryCancelled" | "credit" | "clientLost" | "unsendable" | "stopping" | "pointers" | "tick" }>;
 
-/** Events of workers that are registered; of others they are too late. */
+/** Events of processes that are registered; of others they are too late. */
 function onWorkerEvent(step: Step, event: WorkerEvent): void {
   const worker = step.state.workers.get(event.workerId);
-  if (worker === undefined) return;
+  if (worker === undefined) {
+    onCarrierEvent(step, event);
+    return;
+  }
   worker.lastHeardMs = step.nowMs;
   switch (event.kind) {
     case "holdings": onHoldings(step, worker, event.added, event.removed); return;
@@ -68,7 +73,9 @@ function onCalled(step: Step, { clientId, call, body }: Event & { kind: "called"
 function onRegistered(step: Step, { workerId, node, holdings }: Event & { kind: "registered" }): void {
   const { state, nowMs } = step;
   const earlier = state.workers.get(workerId);
-  if (earlier === undefined && state.workers.size >= workersMax) {
+  const carrier = state.carriers.get(workerId);
+  if (carrier !== undefined) loseCarrier(step, carrier, "registered again as a worker", true);
+  if (earlier === undefined && state.workers.size + state.carriers.size >= workersMax) {
     step.actions.push({ kind: "log", level: "warn", event: "peer.refused", facts: { worker: workerId, node, workers: workersMax } });
     return;
   }
@@ -84,6 +91,12 @@ function onRegistered(step: Step, { workerId, node, holdings }: Event & { kind: 
   requestWake(step, nowMs + state.options.expiryMs);
   step.actions.push({ kind: "log", level: "info", event: "worker.registered", facts: { worker: workerId, node, shards: worker.shards.size } });
   scheduleAll(step);
+}
+
+function onCarrierRegistered(step: Step, event: Event & { kind: "carrierRegistered" }): void {
+  const worker = step.state.workers.get(event.workerId);
+  if (worker !== undefined) loseWorker(step, worker, { reason: `registered again as a ${event.role}`, saidBye: false });
+  registerCarrier(step, event);
 }
 
 function onHoldings(step: Step, worker: Worker, added: readonly Holding[], removed: readonly string[]): void {
@@ -202,9 +215,10 @@ function onTick(step: Step): void {
   }
   for (const worker of [...state.workers.values()]) {
     const expiresMs = worker.lastHeardMs + state.options.expiryMs;
-    if (nowMs >= expiresMs) loseWorker(step, worker, { reason: `heartbeat lost: nothing heard of it for ${Math.round(nowMs - worker.lastHeardMs)} ms`, saidBye: false });
+    if (nowMs >= expiresMs) loseWorker(step, worker, { reason: describeSilence(worker, nowMs), saidBye: false });
     else requestWake(step, expiresMs);
   }
+  expireCarriers(step);
   scheduleAll(step);
   speculate(step);
 }

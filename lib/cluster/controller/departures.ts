@@ -1,15 +1,15 @@
-/** Workers that left: why, and what became of their tasks. The latest are kept for people who ask. */
+/** Workers, downloaders and movers that left: why, and what became of their tasks. The latest are kept for people who ask. */
 import { formatCounted } from "../../base/quantities.js";
 import type { DepartureInfo } from "../../wire/documents.js";
-import { describeWorker } from "./calls/failures.js";
-import type { Call, Departure, Step, Task, Worker } from "./state.js";
+import { describeProcess } from "./calls/failures.js";
+import type { Call, Carrier, Departure, Step, Task, Worker } from "./state.js";
 
 /** Departures kept; older ones are in the log alone. */
 const departuresMax = 32;
 /** How long info() warns of one. */
 const recentMs = 300_000;
 
-/** Why a worker left. */
+/** Why a process left. */
 export interface Leaving {
   readonly reason: string;
   readonly isOrderly: boolean;
@@ -28,14 +28,23 @@ export function recordDeparture(step: Step, worker: Worker, { reason, isOrderly 
   const givenBack = alone.filter(({ open, queryId }) => open.size > 0 && state.calls.has(queryId)).length;
   const elsewhere = tasks.length - alone.length;
   const failedCalls = actions.slice(before).filter((action) => action.kind === "answer" && action.header.type === "error").length;
-  const departure: Departure = { workerId: worker.id, node: worker.node, reason, isOrderly, atMs: nowMs, givenBack, elsewhere, failedCalls };
-  state.departures.push(departure);
-  if (state.departures.length > departuresMax) state.departures.shift();
+  keepDeparture(step, { workerId: worker.id, role: "worker", node: worker.node, reason, isOrderly, atMs: nowMs, givenBack, elsewhere, failedCalls });
   const facts = { worker: worker.id, node: worker.node, reason, givenBack, elsewhere, failedCalls };
   actions.push({ kind: "log", level: isOrderly ? "info" : "warn", event: "worker.lost", facts });
 }
 
-/** Why a worker left that said so itself: it has finished its task by then, or handed it back. */
+/** Logs and keeps that a downloader or a mover left: what it was at is in the registry, for another to go on with. */
+export function recordCarrierDeparture(step: Step, { id, role, node }: Carrier, { reason, isOrderly }: Leaving): void {
+  keepDeparture(step, { workerId: id, role, node, reason, isOrderly, atMs: step.nowMs, givenBack: 0, elsewhere: 0, failedCalls: 0 });
+  step.actions.push({ kind: "log", level: isOrderly ? "info" : "warn", event: `${role}.lost`, facts: { [role]: id, node, reason } });
+}
+
+function keepDeparture({ state: { departures } }: Step, departure: Departure): void {
+  departures.push(departure);
+  if (departures.length > departuresMax) departures.shift();
+}
+
+/** Why a process left that said so itself: it has finished its work by then, or handed it back. */
 export function describeBye(reason: string): string {
   if (reason.startsWith("SIG")) return `drained after ${reason}`;
   if (reason.startsWith("memory limit")) return reason; // It did what it had to, and not what it was told.
@@ -44,17 +53,18 @@ export function describeBye(reason: string): string {
 
 /** The departures as info() has them, the latest first. */
 export function listDepartures(departures: readonly Departure[], nowMs: number): DepartureInfo[] {
-  return departures.toReversed().map(({ workerId, node, reason, atMs, givenBack, elsewhere, failedCalls }) => {
-    return { worker: workerId, node, reason, ago: secondsSince(atMs, nowMs), given_back: givenBack, elsewhere, failed_calls: failedCalls };
+  return departures.toReversed().map(({ workerId, role, node, reason, atMs, givenBack, elsewhere, failedCalls }) => {
+    return { worker: workerId, role, node, reason, ago: secondsSince(atMs, nowMs), given_back: givenBack, elsewhere, failed_calls: failedCalls };
   });
 }
 
-/** A sentence for each worker that was lost lately without a word. */
+/** A sentence for each process that was lost lately without a word. */
 export function warnOfDepartures(departures: readonly Departure[], nowMs: number): string[] {
   return departures.filter(({ isOrderly, atMs }) => !isOrderly && nowMs - atMs < recentMs).toReversed().map((departure) => {
-    const { workerId, node, reason, atMs, givenBack, failedCalls } = departure;
-    const became = `${formatCounted(givenBack, "task")} given back, ${formatCounted(failedCalls, "call")} failed`;
-    return `${describeWorker({ id: workerId, node })} was lost ${Math.round(secondsSince(atMs, nowMs))} s ago (${reason}): ${became}; see the log of its node`;
+    const { workerId, role, node, reason, atMs, givenBack, failedCalls } = departure;
+    const tasks = `${formatCounted(givenBack, "task")} given back, ${formatCounted(failedCalls, "call")} failed`;
+    const became = role === "worker" ? tasks : "what it was at is taken over when its lease ends";
+    return `${describeProcess({ id: workerId, role, node })} was lost ${Math.round(secondsSince(atMs, nowMs))} s ago (${reason}): ${became}; see the log of its node`;
   });
 }
 

@@ -3,7 +3,7 @@
  * themselves, never by their sockets; bodies are passed through unopened.
  */
 import { unreachable, type Retry } from "../../base/errors.js";
-import type { Block, BrokenTable, ClientMessage, ClientReply, Cost, Holding, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import type { Block, BrokenTable, ClientMessage, ClientReply, Cost, Holding, ProcessRole, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 
 /** Raw frames that only the two ends of a message open. */
 export type Body = readonly Uint8Array[];
@@ -18,12 +18,15 @@ export interface CacheChange {
 export type Event =
   /** A worker that is new, or whose connection is: all it holds. */
   | { readonly kind: "registered"; readonly workerId: string; readonly node: string; readonly holdings: readonly Holding[] }
+  /** A downloader or a mover, likewise. What it says besides are events as of workers, of which the core takes those that it may say. */
+  | { readonly kind: "carrierRegistered"; readonly workerId: string; readonly node: string; readonly role: Exclude<ProcessRole, "worker">; readonly dataDir: string }
   | { readonly kind: "holdings"; readonly workerId: string; readonly added: readonly Holding[]; readonly removed: readonly string[] }
   /** All the tables that the worker has and cannot open. */
   | { readonly kind: "broken"; readonly workerId: string; readonly tables: readonly BrokenTable[] }
   /** The worker takes one task that names this nonce: at once, or after the one that it says it runs. */
   | { readonly kind: "ready"; readonly workerId: string; readonly nonce: string; readonly cached: readonly CacheChange[]; readonly running?: string }
-  | { readonly kind: "heartbeat"; readonly workerId: string }
+  /** `doing`: what a downloader or a mover is at. */
+  | { readonly kind: "heartbeat"; readonly workerId: string; readonly doing?: string }
   | { readonly kind: "called"; readonly clientId: string; readonly call: ClientMessage & { type: "call" }; readonly body: Body }
   | { readonly kind: "partial"; readonly workerId: string; readonly taskId: string; readonly block: Block; readonly body: Body }
   | SliceEvent
@@ -109,7 +112,7 @@ export function eventOfMessage(workerId: string, header: Exclude<WorkerMessage, 
       const { nonce, cached, running } = header;
       return { kind: "ready", workerId, nonce, cached, ...(running === undefined ? {} : { running }) };
     }
-    case "heartbeat": return { kind: "heartbeat", workerId };
+    case "heartbeat": return { kind: "heartbeat", workerId, ...(header.doing === undefined ? {} : { doing: header.doing }) };
     case "partial": return { kind: "partial", workerId, taskId: header.taskId, block: header.block, body };
     case "slice": {
       const { taskId, ordinal, from, next, rows } = header;

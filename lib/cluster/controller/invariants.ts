@@ -11,6 +11,10 @@ export function invariants(state: ControllerState): string[] {
     ...check(state.calls.values(), "call", ({ queryId }) => queryId, (call) => rulesOfCall(state, call)),
     ...check(state.tasks.values(), "task", ({ id }) => id, (task) => rulesOfTask(state, task)),
     ...check(state.workers.values(), "worker", ({ id }) => id, (worker) => rulesOfWorker(state, worker)),
+    ...check(state.carriers.values(), "carrier", ({ id }) => id, ({ id, lastHeardMs }) => [
+      [!state.workers.has(id), "it is no worker"],
+      [state.wakeAtMs <= lastHeardMs + state.options.expiryMs, "a tick is due when its silence counts"],
+    ]),
     ...check(state.catalog.shards.values(), "shard", ({ name }) => name, (shard) => rulesOfShard(state, shard)),
     ...check([state], "state", () => "as a whole", rulesOfWhole),
   ];
@@ -113,7 +117,7 @@ function rulesOfShard({ workers }: ControllerState, { name, holders, byGeneratio
 
 const noRules: Rule[] = [];
 
-function rulesOfWhole({ calls, clients, queues, workers, idle, bodyBytes, options, looking, wakeAtMs }: ControllerState): Rule[] {
+function rulesOfWhole({ calls, clients, queues, workers, carriers, idle, bodyBytes, options, looking, wakeAtMs }: ControllerState): Rule[] {
   let named = 0;
   for (const ids of clients.values()) named += ids.size;
   let bytes = 0;
@@ -125,7 +129,7 @@ function rulesOfWhole({ calls, clients, queues, workers, idle, bodyBytes, option
     [looking === undefined || wakeAtMs <= looking.untilMs, "a tick is due when pointers have waited long enough"],
     [everyOf(idle, (workerId) => workers.has(workerId)), "idle workers are live"],
     [bytes === bodyBytes && bytes <= options.queueBytesMax, "bytes of bodies are counted and bounded"],
-    [calls.size <= options.queueTasksMax && workers.size <= workersMax, "calls and workers are bounded"],
+    [calls.size <= options.queueTasksMax && workers.size + carriers.size <= workersMax, "calls and workers are bounded"],
   ];
 }
 

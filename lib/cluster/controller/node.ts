@@ -2,6 +2,7 @@
 import { boundLog } from "../../base/bounded-log.js";
 import { monotonicMs, randomId, wallMs } from "../../base/clock.js";
 import type { Config } from "../../base/config.js";
+import type { LogLevel } from "../../base/config-keys.js";
 import { toBquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
 import { createHeapCollector, idleGarbageBytesMax } from "../../base/garbage.js";
 import type { Log } from "../../base/log.js";
@@ -10,6 +11,7 @@ import type { ControllerFacts } from "../metrics/controller-metrics.js";
 import { clusterMark } from "../../registry/cluster-mark.js";
 import type { ControllerRecord, Registry } from "../../registry/registry.js";
 import { addressOf, shortAddress } from "../../wire/addresses.js";
+import type { Reached } from "../../wire/documents.js";
 import { countMalformed, createMalformedCounts } from "../../wire/malformed.js";
 import type { ClientMessage, ClientReply, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 import { bindRouter, type Incoming, type Router } from "../../wire/router.js";
@@ -17,6 +19,7 @@ import { createAccess, type Access } from "./peers/access.js";
 import { createAlarm, type Alarm } from "./alarm.js";
 import { createAsked } from "./answers/asked.js";
 import { countAnswer, countClientLost, createCallCounts } from "./answers/call-counts.js";
+import { countCarriers } from "./carriers.js";
 import { on } from "./core.js";
 import { eventOfMessage, type Action, type Body, type Event } from "./events.js";
 import { cancelledByClient, errorHeader } from "./calls/failures.js";
@@ -25,7 +28,7 @@ import { defaultPorts } from "./peers/ports.js";
 import { createSessions, removeSession, type ClientSession } from "./peers/sessions.js";
 import { isNear } from "./tables/looking.js";
 import { followRegistry, type PointersFollower } from "./tables/pointers.js";
-import { createState, type ControllerState } from "./state.js";
+import { createState, isRegistered, type ControllerState } from "./state.js";
 import { createStrangers, type Strangers } from "./peers/strangers.js";
 import { createAdoption, createWaitingCalls } from "./calls/waiting-calls.js";
 
@@ -107,6 +110,8 @@ class ControllerNode {
   #pointers: PointersFollower | undefined;
   #beats: NodeJS.Timeout | undefined;
   #lastBeatMs = monotonicMs();
+  /** As loglevel() has set it. */
+  #level: LogLevel | undefined;
   #messagesIn = 0;
   #messagesOut = 0;
   #isDispatching = false;
@@ -133,14 +138,15 @@ class ControllerNode {
         this.#router?.send(...message);
         this.#messagesOut += 1;
       },
-      dispatch: (event) => { this.#dispatch(event); }, lose: (peer, reason) => { this.#lose(peer, reason); },
+      findLevel: () => this.#level, dispatch: (event) => { this.#dispatch(event); }, lose: (peer, reason) => { this.#lose(peer, reason); },
     });
     this.#take = createAsked({
-      controllerId: this.#id, state: this.#state, sessions: this.#sessions, access: this.#access, calls: this.#calls, waiting: this.#waiting, log, registry,
+      controllerId: this.#id, state: this.#state, sessions: this.#sessions, access: this.#access, calls: this.#calls, waiting: this.#waiting, registry,
       neighbours: { messageBytesMax: config.messageBytesMax, timeoutMs: 2 * heartbeatMs },
       describeOwn: () => ({ ...this.#record, ...this.look(), address: shortAddress(this.address), version, startedMs: this.#startedMs, refused: this.#access.refused }),
       dispatch: (event) => { this.#dispatch(event); }, answer: (clientId, header) => { this.#answer(clientId, header); },
-      reach: (epoch, then) => { this.#pointers?.reach(epoch, () => { this.#adoption.wait(epoch, then); }); }, tellWorkers: (header) => this.#tellWorkers(header),
+      reach: (epoch, then) => { this.#pointers?.reach(epoch, () => { this.#adoption.wait(epoch, then); }); },
+      tell: (header, whom) => this.#tell(header, whom), setLevel: (level) => { this.#log.setLevel(this.#level = level); },
       withdraw: async () => { await this.#listing?.withdraw(); }, stop: (reason) => { void this.stop(reason); },
     });
   }
@@ -286,10 +292,10 @@ class ControllerNode {
     this.#messagesOut += 1;
   }
 
-  #tellWorkers(header: WorkerReply): number {
-    const workers = [...this.#state.workers.keys()];
-    for (const workerId of workers) this.#sendToWorker(workerId, header);
-    return workers.length;
+  #tell(header: WorkerReply, whom: "workers" | "all"): Reached {
+    const { workers, carriers } = this.#state;
+    for (const id of [...workers.keys(), ...(whom === "all" ? carriers.keys() : [])]) this.#sendToWorker(id, header);
+    return { workers: workers.size, ...(whom === "all" && carriers.size > 0 ? countCarriers(this.#state) : {}) };
   }
 
   #receive(peer: string, message: Incoming): void {
@@ -336,10 +342,10 @@ class ControllerNode {
     else this.#dispatch(eventOfMessage(workerId, header, body));
   }
 
-  /** The id of the worker at a peer, as long as the core has not given it up. */
+  /** The id of the worker, downloader or mover at a peer, as long as the core has not given it up. */
   #knownWorker(peer: string): string | undefined {
     const session = this.#sessions.byPeer.get(peer);
-    return session?.kind === "worker" && this.#state.workers.has(session.id) ? session.id : undefined;
+    return session?.kind === "worker" && isRegistered(this.#state, session.id) ? session.id : undefined;
   }
 
   /** A peer is gone: its worker or client, if it was one, is lost at once. */
@@ -377,7 +383,7 @@ class ControllerNode {
     for (const { id } of this.#sessions.clients.values()) this.#sendToClient(id, { type: "heartbeat", known: true });
     for (const { id, peer } of [...this.#sessions.workers.values()]) {
       // One that was given up hears nothing more, so that it connects again even if only its own messages are lost.
-      if (this.#state.workers.has(id)) this.#sendToWorker(id, { type: "heartbeat", known: true });
+      if (isRegistered(this.#state, id)) this.#sendToWorker(id, { type: "heartbeat", known: true });
       else removeSession(this.#sessions, peer);
     }
   }

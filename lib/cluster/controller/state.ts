@@ -1,6 +1,6 @@
 /** The state of the scheduling core: plain data, updated in place by one event at a time. */
 import type { ErrorCode, ErrorDetails } from "../../base/errors.js";
-import type { AbsentColumn, BrokenTable, Cost, Errand, LeftOut, ShardRef, WidenedColumn } from "../../wire/messages.js";
+import type { AbsentColumn, BrokenTable, Cost, Errand, LeftOut, ProcessRole, ShardRef, WidenedColumn } from "../../wire/messages.js";
 import { createCatalog, type Catalog } from "./tables/catalog.js";
 import type { Action, Body } from "./events.js";
 import type { GoneGeneration, Pointed } from "./tables/generations.js";
@@ -35,7 +35,7 @@ export interface CoreOptions {
   readonly makeId: () => string;
 }
 
-/** Workers of one controller; another one is not taken. */
+/** Workers, downloaders and movers of one controller together; another one is not taken. */
 export const workersMax = 10_000;
 
 /** A live worker. It runs one task at a time, may have one more ahead, and takes one only against the nonce it offered last. */
@@ -59,6 +59,17 @@ export interface Worker {
   taskId: string | undefined;
   /** The task it runs after that. */
   nextTaskId: string | undefined;
+  lastHeardMs: number;
+}
+
+/** A live downloader or mover. */
+export interface Carrier {
+  readonly id: string;
+  readonly node: string;
+  readonly role: Exclude<ProcessRole, "worker">;
+  readonly dataDir: string;
+  /** What it says it is at; null while it waits. */
+  doing: string | null;
   lastHeardMs: number;
 }
 
@@ -191,9 +202,10 @@ export interface Refusals {
   quietUntilMs: number;
 }
 
-/** A worker that left, or lost its connection. */
+/** A worker, downloader or mover that left, or lost its connection. */
 export interface Departure {
   readonly workerId: string;
+  readonly role: ProcessRole;
   readonly node: string;
   /** In plain words. */
   readonly reason: string;
@@ -216,6 +228,8 @@ export interface ControllerState {
   /** Pointers that queries do not go by yet. */
   looking: Looking | undefined;
   readonly workers: Map<string, Worker>;
+  /** The downloaders and movers, which no call is about. */
+  readonly carriers: Map<string, Carrier>;
   /** Ids of workers whose offer stands, the longest idle first. */
   readonly idle: Set<string>;
   /** By query id. */
@@ -246,10 +260,15 @@ export interface Step {
 /** A controller that knows nobody. */
 export function createState(options: CoreOptions): ControllerState {
   return {
-    options, catalog: createCatalog(), looking: undefined, workers: new Map(), idle: new Set(), calls: new Map(), clients: new Map(),
+    options, catalog: createCatalog(), looking: undefined, workers: new Map(), carriers: new Map(), idle: new Set(), calls: new Map(), clients: new Map(),
     tasks: new Map(), queues: createQueues(), bodyBytes: 0, taskMs: createMean(), shardMs: createMean(), habits: new Map(),
     pace: { gapMs: createMean(), sinceMs: 0 }, refusals: { count: 0, quietUntilMs: 0 }, departures: [], stopping: false, wakeAtMs: Infinity,
   };
+}
+
+/** Tells whether a worker, downloader or mover is known, and not given up. */
+export function isRegistered({ workers, carriers }: ControllerState, id: string): boolean {
+  return workers.has(id) || carriers.has(id);
 }
 
 /** Asks for a tick at the given time, unless an earlier one is due anyway. */

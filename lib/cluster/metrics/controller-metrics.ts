@@ -1,9 +1,10 @@
 /** The metrics of a controller, and whether it is ready. */
 import { sumWaiting } from "../controller/answers/report.js";
+import { countCarriers } from "../controller/carriers.js";
 import type { CallCounts } from "../controller/answers/call-counts.js";
 import type { Sessions } from "../controller/peers/sessions.js";
 import type { ControllerState } from "../controller/state.js";
-import { counter, flag, gauge, type MetricFamily, type Observed, type Sample } from "./families.js";
+import { counter, flag, gauge, gaugeBy, type MetricFamily, type Observed, type Sample } from "./families.js";
 import { processFamilies } from "./process-metrics.js";
 
 /** What a controller lets see of itself, as it is now. Only read. */
@@ -52,6 +53,10 @@ function clusterFamilies(look: () => ControllerFacts): MetricFamily[] {
   const { state } = look();
   return [
     gauge("bqueryd_workers", "Workers that are registered", () => state.workers.size),
+    gaugeBy("bqueryd_processes", "Processes that are registered, by role", "role", () => {
+      const { downloaders, movers } = countCarriers(state);
+      return { worker: state.workers.size, downloader: downloaders, mover: movers };
+    }),
     gauge("bqueryd_workers_busy", "Workers that have a task", () => [...state.workers.values()].filter(({ taskId }) => taskId !== undefined).length),
     gauge("bqueryd_clients", "Clients that are connected", () => look().sessions.clients.size),
     gauge("bqueryd_shards_known", "Tables and shards that some worker holds", () => state.catalog.shards.size),

@@ -49,10 +49,19 @@ export function gauge(name: string, help: string, read: () => number): MetricFam
 
 /** Numbers that only grow, one for each value of a label. */
 export function counterBy(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): MetricFamily {
-  return { name, help, labels: [label], kind: "counter", read: () => Object.entries(read()).map(([value, count]) => ({ labels: { [label]: value }, value: count })) };
+  return { name, help, labels: [label], kind: "counter", read: () => samplesBy(label, read()) };
+}
+
+/** Numbers that go up and down, one for each value of a label. */
+export function gaugeBy(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): MetricFamily {
+  return { name, help, labels: [label], kind: "gauge", read: () => samplesBy(label, read()) };
 }
 
 /** 1 for yes, 0 for no. */
 export function flag(name: string, help: string, read: () => boolean): MetricFamily {
   return gauge(name, help, () => (read() ? 1 : 0));
+}
+
+function samplesBy(label: string, counts: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(counts).map(([value, count]) => ({ labels: { [label]: value }, value: count }));
 }

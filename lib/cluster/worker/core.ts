@@ -7,19 +7,12 @@
 import { unreachable } from "../../base/errors.js";
 import { noCost } from "../../wire/costs.js";
 import type { Block, BrokenTable, Holding, WorkerMessage, WorkerReply } from "../../wire/messages.js";
+import { registration, type Standing } from "../registration.js";
 import type { CacheChange, ComputeTask, ErrandAnswer, Instruction, RowSlice, WorkerEvent } from "./events.js";
 import type { Failure } from "./failure.js";
 
 /** Facts about this worker that never change, and the source of its nonces. */
-export interface WorkerIdentity {
-  readonly workerId: string;
-  readonly node: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly dataDir: string;
-  readonly startedMs: number;
-  /** The mark of the cluster in whose registry it finds controllers; undefined where it is told of them. */
-  readonly cluster?: string | undefined;
+export interface WorkerIdentity extends Standing {
   readonly expiryMs: number;
   readonly newNonce: () => string;
 }
@@ -117,11 +110,10 @@ function register(state: WorkerState, link: string, nowMs: number): Instruction[
   // The controller forgets the tasks of an earlier registration, so their answers would reach nobody.
   const abandoned = abandonTasksOf(state, link);
   state.links.set(link, { lastHeardMs: nowMs, untold: new Map(state.cached) });
-  const { workerId, node, pid, version, dataDir, startedMs, cluster } = state.identity;
   const [first, ...rest] = packHoldings(state.holdings.values());
   const instructions = [
     ...abandoned,
-    send(link, { type: "register", workerId, role: "worker", node, pid, version, dataDir, uptimeMs: nowMs - startedMs, holdings: first!, ...(cluster === undefined ? {} : { cluster }) }),
+    send(link, registration(state.identity, { role: "worker", holdings: first!, nowMs })),
     ...rest.map((added) => send(link, { type: "holdings", added, removed: [] })),
     ...(state.broken.length === 0 ? [] : [send(link, { type: "broken", tables: [...state.broken] })]),
   ];

@@ -5,9 +5,9 @@ import type { Config } from "../../base/config.js";
 import { BquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
 import { createCollector, createHeapCollector, idleGarbageBytesMax, taskGarbageBytesMax } from "../../base/garbage.js";
 import type { Log } from "../../base/log.js";
-import { version } from "../../base/version.js";
+import { openLinks, type Links } from "../links.js";
 import type { WorkerFacts } from "../metrics/worker-metrics.js";
-import { clusterMark } from "../../registry/cluster-mark.js";
+import { standingOf } from "../registration.js";
 import type { Registry } from "../../registry/registry.js";
 import { shortAddress } from "../../wire/addresses.js";
 import { findKeys } from "../../wire/key-file.js";
@@ -18,7 +18,6 @@ import { createErrands, type Errands } from "./errands/errands.js";
 import type { Instruction, WorkerEvent } from "./events.js";
 import { failureOf } from "./failure.js";
 import { watchHoldings, type HoldingsWatch } from "./holdings/holdings-watch.js";
-import { openLinks, type Links } from "./links.js";
 import { createMemoryWatch, describeExcess, watchMemory } from "./memory-watch.js";
 import { countTask, createTaskCounts } from "./task-counts.js";
 
@@ -97,10 +96,7 @@ class WorkerNode {
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = boundLog(log, monotonicMs);
-    this.#state = createWorkerState({
-      workerId: this.id, node: config.node, pid: process.pid, version, dataDir: config.dataDir,
-      startedMs: monotonicMs(), expiryMs: config.expiryMs, newNonce: randomId, cluster: config.controllers.length > 0 ? undefined : clusterMark(config),
-    });
+    this.#state = createWorkerState({ ...standingOf(config, { workerId: this.id, startedMs: monotonicMs() }), expiryMs: config.expiryMs, newNonce: randomId });
     this.#errands = createErrands({
       dataDir: config.dataDir, codeModules: config.codeModules, answerBytesMax: config.messageBytesMax - headerBytes,
       onEvent: (event) => { this.#apply(event); },

@@ -66,7 +66,7 @@ async function attackOnce(address: string, role: Role, { random, tally, count, f
   const reading = chance(random, 0.6) ? readIds(socket, knownIds) : Promise.resolve();
   const channel = role === "stranger" ? oneOf(random, ["client", "worker"] as const) : role;
   try {
-    for (const frames of openingOf(role, knownIds, disguise)) await push(socket, frames);
+    for (const frames of openingOf(random, role, knownIds, disguise)) await push(socket, frames);
     for (let k = 0; k < count; k++) {
       const scene = role !== "stranger" && chance(random, 0.04) ? sceneOf(random, role, knownIds, disguise) : undefined;
       const { sort, frames } = scene ?? drawMessage(random, { channel, direction: "message", frameBytesMax, knownIds });
@@ -130,11 +130,11 @@ export function rememberIds(header: Uint8Array, knownIds: string[]): void {
   knownIds.splice(0, knownIds.length - idsKept);
 }
 
-function openingOf(role: Role, knownIds: string[], disguise: Disguise): Uint8Array[][] {
+function openingOf(random: Random, role: Role, knownIds: string[], disguise: Disguise): Uint8Array[][] {
   switch (role) {
     case "stranger": return [];
     case "client": return [encodeFrames("client", "message", disguised(disguise, { type: "hello", clientId: randomId(), version: "hostile" }), [], 1_000)];
-    case "worker": return [registerFrames(disguise), readyFrames(knownIds)];
+    case "worker": return [registerFrames(random, disguise), readyFrames(knownIds)];
   }
 }
 
@@ -144,8 +144,8 @@ function disguised<H extends FirstMessage>({ introduction, provesKey }: Disguise
 
 /** Something that makes sense up to a point: a call that is answered, an offer that is taken, a new name for oneself. */
 function sceneOf(random: Random, role: Role, knownIds: string[], disguise: Disguise): { sort: "scene"; frames: Uint8Array[] } {
-  if (role === "worker") return { sort: "scene", frames: chance(random, 0.3) ? registerFrames(disguise) : readyFrames(knownIds) };
-  if (chance(random, 0.1)) return { sort: "scene", frames: openingOf("client", knownIds, disguise)[0]! };
+  if (role === "worker") return { sort: "scene", frames: chance(random, 0.3) ? registerFrames(random, disguise) : readyFrames(knownIds) };
+  if (chance(random, 0.1)) return { sort: "scene", frames: openingOf(random, "client", knownIds, disguise)[0]! };
   const id = randomId();
   knownIds.push(id);
   const rows = chance(random, 0.5);
@@ -157,11 +157,11 @@ function sceneOf(random: Random, role: Role, knownIds: string[], disguise: Disgu
   return { sort: "scene", frames: encodeFrames("client", "message", header, [encodeQuery(query)], 100_000) };
 }
 
-function registerFrames(disguise: Disguise): Uint8Array[] {
+function registerFrames(random: Random, disguise: Disguise): Uint8Array[] {
   const set = { id: "e".repeat(64), index: 0, count: 1e15 };
   const holding = { generation: "e".repeat(64), rows: 1e15, bytes: 1, columns: [{ name: "k", dtype: "int64" }, { name: "v", dtype: "nonsense" }], changedMs: -1 };
   const header = {
-    type: "register" as const, workerId: randomId(), role: "worker" as const, node: "hostile", pid: 0, version: "hostile", dataDir: "../..", uptimeMs: 1e300,
+    type: "register" as const, workerId: randomId(), role: oneOf(random, ["worker", "worker", "downloader", "mover"] as const), node: "hostile", pid: 0, version: "hostile", dataDir: "../..", uptimeMs: 1e300,
     holdings: [{ ...holding, name: "evil.bcolz", set: null }, { ...holding, name: "evil-0.bcolzs", set }, { ...holding, name: "../../etc", set }],
   };
   return encodeFrames("worker", "message", disguised(disguise, header), [], 100_000);

@@ -10,7 +10,7 @@ import { startDownloader, type DownloaderOptions, type RunningDownloader } from 
 import { startMover, type RunningMover } from "../../../lib/cluster/sync/mover/node.js";
 import { placeTicket } from "../../../lib/cluster/sync/tickets/placement.js";
 import { readCurrent } from "../../../lib/columns/directory/current.js";
-import { openDirectory } from "../../../lib/objects/directory.js";
+import { openDirectory } from "../../../lib/objects/directory/store.js";
 import type { Registry } from "../../../lib/registry/registry.js";
 import type { Slot, TicketHead, TicketPlan, TicketTable } from "../../../lib/registry/tickets.js";
 import { manifestKey } from "../../../lib/transfer/manifest.js";

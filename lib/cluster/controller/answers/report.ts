@@ -3,12 +3,13 @@ import { parseTableName, shardOrder } from "../../../columns/names.js";
 import { describeIncomplete } from "../../../columns/resolve-tables.js";
 import type { ControllerRecord, Pointers } from "../../../registry/registry.js";
 import { shortAddress } from "../../../wire/addresses.js";
-import type { ClusterInfo, TableInfo, WorkerInfo } from "../../../wire/documents.js";
-import type { Holding } from "../../../wire/messages.js";
+import type { CarrierInfo, ClusterInfo, TableInfo, WorkerInfo } from "../../../wire/documents.js";
+import type { Holding, ProcessRole } from "../../../wire/messages.js";
 import { socketTraffic } from "../../../wire/sockets.js";
 import { describeUnreadable, listUnreadable } from "../tables/broken.js";
 import { sumCalls, type CallCounts } from "./call-counts.js";
 import { chosenHoldings, type Catalog, type Shard } from "../tables/catalog.js";
+import { carriersOf, describeUnpaired } from "../carriers.js";
 import { listDepartures, warnOfDepartures } from "../departures.js";
 import { describeLackingNodes } from "../tables/lacking-nodes.js";
 import { describeUnreadImports } from "../tables/unread-imports.js";
@@ -57,10 +58,15 @@ export function describeCluster({ own, state, sessions, controllers, pointers }:
       const session = sessions.workers.get(worker.id);
       return session === undefined ? [] : [describeWorker(state, worker, session, nowMs)];
     }),
+    downloaders: listCarriers({ state, sessions }, "downloader", nowMs), movers: listCarriers({ state, sessions }, "mover", nowMs),
     clients: sessions.clients.size, calls: state.calls.size,
     queues: [...state.queues].map(([affinity, queue]) => ({ affinity, calls: queue.size, shards: countWaiting(state, queue) })),
     departures: listDepartures(state.departures, nowMs),
-    warnings: [...unread, ...warnOfDepartures(state.departures, nowMs), ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable), ...describeIncompleteSets(state.catalog), ...describeDifferences(state.catalog), ...describeLackingNodes(state).slice(0, warningsMax), ...(pointers === undefined ? [] : describeUnreadImports(state, pointers)).slice(0, warningsMax)],
+    warnings: [
+      ...unread, ...warnOfDepartures(state.departures, nowMs), ...describeUnpaired(state).slice(0, warningsMax), ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable),
+      ...describeIncompleteSets(state.catalog), ...describeDifferences(state.catalog), ...describeLackingNodes(state).slice(0, warningsMax),
+      ...(pointers === undefined ? [] : describeUnreadImports(state, pointers)).slice(0, warningsMax),
+    ],
   };
 }
 
@@ -108,6 +114,15 @@ function describeWorker(state: ControllerState, worker: Worker, session: WorkerS
     tables: new Set(holdings.map(({ name }) => groupOf(name))).size, shards: holdings.length,
     rows: holdings.reduce((sum, { rows }) => sum + rows, 0), running,
   };
+}
+
+function listCarriers({ state, sessions }: Pick<InfoFacts, "state" | "sessions">, role: ProcessRole, nowMs: number): CarrierInfo[] {
+  return carriersOf(state.carriers.values(), role).flatMap(({ id, node, dataDir, doing, lastHeardMs }) => {
+    const session = sessions.workers.get(id);
+    if (session === undefined) return [];
+    const { pid, startedMs } = session;
+    return [{ id, node, pid, role, busy: doing !== null, uptime: seconds(nowMs - startedMs), last_seen: seconds(nowMs - lastHeardMs), data_dir: dataDir, doing }];
+  });
 }
 
 function nameCall(state: ControllerState, queryId: string): { verb: string; subject: string } {

@@ -1,7 +1,7 @@
 /** The verbs that a controller answers out of what it knows, beside info() and files(): about calls, logs and processes. */
 import { toBquerydError, unreachable } from "../../../base/errors.js";
-import type { Log } from "../../../base/log.js";
-import { isQueries, type QueryInfo } from "../../../wire/documents.js";
+import type { LogLevel } from "../../../base/config-keys.js";
+import { isQueries, type QueryInfo, type Reached } from "../../../wire/documents.js";
 import type { ClientMessage, WorkerReply } from "../../../wire/messages.js";
 import type { Event } from "../events.js";
 import * as failures from "../calls/failures.js";
@@ -13,11 +13,12 @@ import type { Failure } from "../state.js";
 /** What a verb needs of its controller. */
 export interface VerbHost extends PointerHost {
   readonly controllerId: string;
-  readonly log: Log;
   nowMs(): number;
   dispatch(event: Event): void;
-  /** Sends to every worker, and tells how many there are. */
-  tellWorkers(header: WorkerReply): number;
+  /** Sends to every worker, or to downloaders and movers as well, and tells how many those are. */
+  tell(header: WorkerReply, whom: "workers" | "all"): Reached;
+  /** Sets the level of the own log, and keeps it for the processes that register from now on. */
+  setLevel(level: LogLevel): void;
   /** The answers of the other controllers that are up. */
   askOthers(question: Question): Promise<NeighbourAnswer[]>;
   /** Takes this controller off the list of the registry. */
@@ -47,7 +48,7 @@ export async function answerVerb(host: VerbHost, clientId: string, call: Asked &
     case "loglevel": return answerLogLevel(host, call);
     case "killworkers": return {
       outcome: { value: { workers: host.state.workers.size, controllers: 0 } },
-      afterwards: () => { host.tellWorkers({ type: "shutdown", reason: "killworkers" }); },
+      afterwards: () => { host.tell({ type: "shutdown", reason: "killworkers" }, "workers"); },
     };
     case "kill": return { outcome: { value: { workers: 0, controllers: 1 } }, afterwards: () => { host.stop("kill"); } };
     case "killall": return answerKillall(host, call);
@@ -104,21 +105,21 @@ async function answerCancel(host: VerbHost, clientId: string, { query, relayed }
   return { outcome: isEnded ? { value: queryId } : { failure: failures.notOne("query", query, 0, state.options.origin) } };
 }
 
-/** Stops every worker, the other controllers, and this one. */
+/** Stops every process that has registered, the other controllers, and this one. */
 async function answerKillall(host: VerbHost, { relayed }: Asked): Promise<VerbAnswer> {
   await host.withdraw();
   const isFirst = relayed !== true && !host.state.stopping;
   host.dispatch({ kind: "stopping", finish: false });
-  const workers = host.tellWorkers({ type: "shutdown", reason: "killall" });
+  const reached = host.tell({ type: "shutdown", reason: "killall" }, "all");
   const asked = isFirst ? await host.askOthers({ verb: "killall", relayed: true }) : [];
   const controllers = 1 + asked.filter(({ type }) => type === "result").length;
-  return { outcome: { value: { workers, controllers } }, afterwards: () => { host.stop("killall"); } };
+  return { outcome: { value: { ...reached, controllers } }, afterwards: () => { host.stop("killall"); } };
 }
 
 async function answerLogLevel(host: VerbHost, { level = "info", relayed }: Asked): Promise<VerbAnswer> {
-  host.log.setLevel(level);
-  const workers = host.tellWorkers({ type: "setLogLevel", level });
+  host.setLevel(level);
+  const reached = host.tell({ type: "setLogLevel", level }, "all");
   const others = relayed === true ? [] : await host.askOthers({ verb: "loglevel", level, relayed: true });
   const controllers = 1 + others.filter(({ type }) => type === "result").length;
-  return { outcome: { value: { level, controllers, workers } } };
+  return { outcome: { value: { level, controllers, ...reached } } };
 }

@@ -211,7 +211,7 @@ function resolveOrRefuse(state: ControllerState, scope: Scope, bodyBytes: number
 /** Why no more calls can be taken now, whatever they are about; undefined where they can. `bodyBytes` is of all of them. */
 export function findRefusal(state: ControllerState, { calls, bodyBytes }: { readonly calls: number; readonly bodyBytes: number }): Failure | undefined {
   const { origin, queueTasksMax, queueBytesMax } = state.options;
-  if (state.stopping) return failures.controllerStopping(origin);
+  if (state.stopping) return failures.controllerDraining(origin);
   const queue = { queued: state.calls.size, retryAfterMs: estimateWaitMs(state) };
   if (state.calls.size + calls > queueTasksMax) return failures.queueFull(queue, origin);
   if (state.bodyBytes + bodyBytes > queueBytesMax) return failures.queueBytesFull({ ...queue, queuedBytes: state.bodyBytes, bytesMax: queueBytesMax }, origin);

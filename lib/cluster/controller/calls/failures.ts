@@ -151,7 +151,12 @@ export function queueBytesFull(facts: { queued: number; queuedBytes: number; byt
   return { code: "BUSY", message, details: facts, origin };
 }
 
-/** CONNECTION_LOST: the controller is on its way out. */
+/** NO_CONTROLLER: a call came to a controller that is on its way out, and nothing was done about it. */
+export function controllerDraining(origin: string): Failure {
+  return { code: "NO_CONTROLLER", message: "the controller is stopping and takes no more calls; ask again, of another controller or when this one was started again", details: {}, origin };
+}
+
+/** CONNECTION_LOST: the controller has no more time to finish a call. */
 export function controllerStopping(origin: string): Failure {
   return { code: "CONNECTION_LOST", message: "the controller is stopping; ask another controller", details: {}, origin };
 }
@@ -163,7 +168,12 @@ export function badCall(message: string, origin: string): Failure {
 
 /** A worker as people find it: its id as far as it is telling, and its node. */
 export function describeWorker({ id, node }: Pick<Worker, "id" | "node">): string {
-  return `worker ${id.slice(0, 8)} on ${node}`;
+  return describeProcess({ id, node, role: "worker" });
+}
+
+/** A process as people find it. */
+export function describeProcess({ id, role, node }: { readonly id: string; readonly role: string; readonly node: string }): string {
+  return `${role} ${id.slice(0, 8)} on ${node}`;
 }
 
 function namesIn(shards: readonly ShardRef[]): string[] {

@@ -8,7 +8,7 @@ import { isProved, type FirstMessage } from "../../../wire/introduction.js";
 import { findKeys } from "../../../wire/key-file.js";
 import { createProver, type KeyPair, type Prover } from "../../../wire/keys.js";
 import { countMalformed, createMalformedCounts } from "../../../wire/malformed.js";
-import type { ClientReply, WorkerReply } from "../../../wire/messages.js";
+import type { ClientReply, ProcessRole, WorkerReply } from "../../../wire/messages.js";
 import { everyRole, findForbidden, findForbiddenWorker, noRole, type Role } from "../../../wire/roles.js";
 import type { Admit } from "../../../wire/zap.js";
 import type { Session } from "./sessions.js";
@@ -25,8 +25,8 @@ export interface Access {
   identify(header: FirstMessage): string | null;
   /** Answers a call for which its key has no role; tells whether it did. */
   refuseVerb(key: string | null, call: { readonly id: string; readonly verb: string }, answer: (error: Omit<ErrorReply, "origin">) => void): boolean;
-  /** Answers a worker whose key has no such role; tells whether it did. */
-  refuseWorker(key: string | null, answer: (refused: WorkerReply & { type: "refused" }) => void): boolean;
+  /** Answers a worker, downloader or mover whose key has not the role of those; tells whether it did. */
+  refuseWorker(key: string | null, role: ProcessRole, answer: (refused: WorkerReply & { type: "refused" }) => void): boolean;
   /** Counts a refusal; each `who` is logged once a minute. */
   noteRefused(who: string, reason: string): void;
   /** Takes the keys that `authorized_keys` lists now. Throws CONFIG, and keeps those it had. */
@@ -86,10 +86,10 @@ export function createAccess(config: Config, log: Log): Access {
       answer({ type: "error", id, code: refusal.code, message: refusal.message, details: refusal.details });
       return true;
     },
-    refuseWorker(key, answer) {
-      const reason = findForbiddenWorker(rolesOf(key));
+    refuseWorker(key, role, answer) {
+      const reason = findForbiddenWorker(role, rolesOf(key));
       if (reason === undefined) return false;
-      noteRefused(nameOf(key), "it may not serve as a worker");
+      noteRefused(nameOf(key), `it may not serve as a ${role}`);
       answer({ type: "refused", reason });
       return true;
     },

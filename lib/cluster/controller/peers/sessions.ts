@@ -2,6 +2,7 @@
  * Who is at the other end of a connection. A peer is the routing id of one connection; a client or worker keeps its own
  * id when it connects again, and then only its newest peer speaks for it.
  */
+import type { ProcessRole } from "../../../wire/messages.js";
 
 /** A client that said hello. */
 export interface ClientSession {
@@ -13,7 +14,7 @@ export interface ClientSession {
   lastHeardMs: number;
 }
 
-/** A worker that registered, with what it said about its process. */
+/** A worker, downloader or mover that registered, with what it said about its process. */
 export interface WorkerSession {
   readonly kind: "worker";
   readonly id: string;
@@ -21,7 +22,7 @@ export interface WorkerSession {
   readonly key: string | null;
   readonly node: string;
   readonly pid: number;
-  readonly role: string;
+  readonly role: ProcessRole;
   readonly dataDir: string;
   readonly startedMs: number;
 }

@@ -1,6 +1,7 @@
 /** Peers that a controller does not know yet: who introduces itself gets a session, whoever else speaks is told to. */
 import { monotonicMs } from "../../../base/clock.js";
 import type { Log } from "../../../base/log.js";
+import type { LogLevel } from "../../../base/config-keys.js";
 import type { ClientMessage, ClientReply, WorkerMessage } from "../../../wire/messages.js";
 import type { FirstMessage } from "../../../wire/introduction.js";
 import type { Router } from "../../../wire/router.js";
@@ -20,6 +21,8 @@ export interface StrangersHost {
   /** What it says of itself to whoever is welcome. */
   readonly welcome: Omit<ClientReply & { type: "welcome" }, "type">;
   readonly send: Router["send"];
+  /** The level that loglevel() set last, for those that come later; undefined where nobody has. */
+  findLevel(): LogLevel | undefined;
   dispatch(event: Event): void;
   /** Ends the session of a peer, with all that was going on in it. */
   lose(peer: string, reason: string): void;
@@ -37,7 +40,7 @@ export interface Strangers {
 }
 
 /** What a controller does about strangers. */
-export function createStrangers({ sessions, access, log, origin, cluster, welcome, send, dispatch, lose }: StrangersHost): Strangers {
+export function createStrangers({ sessions, access, log, origin, cluster, welcome, send, findLevel, dispatch, lose }: StrangersHost): Strangers {
   const asked = new Set<string>();
   /** Records a session in place of those that it ends; tells whether there was room for it. */
   function begin(session: ClientSession | WorkerSession): boolean {
@@ -49,7 +52,7 @@ export function createStrangers({ sessions, access, log, origin, cluster, welcom
   /** Tells whether a peer looks for a controller of another cluster, which had this address before. */
   function isForeign(header: FirstMessage): boolean {
     if (header.cluster === undefined || header.cluster === cluster) return false;
-    access.noteRefused(header.type === "hello" ? "a client" : `a worker on ${header.node}`, "it looks for a controller of another cluster");
+    access.noteRefused(header.type === "hello" ? "a client" : `a ${header.role} on ${header.node}`, "it looks for a controller of another cluster");
     return true;
   }
   return {
@@ -68,10 +71,12 @@ export function createStrangers({ sessions, access, log, origin, cluster, welcom
         return;
       }
       const key = access.identify(header);
-      if (access.refuseWorker(key, (refused) => { send(peer, "worker", refused); })) return;
+      if (access.refuseWorker(key, role, (refused) => { send(peer, "worker", refused); })) return;
       if (!begin({ kind: "worker", id: workerId, peer, key, node, pid, role, dataDir, startedMs: monotonicMs() - uptimeMs })) return;
       send(peer, "worker", { type: "welcome", ...welcome });
-      dispatch({ kind: "registered", workerId, node, holdings });
+      const level = findLevel();
+      if (level !== undefined) send(peer, "worker", { type: "setLogLevel", level });
+      dispatch(role === "worker" ? { kind: "registered", workerId, node, holdings } : { kind: "carrierRegistered", workerId, node, role, dataDir });
     },
     askToRegister(peer, { type }) {
       if (type === "bye" || asked.has(peer)) return;

@@ -10,7 +10,7 @@ import { openObjectStore } from "../../../objects/open.js";
 import type { Registry } from "../../../registry/registry.js";
 import type { TicketPlan } from "../../../registry/tickets.js";
 import { createBuffers } from "../../../transfer/fetch/buffers.js";
-import { createBackOff, createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
+import { createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
 import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
 import { watchRegistry, type RegistryWatch } from "../registry-watch.js";
@@ -82,7 +82,6 @@ class DownloaderNode {
   readonly #stopping = new AbortController();
   readonly #random = seededRandom(freshSeed());
   readonly #buffers = createBuffers(buffersMax, bufferBytes);
-  readonly #backOff = createBackOff(this.#random);
   #bandwidth: Bandwidth;
   readonly #plans = new Map<string, TicketPlan>();
   #store: { readonly bucket: string; readonly store: ObjectStore } | undefined;
@@ -201,7 +200,7 @@ class DownloaderNode {
     try {
       const end = await workAtSlot({
         plan, claim, dataDir, leaseMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
-        tools: { buffers: this.#buffers, backOff: this.#backOff, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
+        tools: { buffers: this.#buffers, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
         openStore: () => this.#openStore(plan.bucket),
         tell: (event) => tell(this.#registry.tickets, plan, event), insist: (event) => this.#insist(plan, event),
         onRegistryFailure: (cause) => { this.#registryWatch.notePassing(cause); },

@@ -1,14 +1,14 @@
-/** A worker's connections to controllers: one to each that the registry lists or the configuration names. */
-import { monotonicMs } from "../../base/clock.js";
-import { toBquerydError } from "../../base/errors.js";
-import type { Log } from "../../base/log.js";
-import type { Registry } from "../../registry/registry.js";
-import { shortAddress } from "../../wire/addresses.js";
-import { connectDealer, type Dealer } from "../../wire/dealer.js";
-import { createIntroduction } from "../../wire/introduction.js";
-import type { KeyPair } from "../../wire/keys.js";
-import { countMalformed, createMalformedCounts, type MalformedCounts } from "../../wire/malformed.js";
-import type { WorkerMessage, WorkerReply } from "../../wire/messages.js";
+/** The connections of a worker, downloader or mover to controllers: one to each that the registry lists or the configuration names. */
+import { monotonicMs } from "../base/clock.js";
+import { toBquerydError } from "../base/errors.js";
+import type { Log } from "../base/log.js";
+import type { Registry } from "../registry/registry.js";
+import { shortAddress } from "../wire/addresses.js";
+import { connectDealer, type Dealer } from "../wire/dealer.js";
+import { createIntroduction } from "../wire/introduction.js";
+import type { KeyPair } from "../wire/keys.js";
+import { countMalformed, createMalformedCounts, type MalformedCounts } from "../wire/malformed.js";
+import type { WorkerMessage, WorkerReply } from "../wire/messages.js";
 
 /** The open connections. A link is named by the address of its controller. */
 export interface Links {
@@ -30,7 +30,7 @@ export interface LinksOptions {
   /** Addresses that are used instead of the registry's, when there are any. */
   readonly controllers: readonly string[];
   readonly messageBytesMax: number;
-  /** The keys of this worker, where it has some. */
+  /** The keys of this process, where it has some. */
   readonly keys?: KeyPair | undefined;
   /** How often the registry is read even though nothing told of a change: a record can also run out. */
   readonly refreshMs: number;
@@ -137,7 +137,7 @@ function openDealer(
   });
 }
 
-/** Tells whether a worker can talk to a controller of the registry at all: one with keys keeps it not from the others. */
+/** Tells whether this process can talk to a controller of the registry at all: one with keys keeps it not from the others. */
 function canMeet({ keys, log }: LinksOptions, malformed: MalformedCounts, address: string): boolean {
   try {
     createIntroduction(address, keys);
