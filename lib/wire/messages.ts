@@ -109,11 +109,21 @@ export type Errand = Static<typeof Errand>;
 const AnswerForm = Type.Union([Type.Literal("json"), Type.Literal("bytes")]);
 /** An id, or its beginning as people type it. */
 const IdStart = Type.String({ pattern: "^[0-9a-f]{1,32}$" });
+/** The id of a ticket. */
+const TicketId = Type.String({ pattern: "^[0-9a-f]{16}$" });
+/** A table in a bucket: with the key of its manifest and the generation that names, where these are known. */
+export const BucketTable = Type.Object({
+  table: Name, manifest: Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: limits.objectKeyMax })]), generation: Type.Union([Type.Null(), Generation]),
+}, { additionalProperties: false });
+export type BucketTable = Static<typeof BucketTable>;
 const Level = Type.Union([Type.Literal("error"), Type.Literal("warn"), Type.Literal("info"), Type.Literal("debug")]);
 
 const Heartbeat = message("heartbeat", {});
 /** Whether the controller knows who it is sent to. */
 const Standing = message("heartbeat", { known: Type.Boolean() });
+
+/** What a process that registers does: `worker` answers queries, the others bring tables. */
+const ProcessRole = Type.Union([Type.Literal("worker"), Type.Literal("downloader"), Type.Literal("mover")]);
 
 /** Of whoever found the controller in a registry: which cluster it looked for (registry/cluster-mark.ts). */
 const ClusterMark = Type.Optional(Id);
@@ -128,6 +138,7 @@ export const clientMessages = {
       Type.Literal("ping"), Type.Literal("info"), Type.Literal("files"), Type.Literal("groupby"), Type.Literal("killall"),
       Type.Literal("queries"), Type.Literal("cancel"), Type.Literal("loglevel"), Type.Literal("killworkers"), Type.Literal("kill"),
       Type.Literal("sleep"), Type.Literal("readfile"), Type.Literal("execute_code"), Type.Literal("generations"), Type.Literal("rollback"),
+      Type.Literal("download"), Type.Literal("downloads"), Type.Literal("delete_download"),
     ]),
     tables: list(Name, limits.shardsMax),
     columns: list(ColumnName, limits.columnsMax),
@@ -155,6 +166,14 @@ export const clientMessages = {
     generation: Type.Optional(Type.String({ pattern: "^[0-9a-f]{1,64}$" })),
     /** Of loglevel. */
     level: Type.Optional(Level),
+    /** Of download: from where, what, and to how many nodes each; without it to all. */
+    bucket: Type.Optional(Type.String({ minLength: 1, maxLength: limits.objectKeyMax })),
+    sources: Type.Optional(list(BucketTable, limits.ticketSlotsMax)),
+    replicas: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Of download the id of the new ticket, which the client makes; of delete_download, and of downloads about one alone, that of a ticket. */
+    ticket: Type.Optional(TicketId),
+    /** Of downloads: whether nodes, or slots as well, are told of. */
+    detail: Type.Optional(Type.Union([Type.Literal("nodes"), Type.Literal("slots")])),
     /** A controller asks another one, which asks no further ones. */
     relayed: Type.Optional(Type.Literal(true)),
   }),
@@ -198,7 +217,7 @@ export const clientReplies = {
 
 /** Worker to controller. */
 export const workerMessages = {
-  register: message("register", { workerId: Id, role: Type.Literal("worker"), node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax), cluster: ClusterMark, credential: Credential }),
+  register: message("register", { workerId: Id, role: ProcessRole, node: Text, pid: Count, version: Text, dataDir: Text, uptimeMs: Milliseconds, holdings: list(Holding, limits.shardsMax), cluster: ClusterMark, credential: Credential }),
   holdings: message("holdings", { added: list(Holding, limits.shardsMax), removed: list(Name, limits.shardsMax) }),
   /** All the tables that cannot be opened now, in place of those told of before. */
   broken: message("broken", { tables: list(BrokenTable, limits.brokenTablesMax) }),

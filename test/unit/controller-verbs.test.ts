@@ -23,7 +23,7 @@ function start(others: NeighbourAnswer[] | ((question: Question) => NeighbourAns
     tellWorkers: (header: WorkerReply) => { done.push(`workers: ${header.type}`); return 1; },
     askOthers: async (question: Question) => { done.push(`others: ${question.verb}`); return Array.isArray(others) ? others : others(question); },
     withdraw: async () => { done.push("withdraw"); },
-    registry,
+    registry, nodes: () => [],
     reach: (epoch, then) => {
       void registry.pointers().then(({ epoch: found, tables }) => {
         const pointed = [...tables].flatMap(([name, { generation }]): [string, string][] => (generation === null ? [] : [[name, generation]]));

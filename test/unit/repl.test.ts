@@ -15,7 +15,7 @@ function fakeRpc(): Rpc {
     ping: () => Promise.resolve("pong"),
     info: () => new Promise((resolve) => { setImmediate(() => { resolve({ node: "dqe1" } as ClusterInfo); }); }),
     files: () => new Promise(() => undefined),
-    groupby: fail, rows: () => { throw new BquerydError("USAGE", "no rows here"); }, queries: fail, cancel: fail, sleep: fail, loglevel: fail, readfile: fail, execute_code: fail, generations: fail, rollback: fail, killworkers: fail, kill: fail, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
+    groupby: fail, rows: () => { throw new BquerydError("USAGE", "no rows here"); }, queries: fail, cancel: fail, sleep: fail, loglevel: fail, readfile: fail, execute_code: fail, generations: fail, rollback: fail, distribute: fail, download: fail, downloads: fail, delete_download: fail, killworkers: fail, kill: fail, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
   };
 }
 
