@@ -1,9 +1,10 @@
 /** The verbs that bring tables to nodes: distribute, download, downloads and delete_download. */
+import { basename } from "node:path";
 import { monotonicMs, randomId } from "../base/clock.js";
 import type { Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
 import { findTableName, isTableName } from "../columns/names.js";
-import { decodeCancelled, decodeDownloads, decodeTicketMade, ticketPrefix, type DownloadInfo } from "../wire/download-documents.js";
+import { decodeCancelled, decodeDownloads, decodeTicketMade, ticketPrefix, type DownloadInfo, type TicketMade } from "../wire/download-documents.js";
 import type { BucketTable } from "../wire/messages.js";
 import { requireCallOptions, timeoutMsOf, withSignal, type CallOptions } from "./call-options.js";
 import type { CallWatch } from "./call-watch.js";
@@ -117,8 +118,11 @@ async function watched<T>({ signalNow, watch }: DownloadParts, options: TicketOp
 
 async function distribute(parts: DownloadParts, files: readonly string[], bucket: string, run: Run): Promise<string> {
   const { signal, deadlineMs, tell } = run;
-  const { sendTables } = await import("./send-tables.js");
-  const tables = await withDeadline(signal, deadlineMs, (limited) => sendTables(files, bucket, parts.config, {
+  const { findDirectories, sendTables } = await import("./send-tables.js");
+  const paths = await findDirectories(files, parts.config.dataDir);
+  // What no node could get is not sent for an hour first.
+  await askTicket(parts, { bucket, sources: paths.map((path) => ({ table: basename(path), manifest: null, generation: null })) }, run, undefined);
+  const tables = await withDeadline(signal, deadlineMs, (limited) => sendTables(paths, bucket, parts.config, {
     signal: limited, onProgress: ({ bytesDone, bytesTotal }) => { tell(progressOfUpload(bytesDone, bytesTotal)); },
   }));
   const sources = tables.map(({ table, generation, manifestKey }) => ({ table, generation, manifest: manifestKey }));
@@ -137,25 +141,37 @@ async function withDeadline<T>(signal: AbortSignal | undefined, deadlineMs: numb
   }
 }
 
-/** Makes the ticket under an id of our own, so that a call whose answer got lost may be repeated; and waits for it where that is asked. */
-async function makeTicket({ quiet, config }: DownloadParts, wanted: { readonly bucket: string; readonly sources: readonly BucketTable[] }, run: Run, tablesBytes?: number): Promise<string> {
-  const { options: { replicas, wait }, signal, deadlineMs, tell } = run;
+/** What a ticket is asked for. */
+interface Wanted {
+  readonly bucket: string;
+  readonly sources: readonly BucketTable[];
+}
+
+/** Harmless to any controller, sent twice. */
+const safely = { tables: [], columns: [], body: [], isSafe: true } as const;
+
+/** Makes the ticket, and waits for it where that is asked. */
+async function makeTicket(parts: DownloadParts, wanted: Wanted, run: Run, tablesBytes?: number): Promise<string> {
+  const { options, signal, deadlineMs, tell } = run;
+  // An id of our own: a call whose answer got lost may be repeated, and makes one ticket.
   const ticket = randomId().slice(0, 16);
   const name = ticketPrefix + ticket;
-  const call = { tables: [], columns: [], body: [], isSafe: true } as const;
-  const asks = { ticket, bucket: wanted.bucket, sources: [...wanted.sources], ...(replicas === null ? {} : { replicas }) };
-  const made = await quiet.ask({ ...call, verb: "download", asks, signal, timeoutMs: Math.max(1, Math.min(config.timeoutMs, deadlineMs - monotonicMs())) });
-  const { slots, warnings } = decodeTicketMade(made.value);
-  const tablesCount = wanted.sources.length;
-  tell({
-    phase: "download", ticket: name, bytesDone: 0, bytesTotal: tablesBytes === undefined ? null : Math.round(tablesBytes * slots / tablesCount), fraction: 0, nodes: [], warnings,
-  });
-  if (!wait) return name;
+  const { slots, warnings } = await askTicket(parts, wanted, run, ticket);
+  const bytesTotal = tablesBytes === undefined ? null : Math.round(tablesBytes * slots / wanted.sources.length);
+  tell({ phase: "download", ticket: name, bytesDone: 0, bytesTotal, fraction: 0, nodes: [], warnings });
+  if (!options.wait) return name;
   await waitForTicket(name, {
     deadlineMs, signal, onLook: (document) => { tell(progressOfTicket(name, document, tablesBytes)); },
-    look: async (timeoutMs) => decodeDownloads((await quiet.ask({ ...call, verb: "downloads", asks: { ticket, detail: "nodes" }, signal, timeoutMs })).value)[0],
+    look: async (timeoutMs) => decodeDownloads((await parts.quiet.ask({ ...safely, verb: "downloads", asks: { ticket, detail: "nodes" }, signal, timeoutMs })).value)[0],
   });
   return name;
+}
+
+/** Asks for the ticket of that id; without one whether it could be made. */
+async function askTicket({ quiet, config }: DownloadParts, { bucket, sources }: Wanted, { options: { replicas }, signal, deadlineMs }: Run, ticket: string | undefined): Promise<TicketMade> {
+  const asks = { bucket, sources: [...sources], ...(ticket === undefined ? {} : { ticket }), ...(replicas === null ? {} : { replicas }) };
+  const timeoutMs = Math.max(1, Math.min(config.timeoutMs, deadlineMs - monotonicMs()));
+  return decodeTicketMade((await quiet.ask({ ...safely, verb: "download", asks, signal, timeoutMs })).value);
 }
 
 function readTicketOptions(verb: string, { replicas = null, wait = false, onProgress, timeout, signal }: DistributeOptions): TicketOptions {

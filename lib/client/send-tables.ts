@@ -9,12 +9,8 @@ import { isTableName } from "../columns/names.js";
 import { openObjectStore } from "../objects/open.js";
 import { uploadTables, type UploadedTable, type UploadOptions } from "../transfer/send/upload.js";
 
-/**
- * Sends tables to a bucket, each as it is now. What is named with a slash is a path, all else a table, shard, set or pattern
- * in data_dir. Throws NOT_FOUND naming the nearest, CONFIG for what is no bucket, and what sending throws.
- */
-export async function sendTables(files: readonly string[], bucket: string, config: Config, options: UploadOptions): Promise<UploadedTable[]> {
-  const paths = await findDirectories(files, config.dataDir);
+/** Sends the tables in directories to a bucket, each as it is now. Throws CONFIG for what is no bucket, and what sending throws. */
+export async function sendTables(paths: readonly string[], bucket: string, config: Config, options: UploadOptions): Promise<UploadedTable[]> {
   const store = await openObjectStore(bucket, config);
   try {
     return await uploadTables(store, paths, options);
@@ -23,7 +19,11 @@ export async function sendTables(files: readonly string[], bucket: string, confi
   }
 }
 
-/** The directories that names and paths stand for, each once, in the order in which they are named. */
+/**
+ * The directories that names and paths stand for, each once, in the order in which they are named. What has a slash is a
+ * path, all else a table, shard, set or pattern in `dataDir`. Throws NOT_FOUND naming the nearest, SHARD_UNAVAILABLE for
+ * a set that is not whole.
+ */
 export async function findDirectories(files: readonly string[], dataDir: string): Promise<string[]> {
   const found = await Promise.all(files.map((file) => findOne(file.includes("/") ? resolve(file) : join(dataDir, file))));
   return [...new Set(found.flat())];

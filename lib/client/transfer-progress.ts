@@ -24,11 +24,11 @@ export type OnProgress = (progress: TransferProgress) => void;
 
 const everyMs = 100;
 
-/** Tells of progress at most ten times a second, of each phase the first and last word at once. */
-export function thinProgress(tell: OnProgress): OnProgress {
+/** Tells of progress at most ten times a second of a steady clock, of each phase the first and last word at once. */
+export function thinProgress(tell: OnProgress, clockMs = monotonicMs): OnProgress {
   let last: { readonly phase: string; readonly atMs: number } | undefined;
   return (progress) => {
-    const nowMs = monotonicMs();
+    const nowMs = clockMs();
     if (last?.phase === progress.phase && nowMs - last.atMs < everyMs && progress.fraction < 1) return;
     last = { phase: progress.phase, atMs: nowMs };
     tell(progress);

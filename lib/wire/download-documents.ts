@@ -6,10 +6,10 @@ import { requireDocument } from "./documents.js";
 /** What stands before the id of a ticket where people see it. */
 export const ticketPrefix = "bqueryd_download_ticket_";
 
-/** A ticket that was made: the answer of download(). */
+/** A ticket that was made, or could be: the answer of download(). */
 export interface TicketMade {
-  /** 16 hexadecimal digits. */
-  readonly ticket: string;
+  /** 16 hexadecimal digits; null where it was only asked whether one could be made. */
+  readonly ticket: string | null;
   readonly slots: number;
   /** Sentences about nodes of it that nothing will come to as they are. */
   readonly warnings: readonly string[];
@@ -72,7 +72,7 @@ const [text, count] = [Type.String(), Type.Number()];
 const [maybeText, maybeCount] = [Type.Union([text, Type.Null()]), Type.Union([count, Type.Null()])];
 const [states, placeStates] = [["active", "committed", "done", "failed", "cancelled"], ["queued", "downloading", "verified", "prepared", "switched", "failed"]] as const;
 
-const madeSchema = Type.Object({ ticket: text, slots: count, warnings: Type.Array(text) });
+const madeSchema = Type.Object({ ticket: maybeText, slots: count, warnings: Type.Array(text) });
 const downloadsSchema = Type.Array(Type.Object({
   ticket: text, state: Type.Union(states.map((state) => Type.Literal(state))), reason: maybeText, slots: count, done: count, age: count, idle: count,
   bucket: maybeText, replicas: maybeCount, tables: maybeCount, bytes_done: maybeCount, bytes_total: maybeCount, rate: maybeCount, eta: maybeCount,

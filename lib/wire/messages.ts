@@ -170,7 +170,7 @@ export const clientMessages = {
     bucket: Type.Optional(Type.String({ minLength: 1, maxLength: limits.objectKeyMax })),
     sources: Type.Optional(list(BucketTable, limits.ticketSlotsMax)),
     replicas: Type.Optional(Type.Integer({ minimum: 1 })),
-    /** Of download the id of the new ticket, which the client makes; of delete_download, and of downloads about one alone, that of a ticket. */
+    /** Of download the id of the new ticket, which the client makes, and without which none is made; of delete_download, and of downloads about one alone, that of a ticket. */
     ticket: Type.Optional(TicketId),
     /** Of downloads: whether nodes, or slots as well, are told of. */
     detail: Type.Optional(Type.Union([Type.Literal("nodes"), Type.Literal("slots")])),

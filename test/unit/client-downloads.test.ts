@@ -6,10 +6,13 @@ import { after, before, describe, it } from "mocha";
 import type { RunningController } from "../../lib/cluster/controller/node.js";
 import { connectWith } from "../../lib/client/connect.js";
 import { findDirectories } from "../../lib/client/send-tables.js";
+import { waitForTicket } from "../../lib/client/ticket-wait.js";
 import { progressOfTicket, thinProgress, type TransferProgress } from "../../lib/client/transfer-progress.js";
-import { connect, type DownloadInfo, type Rpc } from "../../lib/index.js";
+import { BquerydError, connect, type DownloadInfo, type Rpc } from "../../lib/index.js";
 import { ticketPrefix } from "../../lib/wire/download-documents.js";
 import { failureOf } from "../support/failure.js";
+import { testIdentity } from "../support/s3/server.js";
+import { setStage, withIdentity } from "../support/s3/stage.js";
 import { openTicketCluster, type TicketCluster } from "../support/ticket-cluster.js";
 import { until } from "../support/until.js";
 import { writeShards, writeTable } from "../support/write-table.js";
@@ -51,6 +54,8 @@ describe("the verbs that bring tables to nodes", function () {
   it("are refused, with what to start, while no node has a downloader and a mover", async () => {
     const failure = await failureOf(() => rpc.download({ filenames: ["taxi.bcolz"], bucket }));
     expect(failure).to.include({ code: "TICKET_FAILED" }).and.have.property("message").which.includes("start bqueryd downloader and bqueryd movebcolz on each node");
+    expect(await failureOf(() => rpc.distribute(["taxi.bcolz"], bucket))).to.include({ code: "TICKET_FAILED" });
+    expect(await readdir(bucket), "nothing was sent for nothing").to.deep.equal([]);
     expect(await rpc.downloads()).to.deep.equal([]);
     for (const node of ["n1", "n2"]) for (const role of ["downloader", "mover"] as const) await cluster.register(controller.address, node, role);
   });
@@ -96,7 +101,7 @@ describe("the verbs that bring tables to nodes", function () {
 
   it("download asks for tables by their directory names alone, and waits for one that is in use, though a node is late to make it CURRENT", async () => {
     const count = (await rpc.downloads()).length;
-    const done = rpc.download({ filenames: ["taxi.bcolz", "taxi.bcolz"], bucket, wait: true, timeout: 2 });
+    const done = rpc.download({ filenames: ["taxi.bcolz", "taxi.bcolz"], bucket, wait: true, timeout: 4 });
     const name = await newTicket(count);
     expect((await cluster.registry.tickets.plan(idOf(name)))!.tables).to.deep.equal([{ table: "taxi.bcolz", manifest: null, generation: null }]);
     await cluster.double.bring(idOf(name), "committed");
@@ -122,7 +127,7 @@ describe("the verbs that bring tables to nodes", function () {
   });
 
   it("waiting ends with its time or its signal, and the ticket goes on", async () => {
-    const late = await failureOf(() => rpc.distribute(["taxi"], bucket, { wait: true, timeout: 1 }));
+    const late = await failureOf(() => rpc.download({ filenames: "taxi.bcolz", bucket, wait: true, timeout: 2 }));
     const [name] = (await rpc.downloads()).at(-1)!;
     expect(late).to.include({ code: "DEADLINE" }).and.have.property("message").which.includes(`${name} is not done (0/2)`).and.includes("it goes on");
     expect(await stateOf(name)).to.equal("active");
@@ -139,6 +144,7 @@ describe("the verbs that bring tables to nodes", function () {
   it("sending ends by its signal before there is a ticket, and by what onProgress throws", async () => {
     const count = (await rpc.downloads()).length;
     expect(await failureOf(() => rpc.distribute(["taxi"], bucket, { signal: AbortSignal.abort() }))).to.include({ code: "CANCELLED" });
+    expect(await failureOf(() => rpc.distribute(["taxi"], bucket, { timeout: 0.000_001 }))).to.include({ code: "DEADLINE" });
     const thrown = await rpc.distribute(["taxi"], bucket, { onProgress: () => { throw new RangeError("no more"); } }).catch((cause: unknown) => cause);
     expect(String(thrown)).to.include("no more");
     expect(await rpc.downloads()).to.have.length(count);
@@ -181,26 +187,79 @@ describe("the verbs that bring tables to nodes", function () {
   });
 });
 
-describe("the progress of a ticket", () => {
-  const document: DownloadInfo = {
-    ticket: "00", state: "active", reason: null, slots: 4, done: 1, age: 1, idle: 0, bucket: "b", replicas: null, tables: 2, bytes_done: 300, bytes_total: null, rate: 0, eta: null, nodes: [], places: [], warnings: [],
-  };
+describe("distribute to S3", () => {
+  it("finds it by the configuration of the client, and asks for the tables by the bucket as it was named", async () => {
+    const stage = await setStage({});
+    const cluster = await openTicketCluster({ s3_endpoint: stage.server.url, s3_region: stage.server.region });
+    try {
+      await writeTable(join(cluster.folder, "taxi.bcolz"), columns);
+      const { address } = await cluster.startController();
+      for (const role of ["downloader", "mover"] as const) await cluster.register(address, "n1", role);
+      cluster.carryAll();
+      const rpc = await connectWith(cluster.config);
+      const name = await withIdentity(testIdentity, () => rpc.distribute("taxi", "s3://shelf/daily", { wait: true })).finally(() => rpc.close());
+      const plan = (await cluster.registry.tickets.plan(idOf(name)))!;
+      expect(plan.bucket).to.equal("s3://shelf/daily");
+      expect([...stage.server.buckets.get("shelf")!.objects.keys()]).to.include(`daily/${plan.tables[0]!.manifest!}`);
+    } finally {
+      await cluster.close();
+      await stage.close();
+    }
+  });
+});
 
+const told: DownloadInfo = {
+  ticket: "00", state: "active", reason: null, slots: 4, done: 1, age: 1, idle: 0, bucket: "b", replicas: null, tables: 2, bytes_done: 300, bytes_total: null, rate: 0, eta: null, nodes: [], places: [], warnings: [],
+};
+
+describe("waiting for a ticket", () => {
+  /** Waits for one of which the looks give these, one after the other, the last again and again. */
+  async function wait(...looks: readonly (Partial<DownloadInfo> | Error)[]): Promise<{ seen: number; last: DownloadInfo }> {
+    let [seen, place] = [0, 0];
+    const last = await waitForTicket("t", {
+      deadlineMs: Infinity, signal: undefined, onLook: () => { seen += 1; },
+      async look() {
+        const look = looks[Math.min(place++, looks.length - 1)]!;
+        if (look instanceof Error) throw look;
+        return { ...told, ...look };
+      },
+    });
+    return { seen, last };
+  }
+  const away = (code: "REGISTRY_UNAVAILABLE" | "NO_CONTROLLER" | "FORBIDDEN"): BquerydError => new BquerydError(code, "it is away; start it");
+
+  it("goes on over what may pass, and tells of each look that told something", async () => {
+    const { seen, last } = await wait({}, away("REGISTRY_UNAVAILABLE"), away("NO_CONTROLLER"), { state: "done" });
+    expect([seen, last.state]).to.deep.equal([2, "done"]);
+  });
+
+  it("ends with what does not pass, and where nothing has moved for an hour, and says that the ticket goes on", async () => {
+    expect(await failureOf(() => wait({}, away("FORBIDDEN")))).to.include({ code: "FORBIDDEN", message: "it is away; start it; the ticket t goes on, see rpc.downloads()" });
+    expect(await failureOf(() => wait({ idle: 3_601 }))).to.include({ code: "DEADLINE", message: "the ticket t is not done (1/4), and nothing of it has moved for 3601 s; it goes on, see rpc.downloads()" });
+  });
+});
+
+describe("the progress of a ticket", () => {
   it("is by bytes where these are known, or whoever sent the tables knows them, else by slots", () => {
-    expect(progressOfTicket("t", document, undefined)).to.include({ phase: "download", fraction: 0.25, bytesTotal: null });
-    expect(progressOfTicket("t", { ...document, bytes_total: 600 }, undefined)).to.include({ fraction: 0.5, bytesTotal: 600 });
-    expect(progressOfTicket("t", document, 1_500)).to.include({ fraction: 0.1, bytesTotal: 3_000 });
-    expect(progressOfTicket("t", { ...document, bytes_done: 900 }, 300)).to.include({ fraction: 1 });
-    for (const [state, done] of [["active", 4], ["committed", 4], ["done", 4]] as const) expect(progressOfTicket("t", { ...document, state, done }, 1_500)).to.include({ phase: "switch", fraction: 1 });
+    expect(progressOfTicket("t", told, undefined)).to.include({ phase: "download", fraction: 0.25, bytesTotal: null });
+    expect(progressOfTicket("t", { ...told, bytes_total: 600 }, undefined)).to.include({ fraction: 0.5, bytesTotal: 600 });
+    expect(progressOfTicket("t", told, 1_500)).to.include({ fraction: 0.1, bytesTotal: 3_000 });
+    expect(progressOfTicket("t", { ...told, bytes_done: 900 }, 300)).to.include({ fraction: 1 });
+    for (const [state, done] of [["active", 4], ["committed", 4], ["done", 4]] as const) expect(progressOfTicket("t", { ...told, state, done }, 1_500)).to.include({ phase: "switch", fraction: 1 });
   });
 
   it("is told at most ten times a second, but of every phase the first and the last", () => {
     const heard: number[] = [];
-    const tell = thinProgress(({ fraction }) => { heard.push(fraction); });
+    let nowMs = 0;
+    const tell = thinProgress(({ fraction }) => { heard.push(fraction); }, () => nowMs);
     const at = (phase: "upload" | "download", fraction: number): TransferProgress => ({ phase, ticket: null, bytesDone: 0, bytesTotal: null, fraction, nodes: [], warnings: [] });
-    for (const fraction of [0, 0.1, 0.2, 0.3, 1]) tell(at("upload", fraction));
-    tell(at("download", 0.5));
-    expect([heard[0], ...heard.slice(-2)]).to.deep.equal([0, 1, 0.5]);
-    expect(heard.length).to.be.below(6);
+    for (const fraction of [0, 0.1, 0.2, 0.3, 0.4, 0.5]) {
+      tell(at("upload", fraction));
+      nowMs += 50;
+    }
+    tell(at("upload", 1));
+    tell(at("download", 0.1));
+    tell(at("download", 0.2));
+    expect(heard).to.deep.equal([0, 0.2, 0.4, 1, 0.1]);
   });
 });

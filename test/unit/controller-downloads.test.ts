@@ -135,14 +135,15 @@ for (const [name, open] of [
 
     it("refuses what is none, and makes nothing then", async () => {
       const sources = [source("a.bcolz")];
-      for (const asked of [{ bucket: "shop", sources }, { ticket: "00".repeat(8), sources }]) expect(await failureOf(() => makeTicket(host, asked))).to.include({ code: "USAGE" });
+      expect(await failureOf(() => makeTicket(host, { ticket: "00".repeat(8), sources }))).to.include({ code: "USAGE" });
+      expect(await makeTicket(host, { bucket: "shop", sources })).to.deep.equal({ ticket: null, slots: 2, warnings: [] });
       const wrong: readonly (readonly [Partial<Asked>, string])[] = [
         [{ bucket: "no/such" }, "CONFIG"], [{ bucket: "UPPER" }, "CONFIG"], [{ sources: [] }, "USAGE"], [{ sources: [source("taxi")] }, "BAD_INPUT"], [{ sources: [source("../a.bcolz")] }, "BAD_INPUT"],
         [{ sources: [source("a.bcolz"), source("a.bcolz")] }, "USAGE"], [{ sources: Array.from({ length: 100_001 }, (_, index) => source(`t-${index}.bcolzs`)) }, "USAGE"],
       ];
       for (const [more, code] of wrong) expect(await failureOf(() => make(more)), JSON.stringify(more).slice(0, 80)).to.include({ code });
       host.there = [node("n1", ["worker", "mover"])];
-      expect(await failureOf(() => make())).to.include({ code: "TICKET_FAILED" });
+      for (const ask of [() => make(), () => makeTicket(host, { bucket: "shop", sources })]) expect(await failureOf(ask)).to.include({ code: "TICKET_FAILED" });
       expect(await documents()).to.deep.equal([]);
       expect(host.events).to.deep.equal([]);
     });

@@ -27,20 +27,23 @@ type Asked = Pick<ClientMessage & { type: "call" }, "bucket" | "sources" | "repl
 const cancelsMax = 20;
 
 /**
- * Makes the ticket that a call asks for; one of that id that asks for the same was made before, and is told again. Throws
- * USAGE, BAD_INPUT for what is no table, CONFIG for what is no bucket, TICKET_FAILED where no node could get anything,
- * EXISTS for an id that is taken, BUSY when there are too many, REGISTRY_UNAVAILABLE.
+ * Makes the ticket that a call asks for; one of that id that asks for the same was made before, and is told again. A call
+ * without an id asks whether it could be made. Throws USAGE, BAD_INPUT for what is no table, CONFIG for what is no bucket,
+ * TICKET_FAILED where no node could get anything, EXISTS for an id that is taken, BUSY when there are too many, REGISTRY_UNAVAILABLE.
  */
 export async function makeTicket({ registry: { tickets }, log, nodes }: DownloadHost, asked: Asked): Promise<TicketMade> {
-  const { id, bucket, tables } = requireRequest(asked);
+  const { bucket, tables } = requireRequest(asked);
   const there = nodes();
+  const id = asked.ticket ?? "";
   const wanted: TicketPlan = { id, bucket, tables, nodes: there.map(({ node }) => node), replicas: asked.replicas ?? null };
-  const before = await tickets.plan(id);
-  if (before === undefined) await createTicket(tickets, wanted, there);
-  const plan = requireSame(before ?? await tickets.plan(id), wanted);
+  const before = asked.ticket === undefined ? undefined : await tickets.plan(id);
+  if (before === undefined) requireMakable(wanted, there);
+  const isNew = before === undefined && asked.ticket !== undefined;
+  if (isNew) await createTicket(tickets, wanted);
+  const plan = isNew ? requireSame(await tickets.plan(id), wanted) : requireSame(before ?? wanted, wanted);
   const places = placeTicket(plan);
-  if (before === undefined) log.info({ event: "ticket.created", ticket: id, bucket, tables: tables.length, nodes: plan.nodes, replicas: plan.replicas, slots: places.length });
-  return { ticket: id, slots: places.length, warnings: warnOfNodes(there, new Set(places.map(({ node }) => node))) };
+  if (isNew) log.info({ event: "ticket.created", ticket: id, bucket, tables: tables.length, nodes: plan.nodes.length, replicas: plan.replicas, slots: places.length });
+  return { ticket: asked.ticket ?? null, slots: places.length, warnings: warnOfNodes(there, new Set(places.map(({ node }) => node))) };
 }
 
 /**
@@ -93,8 +96,7 @@ export async function deleteTicket({ registry: { tickets }, log }: DownloadHost,
   throw new BquerydError("BUSY", `the ticket ${id} changed ${cancelsMax} times while it was to be cancelled; ask again`, { details: { ticket: id } });
 }
 
-function requireRequest({ ticket, bucket, sources = [] }: Asked): Pick<TicketPlan, "id" | "bucket" | "tables"> {
-  if (ticket === undefined) throw new BquerydError("USAGE", "download names no id for its ticket; give 16 hexadecimal digits, as rpc.download does");
+function requireRequest({ bucket, sources = [] }: Asked): Pick<TicketPlan, "bucket" | "tables"> {
   if (bucket === undefined) throw new BquerydError("USAGE", "download names no bucket; write rpc.download({filenames: ['taxi.bcolz'], bucket: 'shop'})");
   parseBucket(bucket);
   if (sources.length === 0) throw new BquerydError("USAGE", "download names no table; write rpc.download({filenames: ['taxi.bcolz'], bucket: 'shop'})");
@@ -104,20 +106,20 @@ function requireRequest({ ticket, bucket, sources = [] }: Asked): Pick<TicketPla
     if (names.has(table)) throw new BquerydError("USAGE", `download names ${table} twice; name it once`, { details: { table } });
     names.add(table);
   }
-  return { id: ticket, bucket, tables: sources };
+  return { bucket, tables: sources };
 }
 
-function requireFewSlots(slots: number, { tables, nodes }: TicketPlan): void {
+function requireMakable(plan: TicketPlan, there: readonly NodeRoles[]): void {
+  requireReadyNode(there);
+  const { tables, nodes, replicas } = plan;
+  const slots = tables.length * Math.min(nodes.length, replicas ?? nodes.length);
   if (slots <= limits.ticketSlotsMax) return;
   throw new BquerydError("USAGE", `${tables.length} tables on ${nodes.length} nodes are ${slots} slots, and a ticket has at most ${limits.ticketSlotsMax}; make several tickets of fewer tables, or ask for fewer replicas`, { details: { slots } });
 }
 
 /** Another controller may have been sent the same at the same time. */
-async function createTicket(tickets: TicketKeeper, plan: TicketPlan, there: readonly NodeRoles[]): Promise<void> {
-  requireReadyNode(there);
-  const places = placeTicket(plan);
-  requireFewSlots(places.length, plan);
-  await tickets.create(plan, places).catch((cause: unknown) => {
+async function createTicket(tickets: TicketKeeper, plan: TicketPlan): Promise<void> {
+  await tickets.create(plan, placeTicket(plan)).catch((cause: unknown) => {
     if (!(cause instanceof BquerydError) || cause.code !== "EXISTS") throw cause;
   });
 }
