@@ -1,5 +1,9 @@
 /** The public API of bqueryd: what another program imports. */
-export { connect, type CallOptions, type ConnectOptions, type Rpc } from "./client/connect.js";
+export { connect, type ConnectOptions, type Rpc } from "./client/connect.js";
+export type { CallOptions } from "./client/call-options.js";
+export type { DistributeOptions, DownloadRequest, DownloadsOptions, DownloadVerbs } from "./client/downloads.js";
+export type { TransferProgress } from "./client/transfer-progress.js";
+export type { DownloadInfo, DownloadNode, DownloadPlace } from "./wire/download-documents.js";
 export type { CodeOptions, ErrandOptions, Verbs } from "./client/verbs.js";
 export type { OnPartial, PartialProgress } from "./client/drafts.js";
 export type { GroupbyOptions, GroupbyQuery } from "./client/arguments.js";

@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { formatBytes, formatCount, formatCounted } from "../base/quantities.js";
 import { compactTable, type Compaction } from "../columns/write/compact.js";
-import { findTables } from "./find-tables.js";
+import { findTables } from "../columns/find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
 import { readConfig } from "./options.js";
 import { startProgress } from "./progress.js";

@@ -1,7 +1,9 @@
-/** What info(), files(), queries() and generations() answer as people read it at a prompt: 80 columns wide, info() at most 24 rows high. */
+/** What info(), files(), queries(), generations() and downloads() answer as people read it at a prompt: 80 columns wide, info() at most 24 rows high. */
 import { formatCount, formatSeconds } from "../base/quantities.js";
 import { formatTable, type Align } from "../base/text-table.js";
 import { isFiles, isGenerations, isInfo, isQueries, type GenerationInfo, type QueryInfo, type TableInfo } from "../wire/documents.js";
+import { isDownloads } from "../wire/download-documents.js";
+import { formatDownloadsInFull, formatTickets, isTickets } from "./downloads-text.js";
 import { formatInfo } from "./info-text.js";
 
 const width = 80;
@@ -16,6 +18,8 @@ export function formatDocument(value: unknown): string | undefined {
   if (isInfo(value)) return formatInfo(value);
   if (isFiles(value)) return formatFiles(value);
   if (isGenerations(value)) return formatGenerations(value);
+  if (isTickets(value)) return formatTickets(value);
+  if (isDownloads(value)) return formatDownloadsInFull(value);
   return isQueries(value) ? formatQueries(value) : undefined;
 }
 

@@ -12,7 +12,7 @@ import type { ExportFormat } from "../formats/export/formats.js";
 import { exportTables } from "../formats/export/export.js";
 import type { ExportOptions, ExportSummary } from "../formats/export/export.js";
 import { parseNames } from "./column-flags.js";
-import { findSetTables } from "./find-tables.js";
+import { findSetTables } from "../columns/find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
 import { startProgress } from "./progress.js";
 import { parseWhereFlag } from "./where-flags.js";

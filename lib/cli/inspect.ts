@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { inspectTable } from "../columns/read/inspect.js";
 import { takeOneSet } from "../columns/read/one-set.js";
-import { findSetTables } from "./find-tables.js";
+import { findSetTables } from "../columns/find-tables.js";
 import { formatInspection, inspectionToJson, joinInspections } from "./inspection.js";
 
 /** Adds `inspect` to the program. */

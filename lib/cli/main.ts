@@ -20,6 +20,8 @@ const commands: ReadonlyMap<string, () => Promise<(program: Command) => void>> =
   ["inspect", async () => (await import("./inspect.js")).addInspectCommand],
   ["verify", async () => (await import("./verify.js")).addVerifyCommand],
   ["compact", async () => (await import("./compact.js")).addCompactCommand],
+  ["distribute", async () => (await import("./distribute.js")).addDistributeCommand],
+  ["downloads", async () => (await import("./downloads.js")).addDownloadsCommand],
   ["keygen", async () => (await import("./keygen.js")).addKeygenCommand],
   ["top", async () => (await import("./top.js")).addTopCommand],
   ["doctor", async () => (await import("./doctor.js")).addDoctorCommand],

@@ -13,6 +13,8 @@ export interface ProgressState {
   readonly total: number | null;
   /** Share of the work that is done, from 0 to 1; without it `done` of `total`, null where it is not known. */
   readonly fraction?: number | null | undefined;
+  /** What else is to be seen, at the end of the line. */
+  readonly note?: string | undefined;
 }
 
 /** A running display; stop() takes a bar off the terminal. */
@@ -61,7 +63,7 @@ export function measureParts(startMs: number): (state: ProgressState, nowMs: num
 
 /** `sorting: 1,200,000 of 3,000,000 rows (40 %), 600,000 rows/s, 3.00 s left`; without rate and time where it is too early. */
 export function formatProgress(state: ProgressState, { ms, doneBefore, fractionBefore }: Elapsed): string {
-  const { label, unit, done, total } = state;
+  const { label, unit, done, total, note } = state;
   const amount = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCount(count));
   const counted = (count: number): string => (unit === "bytes" ? formatBytes(count) : formatCounted(count, unit.slice(0, -1)));
   const fraction = fractionOf(state);
@@ -69,7 +71,7 @@ export function formatProgress(state: ProgressState, { ms, doneBefore, fractionB
   const rate = ms < rateAfterMs ? "" : `, ${counted((done - doneBefore) / ms * 1000)}/s`;
   const gained = fraction === null ? 0 : fraction - fractionBefore;
   const left = rate === "" || fraction === null || gained <= 0 || done === doneBefore ? "" : `, ${formatSeconds(ms / 1000 / gained * (1 - fraction))} left`;
-  return `${label === undefined ? "" : `${label}: `}${total === null ? counted(done) : `${amount(done)} of ${counted(total)}`}${percent}${rate}${left}`;
+  return `${label === undefined ? "" : `${label}: `}${total === null ? counted(done) : `${amount(done)} of ${counted(total)}`}${percent}${rate}${left}${note === undefined ? "" : `, ${note}`}`;
 }
 
 /**

@@ -43,8 +43,10 @@ export async function runRepl(rpc: Rpc, calls: LineCalls, streams: Pick<ReplOpti
   // Of a line that Ctrl-C ended the REPL tells nobody but who writes the failure.
   const write = (value: unknown): string => {
     if (isInterruption(value)) {
+      const goesOn = aids.waiting?.goesOn() ?? [];
       aids.waiting?.stop();
       calls.cancel();
+      if (goesOn.length > 0) return ["CANCELLED: the line was interrupted", ...goesOn, "see rpc.downloads()"].join("; ");
     }
     if (!server.terminal) return formatForPrompt(value);
     const text = value instanceof Table ? printTable(value, { lines: output === process.stdout ? process.stdout.rows : undefined, hasColors }) : formatForPrompt(value);

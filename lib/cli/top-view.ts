@@ -2,7 +2,9 @@
 import { formatBytes, formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 import { formatTable } from "../base/text-table.js";
 import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
+import type { DownloadInfo } from "../wire/download-documents.js";
 import type { CarrierInfo, ClusterInfo, TableInfo, WorkerInfo } from "../wire/documents.js";
+import { formatTicketBars } from "./downloads-text.js";
 
 /** A cluster at one moment. */
 export interface Sample {
@@ -10,6 +12,7 @@ export interface Sample {
   readonly atMs: number;
   readonly info: ClusterInfo;
   readonly tables: readonly TableInfo[];
+  readonly downloads: readonly DownloadInfo[];
 }
 
 /** Cells of a terminal. */
@@ -20,10 +23,13 @@ export interface Room {
 
 /** Warnings take at most this part of the room. */
 const warningsShare = 1 / 3;
+/** Tickets shown, the newest. */
+const ticketsMax = 5;
 
 /** The lines of a sample; with the one before it rates since then, without it sums since the controller began. */
 export function formatTop(sample: Sample, before: Sample | undefined, { columns, rows }: Room): string[] {
-  const head = [...formatHead(sample), formatServed(sample, before), ""];
+  const tickets = formatTicketBars(sample.downloads, columns + 1).slice(-ticketsMax);
+  const head = [...formatHead(sample), formatServed(sample, before), "", ...(tickets.length === 0 ? [] : [...tickets, ""])];
   const warnings = sample.info.warnings.map((sentence) => `! ${escapeUnprintable(sentence)}`).slice(0, Math.max(1, Math.floor(rows * warningsShare)));
   const roomForWorkers = Math.max(3, rows - head.length - warnings.length - 1);
   const lines = [...head, ...formatProcesses(sample.info, roomForWorkers), ...(warnings.length === 0 ? [] : ["", ...warnings])];

@@ -3,8 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { monotonicMs } from "../base/clock.js";
 import type { Config } from "../base/config.js";
-import { toBquerydError } from "../base/errors.js";
+import { BquerydError, toBquerydError } from "../base/errors.js";
 import { connectWith, type Rpc } from "../client/connect.js";
+import type { DownloadInfo } from "../wire/download-documents.js";
 import { readConfig } from "./options.js";
 import { formatError } from "./report.js";
 import { formatTop, type Room, type Sample } from "./top-view.js";
@@ -40,7 +41,7 @@ async function runTop({ json = false }: { readonly json?: boolean }, command: Co
   const rpc = await connectWith(config);
   try {
     const first = await takeSample(rpc, config);
-    if (json) process.stdout.write(`${JSON.stringify({ info: first.info, tables: first.tables })}\n`);
+    if (json) process.stdout.write(`${JSON.stringify({ info: first.info, tables: first.tables, downloads: first.downloads })}\n`);
     else if (process.stdout.isTTY && process.stdin.isTTY) await watchTop(first, () => takeSample(rpc, config), { input: process.stdin, output: process.stdout });
     else process.stdout.write(`${formatTop(first, undefined, unboundedRoom).join("\n")}\n`);
   } finally {
@@ -86,6 +87,14 @@ async function redraw(first: Sample, take: () => Promise<Sample>, output: TopTer
 
 async function takeSample(rpc: Rpc, { timeoutMs }: Config): Promise<Sample> {
   const options = { timeout: Math.min(timeoutMs, answerMs) / 1_000 };
-  const [info, tables] = await Promise.all([rpc.info(options), rpc.files(options)]);
-  return { atMs: monotonicMs(), info, tables };
+  const [info, tables, downloads] = await Promise.all([rpc.info(options), rpc.files(options), listTickets(rpc, options)]);
+  return { atMs: monotonicMs(), info, tables, downloads };
+}
+
+/** Tickets are in the registry alone: while that is away the cluster works on, and is shown. */
+function listTickets(rpc: Rpc, options: { readonly timeout: number }): Promise<readonly DownloadInfo[]> {
+  return rpc.downloads({ ...options, verbose: "nodes" }).catch((cause: unknown) => {
+    if (cause instanceof BquerydError && cause.code === "REGISTRY_UNAVAILABLE") return [];
+    throw cause;
+  });
 }

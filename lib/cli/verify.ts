@@ -8,7 +8,7 @@ import { escapeUnprintable } from "../base/text-width.js";
 import { holdsTable } from "../columns/directory/current.js";
 import { findTableName, shardOrder } from "../columns/names.js";
 import { verifyTable, type Finding, type Verification } from "../columns/verify/verify.js";
-import { findTables } from "./find-tables.js";
+import { findTables } from "../columns/find-tables.js";
 import { whileUninterrupted } from "./interruption.js";
 import { outliveReader } from "./output.js";
 import { startProgress } from "./progress.js";

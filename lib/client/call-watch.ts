@@ -1,10 +1,11 @@
 /** For who shows how far the calls of a client are: the shards that are done of each question that is under way. */
 import type { Asker, News } from "./session.js";
+import type { TransferProgress } from "./transfer-progress.js";
 
 /** Is told of every question to the cluster, of which a call may take several. */
 export interface CallWatch {
   /** A question begins that its caller does not show; gives who is told how far it is, and that it is over. */
-  begin(): { update(progress: ShardProgress): void; end(): void };
+  begin(): { update(progress: ShardProgress | TransferProgress): void; end(): void };
 }
 
 /** Shards that are done, and shards of the whole answer. */

@@ -1,5 +1,4 @@
 /** connect(): the `rpc` object, the same for programs and at the prompt. */
-import { setMaxListeners } from "node:events";
 import { monotonicMs } from "../base/clock.js";
 import { loadConfig, type Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
@@ -8,14 +7,15 @@ import { clusterMark } from "../registry/cluster-mark.js";
 import { describeRegistry, openRegistry } from "../registry/open.js";
 import type { Registry } from "../registry/registry.js";
 import { readArguments, type GroupbyOptions, type GroupbyQuery } from "./arguments.js";
+import { requireCallOptions, requireSignal, timeoutMsOf, withSignal, type CallOptions } from "./call-options.js";
 import { watchCalls, type CallWatch } from "./call-watch.js";
+import { createDownloadVerbs, type DownloadVerbs } from "./downloads.js";
 import { decodeFiles, decodeInfo, type ClusterInfo, type TableInfo } from "../wire/documents.js";
 import { groupby, type CallLimits } from "./groupby.js";
 import { findKeys } from "../wire/key-file.js";
 import { createKeptAnswers } from "./kept-answers.js";
 import { createMergeThread } from "./merge-thread.js";
 import { streamRows, type RowStream } from "./row-stream.js";
-import { optionNames, type VerbName } from "./option-names.js";
 import { Session, type Asker, type Call } from "./session.js";
 import type { Table } from "./table.js";
 import { createVerbs, type AskVerb, type Verbs } from "./verbs.js";
@@ -36,14 +36,8 @@ export interface ConnectOptions {
   readonly timeout?: number;
 }
 
-/** Options of every verb; `timeout` in seconds. */
-export interface CallOptions {
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
-}
-
 /** The verbs of a cluster. Every one rejects with a BquerydError. */
-export interface Rpc extends Verbs {
+export interface Rpc extends Verbs, DownloadVerbs {
   /** 'pong', from the controller. */
   ping(options?: CallOptions): Promise<unknown>;
   /** One document about the controller, its workers, queues and warnings. */
@@ -112,7 +106,7 @@ export async function openClient(config: Config, { signalNow = () => undefined, 
     await registry?.close();
   };
   const asker = watch === undefined ? session : watchCalls(session, watch);
-  const rpc = createRpc(asker, { helpers: { mergeThread, answers, differing: { keys: new Set() } }, config, signalNow, close });
+  const rpc = createRpc(asker, { helpers: { mergeThread, answers, differing: { keys: new Set() } }, config, signalNow, close, watch, quiet: session });
   const listing: Call = { verb: "files", tables: [], columns: [], body: [], isSafe: true, timeoutMs: config.timeoutMs };
   return { rpc, tables: async () => decodeFiles((await session.ask(listing)).value) };
 }
@@ -123,9 +117,12 @@ interface RpcParts {
   readonly config: Config;
   signalNow(): AbortSignal | undefined;
   close(): Promise<void>;
+  readonly watch: CallWatch | undefined;
+  /** What asks without being watched. */
+  readonly quiet: Asker;
 }
 
-function createRpc(session: Asker, { helpers, config, signalNow, close }: RpcParts): Rpc {
+function createRpc(session: Asker, { helpers, config, signalNow, close, watch, quiet }: RpcParts): Rpc {
   let durationMs = 0;
   async function timed<T>(work: () => Promise<T>): Promise<T> {
     const startMs = monotonicMs();
@@ -138,34 +135,29 @@ function createRpc(session: Asker, { helpers, config, signalNow, close }: RpcPar
   const ask: AskVerb = (verb, options, { takesMs = 0, ...asking }) => timed(async () => {
     requireCallOptions(verb, options);
     const { signal } = withSignal(options, signalNow());
-    const timeoutMs = timeoutMsOf(options, config) + (options.timeout === undefined ? takesMs : 0);
+    const timeoutMs = timeoutMsOf(options, config.timeoutMs) + (options.timeout === undefined ? takesMs : 0);
     return session.ask({ verb, tables: [], columns: [], body: [], timeoutMs, signal, ...asking });
   });
   return {
     ...createVerbs(ask),
+    ...createDownloadVerbs({ ask, timed, quiet, config, signalNow, watch }),
     ping: async (options = {}) => (await ask("ping", options, { isSafe: true })).value,
     info: async (options = {}) => decodeInfo((await ask("info", options, { isSafe: true })).value),
     files: async (options = {}) => decodeFiles((await ask("files", options, { isSafe: true })).value),
     groupby: (...args: unknown[]) => timed(async () => {
       const query = readArguments("groupby", args);
       requireSignal(query.signal);
-      return groupby(session, withSignal(query, signalNow()), { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers });
+      return groupby(session, withSignal(query, signalNow()), { timeoutMs: timeoutMsOf(query, config.timeoutMs), mergeBytes: config.mergeMemoryBytes, ...helpers });
     }),
     rows: (...args: unknown[]) => {
       const query = readArguments("rows", args);
       requireSignal(query.signal);
-      const limits = { timeoutMs: timeoutMsOf(query, config), mergeBytes: config.mergeMemoryBytes, ...helpers };
+      const limits = { timeoutMs: timeoutMsOf(query, config.timeoutMs), mergeBytes: config.mergeMemoryBytes, ...helpers };
       return streamRows(session, withSignal(query, signalNow()), limits, (tookMs) => { durationMs = tookMs; });
     },
     get last_call_duration() { return durationMs / 1_000; },
     close,
   };
-}
-
-/** Options whose signal is aborted by another one too. */
-function withSignal<T extends CallOptions>(options: T, other: AbortSignal | undefined): T {
-  if (other === undefined) return options;
-  return { ...options, signal: options.signal === undefined ? other : AbortSignal.any([options.signal, other]) };
 }
 
 /** What is found, and, while the registry is away, what was found last. */
@@ -186,29 +178,6 @@ async function findControllers(config: Config, registry: Registry | undefined): 
   if (addresses.length > 0) return addresses;
   const place = describeRegistry(config);
   throw new BquerydError("NO_CONTROLLER", `no controller is up in ${place}; start one with bqueryd up`, { details: { registry: place } });
-}
-
-/** Throws USAGE unless the options of a verb are an object of what it takes. */
-function requireCallOptions(verb: VerbName, options: unknown): void {
-  const names = optionNames(verb);
-  if (typeof options !== "object" || options === null) throw new BquerydError("USAGE", `${verb} takes an object of options, such as {timeout: 10}`);
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw new BquerydError("USAGE", `${verb} has no option '${name}'${suggestion(name, names, `it takes ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`)}`);
-  }
-  requireSignal("signal" in options ? options.signal : undefined);
-}
-
-function requireSignal(signal: unknown): void {
-  if (signal === undefined) return;
-  if (!(signal instanceof AbortSignal)) throw new BquerydError("USAGE", "signal is not an AbortSignal; give the signal of an AbortController");
-  // One signal may end a thousand calls, of which Node would warn from the eleventh on.
-  setMaxListeners(0, signal);
-}
-
-function timeoutMsOf(options: CallOptions, config: Config): number {
-  if (options.timeout === undefined) return config.timeoutMs;
-  if (typeof options.timeout === "number" && options.timeout > 0 && options.timeout <= 1_000_000) return options.timeout * 1_000;
-  throw new BquerydError("USAGE", `timeout ${String(options.timeout)} is not a number of seconds above 0; write {timeout: 10}`);
 }
 
 function readConfig(options: ConnectOptions): Config {

@@ -2,6 +2,7 @@
 
 const callNames = ["timeout", "signal"];
 const errandNames = [...callNames, "affinity", "worker"];
+const ticketNames = [...callNames, "replicas", "wait", "onProgress"];
 const rowsNames = [...callNames, "affinity", "cache", "expand_filter_column", "having", "order", "limit", "offset", "aggregate", "missing", "partial", "generations"];
 
 /** What may stand in one object with the options of a query, in place of the arguments before them; in their order. */
@@ -12,6 +13,7 @@ const optionsOf = {
   rows: rowsNames,
   ping: callNames, info: callNames, files: callNames, queries: callNames, cancel: callNames, loglevel: callNames, generations: callNames, rollback: callNames,
   kill: callNames, killworkers: callNames, killall: callNames,
+  distribute: ticketNames, download: [...ticketNames, "filenames", "bucket"], downloads: [...callNames, "verbose"], delete_download: callNames,
   sleep: errandNames, readfile: errandNames,
   execute_code: [...errandNames, "function", "args", "kwargs", "wait"],
 } satisfies Readonly<Record<string, readonly string[]>>;

@@ -5,7 +5,7 @@ import { limits } from "../base/limits.js";
 import { suggestion } from "../base/nearest.js";
 import { decodeGenerations, decodeLogLevel, decodeQueries, decodeRollback, decodeStopped, type GenerationInfo, type LogLevelSet, type QueryInfo, type Rollback, type Stopped } from "../wire/documents.js";
 import type { Errand } from "../wire/messages.js";
-import type { CallOptions } from "./connect.js";
+import type { CallOptions } from "./call-options.js";
 import type { Answer, Call } from "./session.js";
 
 /** Options of the verbs that a worker does. */

@@ -286,7 +286,8 @@ export function decodeFiles(value: unknown): readonly TableInfo[] {
   return value as readonly TableInfo[];
 }
 
-function requireDocument(verb: string, schema: TSchema, value: unknown): void {
+/** Throws BAD_MESSAGE, naming the place, unless the answer of a verb is as its schema. */
+export function requireDocument(verb: string, schema: TSchema, value: unknown): void {
   const wrong = Value.Errors(schema, value).First();
   if (wrong === undefined) return;
   throw new BquerydError("BAD_MESSAGE", `the answer of ${verb}() has no sound ${wrong.path === "" ? "document" : wrong.path}; run the same release everywhere`, { details: { verb, member: wrong.path } });

@@ -109,6 +109,13 @@ export type Errand = Static<typeof Errand>;
 const AnswerForm = Type.Union([Type.Literal("json"), Type.Literal("bytes")]);
 /** An id, or its beginning as people type it. */
 const IdStart = Type.String({ pattern: "^[0-9a-f]{1,32}$" });
+/** The id of a ticket. */
+const TicketId = Type.String({ pattern: "^[0-9a-f]{16}$" });
+/** A table in a bucket: with the key of its manifest and the generation that names, where these are known. */
+export const BucketTable = Type.Object({
+  table: Name, manifest: Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: limits.objectKeyMax })]), generation: Type.Union([Type.Null(), Generation]),
+}, { additionalProperties: false });
+export type BucketTable = Static<typeof BucketTable>;
 const Level = Type.Union([Type.Literal("error"), Type.Literal("warn"), Type.Literal("info"), Type.Literal("debug")]);
 
 /** What the process at the other end of the worker channel is: only a worker holds tables and takes tasks. */
@@ -132,6 +139,7 @@ export const clientMessages = {
       Type.Literal("ping"), Type.Literal("info"), Type.Literal("files"), Type.Literal("groupby"), Type.Literal("killall"),
       Type.Literal("queries"), Type.Literal("cancel"), Type.Literal("loglevel"), Type.Literal("killworkers"), Type.Literal("kill"),
       Type.Literal("sleep"), Type.Literal("readfile"), Type.Literal("execute_code"), Type.Literal("generations"), Type.Literal("rollback"),
+      Type.Literal("download"), Type.Literal("downloads"), Type.Literal("delete_download"),
     ]),
     tables: list(Name, limits.shardsMax),
     columns: list(ColumnName, limits.columnsMax),
@@ -159,6 +167,14 @@ export const clientMessages = {
     generation: Type.Optional(Type.String({ pattern: "^[0-9a-f]{1,64}$" })),
     /** Of loglevel. */
     level: Type.Optional(Level),
+    /** Of download: from where, what, and to how many nodes each; without it to all. */
+    bucket: Type.Optional(Type.String({ minLength: 1, maxLength: limits.objectKeyMax })),
+    sources: Type.Optional(list(BucketTable, limits.ticketSlotsMax)),
+    replicas: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Of download the id of the new ticket, which the client makes, and without which none is made; of delete_download, and of downloads about one alone, that of a ticket. */
+    ticket: Type.Optional(TicketId),
+    /** Of downloads: whether nodes, or slots as well, are told of. */
+    detail: Type.Optional(Type.Union([Type.Literal("nodes"), Type.Literal("slots")])),
     /** A controller asks another one, which asks no further ones. */
     relayed: Type.Optional(Type.Literal(true)),
   }),

@@ -13,7 +13,7 @@ export const everyRole: ReadonlySet<Role> = new Set(roleNames);
 export const noRole: ReadonlySet<Role> = new Set();
 
 /** Verbs that ask and change nothing; all others need `admin`, those too that this release does not know. */
-const clientVerbs: ReadonlySet<string> = new Set(["ping", "info", "files", "groupby", "queries", "sleep", "generations"]);
+const clientVerbs: ReadonlySet<string> = new Set(["ping", "info", "files", "groupby", "queries", "sleep", "generations", "downloads"]);
 
 /** Tells whether a text names a role. */
 export function isRole(text: string): text is Role {

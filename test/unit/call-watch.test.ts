@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
-import { watchCalls, type ShardProgress } from "../../lib/client/call-watch.js";
+import { watchCalls, type CallWatch } from "../../lib/client/call-watch.js";
 import type { Asker, Call, News } from "../../lib/client/session.js";
 import { failureOf } from "../support/failure.js";
+
+type Told = Parameters<ReturnType<CallWatch["begin"]>["update"]>[0];
 
 const id = "0".repeat(32);
 const shard = { name: "t.bcolz", generation: "0".repeat(64) };
@@ -12,8 +14,8 @@ const slice = (ordinal: number, next: number | null): News => ({ type: "slice", 
 
 describe("who watches calls", () => {
   /** Asks a cluster that says these things and then fails; gives what the caller and the watch were told. */
-  async function ask(news: readonly News[], more: Partial<Call> = {}): Promise<{ heard: number; told: (ShardProgress | "begin" | "end")[] }> {
-    const told: (ShardProgress | "begin" | "end")[] = [];
+  async function ask(news: readonly News[], more: Partial<Call> = {}): Promise<{ heard: number; told: (Told | "begin" | "end")[] }> {
+    const told: (Told | "begin" | "end")[] = [];
     let heard = 0;
     const cluster: Asker = {
       ask(call) {

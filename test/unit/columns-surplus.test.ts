@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { wallMs } from "../../lib/base/clock.js";
-import { findTables } from "../../lib/cli/find-tables.js";
+import { findTables } from "../../lib/columns/find-tables.js";
 import { readChunk } from "../../lib/columns/read/batches.js";
 import { createDecoder } from "../../lib/columns/read/decoder.js";
 import { openTable } from "../../lib/columns/read/open.js";

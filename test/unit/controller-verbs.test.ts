@@ -9,6 +9,7 @@ import type { ClientMessage, Holding, WorkerReply } from "../../lib/wire/message
 import { generationOf, holding, idOf, oneError, Scheduling, setHoldings } from "../support/scheduling.js";
 import type { PointerChange } from "../../lib/registry/registry.js";
 import { createFakeRegistry } from "../support/fake-registry.js";
+import { createSilentLog } from "../support/silent-log.js";
 
 /** A controller with one worker, neighbours that answer so or each verb in its way, and what it was told to do. */
 function start(others: NeighbourAnswer[] | ((question: Question) => NeighbourAnswer[]) = []) {
@@ -17,12 +18,12 @@ function start(others: NeighbourAnswer[] | ((question: Question) => NeighbourAns
   const done: string[] = [];
   const registry = createFakeRegistry();
   const host: VerbHost = {
-    controllerId: idOf("c"), state: core.state, setLevel: (level) => { done.push(`own level ${level}`); }, nowMs: () => core.nowMs,
+    controllerId: idOf("c"), state: core.state, log: createSilentLog().log, setLevel: (level) => { done.push(`own level ${level}`); }, nowMs: () => core.nowMs,
     dispatch: (event) => { done.push(event.kind); core.tell(event); },
     tell: (header: WorkerReply, whom) => { done.push(`${whom}: ${header.type}`); return { workers: 1, ...(whom === "all" ? { downloaders: 3, movers: 2 } : {}) }; },
     askOthers: async (question: Question) => { done.push(`others: ${question.verb}`); return Array.isArray(others) ? others : others(question); },
     withdraw: async () => { done.push("withdraw"); },
-    registry,
+    registry, nodes: () => [],
     reach: (epoch, then) => {
       void registry.pointers().then(({ epoch: found, tables }) => {
         const pointed = [...tables].flatMap(([name, { generation }]): [string, string][] => (generation === null ? [] : [[name, generation]]));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { findSetTables } from "../../lib/cli/find-tables.js";
+import { findSetTables } from "../../lib/columns/find-tables.js";
 import { takeOneSet, type FoundTable } from "../../lib/columns/read/one-set.js";
 import { openTable } from "../../lib/columns/read/open.js";
 import { exportTables } from "../../lib/formats/export/export.js";

@@ -4,6 +4,9 @@ import { printTable, printTiming } from "../../lib/cli/prompt/printing.js";
 import { createWaitingLine } from "../../lib/cli/prompt/waiting-line.js";
 import { Table } from "../../lib/client/table.js";
 import { summarize } from "../../lib/client/summary.js";
+import { formatDocument } from "../../lib/cli/documents-text.js";
+import { formatTicketBars } from "../../lib/cli/downloads-text.js";
+import type { DownloadInfo } from "../../lib/wire/download-documents.js";
 import { noCost } from "../../lib/wire/costs.js";
 import { until } from "../support/until.js";
 
@@ -69,5 +72,40 @@ describe("what the prompt prints", () => {
     const count = written.length;
     waiting.stop();
     expect(written).to.have.length(count);
+  });
+
+  it("while tables are sent and downloaded is a bar with the nodes that have the least, and the ticket is what goes on", async () => {
+    const written: string[] = [];
+    const waiting = createWaitingLine({ columns: 120, write: (text: unknown) => { written.push(String(text)); return true; } });
+    const transfer = waiting.begin();
+    waiting.start();
+    const node = (name: string, done: number) => ({ node: name, slots: 2, done: 0, bytes_done: done, bytes_total: 100, rate: 0, eta: null });
+    const progress = { phase: "upload", ticket: null, bytesDone: 10, bytesTotal: 100, fraction: 0.1, nodes: [], warnings: [] } as const;
+    const late = waiting.begin();
+    late.update(progress);
+    expect(waiting.goesOn()).to.deep.equal([]);
+    await until("it says what is sent", () => written.at(-1)?.includes("sending: 10 B of 100 B (10 %)") === true);
+    late.update({ ...progress, phase: "download", ticket: "bqueryd_download_ticket_1", bytesDone: 100, bytesTotal: 200, fraction: 0.5, nodes: [node("n1", 75), node("n2", 25)] });
+    await until("it says how far nodes are", () => /downloading: 100 B of 200 B \(50 %\).*, n2 25 %, n1 75 %$/.test(written.at(-1) ?? ""));
+    expect(waiting.goesOn()).to.deep.equal(["the ticket bqueryd_download_ticket_1 goes on"]);
+    late.end();
+    transfer.end();
+    expect(waiting.goesOn()).to.deep.equal([]);
+    waiting.stop();
+  });
+
+  it("of tickets is a table of them, and of their documents one of nodes and tables as well", () => {
+    const ticket = "bqueryd_download_ticket_e0f42ed5ef93e084";
+    expect(formatDocument([[ticket, "0/1"]])).to.equal([`${"ticket".padEnd(40)}  done`, `${"-".repeat(40)}  ----`, `${ticket}   0/1`].join("\n"));
+    for (const other of [[], [["taxi", "0/1"]], [[ticket, "0/1", 1]], [[ticket, 1]]]) expect(formatDocument(other), JSON.stringify(other)).to.equal(undefined);
+    const place = { node: "n1", table: "taxi.bcolz", state: "failed", bytes_done: 5, bytes_total: 20, rate: null, eta: null, owner: null, reason: "no room" } as const;
+    const document: DownloadInfo = {
+      ticket: ticket.slice(-16), state: "failed", reason: "taxi.bcolz on n1: no room", slots: 1, done: 0, age: 3, idle: 1, bucket: "shop", replicas: null, tables: 1, bytes_done: 5, bytes_total: 20, rate: 0, eta: null,
+      nodes: [{ node: "n1", slots: 1, done: 0, bytes_done: 5, bytes_total: 20, rate: 0, eta: null }], places: [place], warnings: [],
+    };
+    const text = formatDocument([document])!;
+    expect(text).to.match(new RegExp(`^${ticket}  failed +0/1 +5 B of 20 B`, "m")).and.match(/^n1 +taxi\.bcolz +failed +5 B of 20 B +no room$/m).and.include(`\n${ticket}: taxi.bcolz on n1: no room\n`);
+    expect(formatTicketBars([document], 100)).to.deep.equal([]);
+    expect(formatTicketBars([{ ...document, state: "active", reason: null, rate: 1_000_000, eta: 5 }], 120)[0]).to.match(new RegExp(`^\\[=+-+\\] ${ticket}: 0 of 1 \\(25 %\\), 1\\.00 MB/s, 5\\.00 s left$`));
   });
 });

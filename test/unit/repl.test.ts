@@ -5,6 +5,7 @@ import { BquerydError } from "../../lib/base/errors.js";
 import { createLineCalls } from "../../lib/cli/line-calls.js";
 import { formatValue, runRepl } from "../../lib/cli/repl.js";
 import type { ClusterInfo } from "../../lib/wire/documents.js";
+import { createWaitingLine } from "../../lib/cli/prompt/waiting-line.js";
 import type { Rpc } from "../../lib/index.js";
 import { until } from "../support/until.js";
 
@@ -15,7 +16,7 @@ function fakeRpc(): Rpc {
     ping: () => Promise.resolve("pong"),
     info: () => new Promise((resolve) => { setImmediate(() => { resolve({ node: "dqe1" } as ClusterInfo); }); }),
     files: () => new Promise(() => undefined),
-    groupby: fail, rows: () => { throw new BquerydError("USAGE", "no rows here"); }, queries: fail, cancel: fail, sleep: fail, loglevel: fail, readfile: fail, execute_code: fail, generations: fail, rollback: fail, killworkers: fail, kill: fail, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
+    groupby: fail, rows: () => { throw new BquerydError("USAGE", "no rows here"); }, queries: fail, cancel: fail, sleep: fail, loglevel: fail, readfile: fail, execute_code: fail, generations: fail, rollback: fail, distribute: fail, download: fail, downloads: fail, delete_download: fail, killworkers: fail, kill: fail, killall: fail, last_call_duration: 0.5, close: () => Promise.resolve(),
   };
 }
 
@@ -89,6 +90,32 @@ describe("prompt", () => {
     await done;
     input.end();
     expect(signals.map(({ aborted }) => aborted)).to.deep.equal([false, true, true]);
+  });
+
+  it("says on Ctrl-C that a ticket goes on, whose line is no longer waited for", async () => {
+    const input = new PassThrough();
+    const output = new PassThrough({ encoding: "utf8" });
+    let printed = "";
+    output.on("data", (text: string) => { printed += text; });
+    const calls = createLineCalls();
+    const waiting = createWaitingLine({ columns: 80, write: () => true });
+    const distribute = (): Promise<never> => new Promise((_, reject) => {
+      const watching = waiting.begin();
+      watching.update({ phase: "download", ticket: "bqueryd_download_ticket_1", bytesDone: 0, bytesTotal: null, fraction: 0, nodes: [], warnings: [] });
+      calls.signal().addEventListener("abort", () => {
+        watching.end();
+        reject(new BquerydError("CANCELLED", "waiting was stopped"));
+      });
+    });
+    const done = runRepl({ ...fakeRpc(), distribute }, calls, { input, output, terminal: true }, { waiting });
+    await until("the prompt asks", () => printed.includes("bqueryd> "));
+    input.write("rpc.distribute()\n");
+    await until("it has asked", () => calls.count === 1);
+    input.write("\u0003");
+    await until("it says so", () => printed.includes("CANCELLED: the line was interrupted; the ticket bqueryd_download_ticket_1 goes on; see rpc.downloads()"));
+    input.write(".exit\n");
+    await done;
+    input.end();
   });
 
   it("says that an answer is awaited where a promise was taken for it", async () => {

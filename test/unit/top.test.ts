@@ -4,12 +4,13 @@ import { describe, it } from "mocha";
 import { formatTop, type Sample } from "../../lib/cli/top-view.js";
 import { watchTop } from "../../lib/cli/top.js";
 import { displayWidth } from "../../lib/base/text-width.js";
+import type { DownloadInfo } from "../../lib/wire/download-documents.js";
 import { carrierInfo, clusterInfo, workerInfo } from "../support/cluster-info.js";
 
 const table = { table: "taxi", kind: "set", shards: 10, rows: 1_000, holders: 1, generations: [], columns: [] } as const;
 
 function sample(atMs: number, more: Parameters<typeof clusterInfo>[0] = {}): Sample {
-  return { atMs, info: clusterInfo(more), tables: [table] };
+  return { atMs, info: clusterInfo(more), tables: [table], downloads: [] };
 }
 
 describe("top", () => {
@@ -39,6 +40,15 @@ describe("top", () => {
     const now = sample(3_000, { served: { calls: 25, failures: 2, bytes_in: 5_000, bytes_out: 0 } });
     expect(formatTop(now, before, room)[3]).to.equal("10.0 calls/s, 0.5 failed/s; 2.00 kB/s in, 0 B/s out");
     expect(formatTop({ ...now, info: { ...now.info, id: "other" } }, before, room)[3]).to.match(/^25 calls since the start/);
+  });
+
+  it("shows tickets that are under way, with a bar, and none that have ended", () => {
+    const ticket = (state: "active" | "done", bytes: number): DownloadInfo => ({
+      ticket: "ab".repeat(8), state, reason: null, slots: 2, done: 0, age: 1, idle: 0, bucket: "b", replicas: null, tables: 1, bytes_done: bytes, bytes_total: 100, rate: 0, eta: null, nodes: [], places: [], warnings: [],
+    });
+    const lines = formatTop({ ...sample(0), downloads: [ticket("done", 100), ticket("active", 50)] }, undefined, room).join("\n");
+    expect(lines).to.match(/^\[=+-+\] bqueryd_download_ticket_(ab){8}: 0 of 2 \(50 %\)$/m);
+    expect(lines.split("bqueryd_download_ticket_")).to.have.length(2);
   });
 
   it("never takes more room than there is, and says how many workers are left out", () => {

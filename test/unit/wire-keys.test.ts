@@ -216,6 +216,10 @@ describe("roles", () => {
     expect(findForbiddenWorker("worker", everyRole)).to.equal(undefined);
   });
 
+  it("let clients look at tickets, and admins alone make and end them", () => {
+    expect(["downloads", "download", "delete_download"].map(roleOfVerb)).to.deep.equal(["client", "admin", "admin"]);
+  });
+
   it("keep verbs that nobody has thought of for admins", () => {
     for (const verb of ["drop_everything", "constructor", "__proto__", ""]) expect(roleOfVerb(verb)).to.equal("admin");
   });

@@ -37,6 +37,7 @@ export function completeLine(line: string, known: KnownNames): Completion | unde
     return names === undefined ? undefined : startingWith(/[\w$]*$/.exec(line)?.[0] ?? "", names);
   }
   if (place?.verb === "loglevel" && place.steps.length === 1) return startingWith(openText, logLevels);
+  if (place?.verb === "distribute" && place.steps[0]?.index === 0) return startingWith(openText, known.tables.map(({ table }) => table));
   if (place?.verb === "generations" || place?.verb === "rollback") return place.steps.length === 1 && place.steps[0]?.index === 0 ? startingWith(openText, known.tables.map(({ table }) => table)) : undefined;
   if (place === undefined || !isQuery(place)) return undefined;
   const columns = [...new Set(tablesNamed(texts, known.tables).flatMap((table) => table.columns.map(({ name }) => name)))];

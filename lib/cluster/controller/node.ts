@@ -141,7 +141,7 @@ class ControllerNode {
       findLevel: () => this.#level, dispatch: (event) => { this.#dispatch(event); }, lose: (peer, reason) => { this.#lose(peer, reason); },
     });
     this.#take = createAsked({
-      controllerId: this.#id, state: this.#state, sessions: this.#sessions, access: this.#access, calls: this.#calls, waiting: this.#waiting, registry,
+      controllerId: this.#id, state: this.#state, sessions: this.#sessions, access: this.#access, calls: this.#calls, waiting: this.#waiting, log: this.#log, registry,
       neighbours: { messageBytesMax: config.messageBytesMax, timeoutMs: 2 * heartbeatMs },
       describeOwn: () => ({ ...this.#record, ...this.look(), address: shortAddress(this.address), version, startedMs: this.#startedMs, refused: this.#access.refused }),
       dispatch: (event) => { this.#dispatch(event); }, answer: (clientId, header) => { this.#answer(clientId, header); },

@@ -8,13 +8,14 @@ import type { Body } from "../events.js";
 import { errorHeader } from "../calls/failures.js";
 import { askNeighbours, type AskOptions, type NeighbourAnswer, type Question } from "../peers/neighbours.js";
 import { hasOtherCurrents } from "../tables/unread-imports.js";
+import { findNodes } from "./download-nodes.js";
 import { describeCluster, listTables, type OwnFacts } from "./report.js";
 import type { ClientSession, Sessions } from "../peers/sessions.js";
 import { answerVerb, type OwnVerb, type VerbHost } from "./verbs.js";
 import type { WaitingCalls } from "../calls/waiting-calls.js";
 
 /** What answering needs of its controller. */
-export interface AskedHost extends Omit<VerbHost, "askOthers" | "nowMs"> {
+export interface AskedHost extends Omit<VerbHost, "askOthers" | "nowMs" | "nodes"> {
   readonly access: Access;
   readonly sessions: Sessions;
   readonly calls: CallCounts;
@@ -30,7 +31,7 @@ type Asked = ClientMessage & { type: "call" };
 /** A function that takes what clients ask: each call gets its answer, now or later. */
 export function createAsked(host: AskedHost): (client: ClientSession, call: Asked, body: Body) => void {
   const { state, access, sessions, registry } = host;
-  const verbHost: VerbHost = { ...host, nowMs: monotonicMs, askOthers };
+  const verbHost: VerbHost = { ...host, nowMs: monotonicMs, askOthers, nodes: () => findNodes(sessions) };
 
   function answerValue(client: ClientSession, id: string, value: unknown, epoch?: number): void {
     host.answer(client.id, { type: "result", id, value, cost: null, queuedMs: 0, workers: 0, retries: 0, ...(epoch === undefined ? {} : { epoch }) });

@@ -7,11 +7,12 @@ import type { Event } from "../events.js";
 import * as failures from "../calls/failures.js";
 import type { NeighbourAnswer, Question } from "../peers/neighbours.js";
 import { listQueries } from "./queries.js";
+import { deleteTicket, listDownloads, makeTicket, type DownloadHost } from "./downloads.js";
 import { listGenerations, rollBack, type PointerHost } from "./generations.js";
 import type { Failure } from "../state.js";
 
 /** What a verb needs of its controller. */
-export interface VerbHost extends PointerHost {
+export interface VerbHost extends PointerHost, Omit<DownloadHost, "registry"> {
   readonly controllerId: string;
   nowMs(): number;
   dispatch(event: Event): void;
@@ -28,7 +29,7 @@ export interface VerbHost extends PointerHost {
 }
 
 /** Such a verb. */
-export type OwnVerb = "queries" | "cancel" | "loglevel" | "killworkers" | "kill" | "killall" | "generations" | "rollback";
+export type OwnVerb = "queries" | "cancel" | "loglevel" | "killworkers" | "kill" | "killall" | "generations" | "rollback" | "download" | "downloads" | "delete_download";
 
 /** What a verb answers, and what is done once that is on its way. */
 export interface VerbAnswer {
@@ -45,6 +46,12 @@ export async function answerVerb(host: VerbHost, clientId: string, call: Asked &
     case "cancel": return answerCancel(host, clientId, call);
     case "generations": return answerOr(host, async () => ({ value: listGenerations(host.state, call) }));
     case "rollback": return answerRollback(host, call);
+    case "download": return answerOr(host, async () => ({ value: await makeTicket(host, call) }));
+    case "downloads": return answerOr(host, async () => {
+      const { documents, epoch } = await listDownloads(host, call);
+      return { value: documents, ...(epoch === undefined ? {} : { epoch }) };
+    });
+    case "delete_download": return answerOr(host, async () => ({ value: await deleteTicket(host, call, `client ${clientId.slice(0, 8)}`) }));
     case "loglevel": return answerLogLevel(host, call);
     case "killworkers": return {
       outcome: { value: { workers: host.state.workers.size, controllers: 0 } },

@@ -5,11 +5,11 @@ import { basename, dirname, join } from "node:path";
 import { BquerydError, toBquerydError } from "../base/errors.js";
 import { isSystemError } from "../base/files.js";
 import { suggestion } from "../base/nearest.js";
-import type { SetPlace } from "../columns/files/footer.js";
-import { describeTable } from "../columns/read/describe.js";
-import type { FoundTable } from "../columns/read/one-set.js";
-import { findTableName, isTableName, parseTableName } from "../columns/names.js";
-import { resolveTables, type AvailableTable } from "../columns/resolve-tables.js";
+import type { SetPlace } from "./files/footer.js";
+import { describeTable } from "./read/describe.js";
+import type { FoundTable } from "./read/one-set.js";
+import { findTableName, isTableName, parseTableName } from "./names.js";
+import { resolveTables, type AvailableTable } from "./resolve-tables.js";
 
 /** Names of tables that a sentence lists. */
 const shownMax = 12;
