@@ -45,6 +45,8 @@ export class ColumnCache {
   /** A Map keeps insertion order: re-inserting on use makes its first key the least recently used. */
   readonly #entries = new Map<string, Entry>();
   readonly #owners = new Map<string, ColumnChunks>();
+  /** The same by shard; none for a shard of which nothing is cached. */
+  readonly #ownersOf = new Map<string, Set<ColumnChunks>>();
   readonly #changed = new Set<string>();
   #usedBytes = 0;
 
@@ -87,10 +89,12 @@ export class ColumnCache {
   /** The shards of which columns became or ceased to be wholly cached since the last call. */
   takeChanges(): CacheChange[] {
     if (this.#changed.size === 0) return [];
-    const columns = new Map<string, string[]>([...this.#changed].map((shard) => [shard, []]));
-    for (const owner of this.#owners.values()) if (owner.cached === owner.chunkCount) columns.get(owner.shard)?.push(owner.column);
+    const changes = [...this.#changed].map((shard) => {
+      const owners = [...this.#ownersOf.get(shard) ?? []];
+      return { shard, columns: owners.filter(({ cached, chunkCount }) => cached === chunkCount).map(({ column }) => column) };
+    });
     this.#changed.clear();
-    return [...columns].map(([shard, names]) => ({ shard, columns: names }));
+    return changes;
   }
 
   /** Gives all memory back. */
@@ -122,7 +126,7 @@ export class ColumnCache {
   #keep(entry: Entry): boolean {
     while (this.#usedBytes + bytesOf(entry) > this.#limitBytes) if (!this.#evictOne()) return false;
     this.#entries.set(entry.key, entry);
-    this.#owners.set(entry.owner.key, entry.owner);
+    this.#addOwner(entry.owner);
     this.#usedBytes += bytesOf(entry);
     entry.owner.cached += 1;
     if (entry.owner.cached === entry.owner.chunkCount) this.#changed.add(entry.owner.shard);
@@ -145,7 +149,20 @@ export class ColumnCache {
     this.#release(entry.vector);
     if (owner.cached === owner.chunkCount) this.#changed.add(owner.shard);
     owner.cached -= 1;
-    if (owner.cached === 0 && this.#owners.get(owner.key) === owner) this.#owners.delete(owner.key);
+    if (owner.cached === 0 && this.#owners.get(owner.key) === owner) this.#removeOwner(owner);
+  }
+
+  #addOwner(owner: ColumnChunks): void {
+    this.#owners.set(owner.key, owner);
+    const ofShard = this.#ownersOf.get(owner.shard);
+    if (ofShard === undefined) this.#ownersOf.set(owner.shard, new Set([owner]));
+    else ofShard.add(owner);
+  }
+
+  #removeOwner(owner: ColumnChunks): void {
+    this.#owners.delete(owner.key);
+    const ofShard = this.#ownersOf.get(owner.shard);
+    if (ofShard?.delete(owner) === true && ofShard.size === 0) this.#ownersOf.delete(owner.shard);
   }
 
   #release(vector: Vector): void {

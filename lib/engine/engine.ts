@@ -1,9 +1,7 @@
 /** The engine of a compute thread: runs tasks over the tables of one directory, and keeps their decoded columns. */
-import { join } from "node:path";
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError, type ErrorCode } from "../base/errors.js";
 import { limits } from "../base/limits.js";
-import { openTable } from "../columns/read/open.js";
 import type { Table } from "../columns/read/table.js";
 import { createBlockMerging } from "./block-merging.js";
 import { scanInBlocks, type BlockScanner } from "./blocks.js";
@@ -26,6 +24,7 @@ import { stopIfAsked, type ScanContext, type ScanCost, type ScanTable } from "./
 import { canScanBlocks, scanBlock, type BlockRefusal, type ScannedBlock } from "./scan-block.js";
 import { scanShard } from "./scan-shard.js";
 import type { Block } from "./tree.js";
+import { createTableShelf } from "./table-shelf.js";
 import { createKeptTests, type KeptTests } from "./where/kept-tests.js";
 
 /** A shard of a task: its ordinal in the call, and the generation to read. */
@@ -93,9 +92,6 @@ export interface Engine {
 }
 
 const mayBeRepaired: ReadonlySet<ErrorCode> = new Set(["CORRUPT_CHUNK", "CORRUPT_DICTIONARY", "CORRUPT_FOOTER", "GENERATION_GONE", "IO"]);
-
-/** Open tables kept for the next task; each holds a few file descriptors. */
-const openTablesMax = 2_048;
 
 /** Where an engine's tables are, and what it may take of memory. */
 export interface EngineOptions {
@@ -321,48 +317,4 @@ function addCost(sum: ScanCost, more: ScanCost): void {
   sum.chunksFromStatistics += more.chunksFromStatistics;
   sum.cacheHits += more.cacheHits;
   sum.bytesDecoded += more.bytesDecoded;
-}
-
-interface TableShelf {
-  open(shard: TaskShard): Table;
-  /** Closes a table, if it is open. */
-  drop(shard: TaskShard): void;
-  forget(names: ReadonlySet<string>): void;
-  close(): void;
-}
-
-/** Keeps tables open between tasks, least recently used closed first. */
-function createTableShelf(dataDir: string): TableShelf {
-  const open = new Map<string, Table>();
-  const keyOf = ({ name, generation }: TaskShard): string => `${name} ${generation}`;
-  return {
-    open(shard) {
-      const { name, generation } = shard;
-      const key = keyOf(shard);
-      const table = open.get(key) ?? openTable(join(dataDir, name), { generation });
-      open.delete(key);
-      open.set(key, table);
-      if (open.size > openTablesMax) {
-        const [oldestKey, oldest] = open.entries().next().value!;
-        open.delete(oldestKey);
-        oldest.close();
-      }
-      return table;
-    },
-    drop(shard) {
-      open.get(keyOf(shard))?.close();
-      open.delete(keyOf(shard));
-    },
-    forget(names) {
-      for (const [key, table] of open) {
-        if (!names.has(table.name)) continue;
-        table.close();
-        open.delete(key);
-      }
-    },
-    close() {
-      for (const table of open.values()) table.close();
-      open.clear();
-    },
-  };
 }

@@ -104,6 +104,22 @@ describe("catalog: who may read a shard", () => {
   });
 });
 
+describe("catalog: sets of very many shards", () => {
+  it("give neighbours to one worker, in aligned blocks, and to each worker its part", () => {
+    const workers = ["w1", "w2"];
+    const catalog = catalogOf(Object.fromEntries(workers.map((workerId) => [workerId, setHoldings("taxi", 1_024)])));
+    const readers = resolveShards(catalog, ["taxi"]).map((shard) => preferredReader(catalog, shard)!);
+    expect(readers.every((reader, ordinal) => reader === readers[ordinal - ordinal % 4])).to.equal(true);
+    for (const worker of workers) expect(readers.filter((reader) => reader === worker).length, worker).to.be.within(300, 724);
+  });
+
+  it("of fewer shards are given out one by one", () => {
+    const catalog = catalogOf({ w1: setHoldings("taxi", 256), w2: setHoldings("taxi", 256) });
+    const shards = resolveShards(catalog, ["taxi"]);
+    expect(shards.map((shard) => preferredReader(catalog, shard))).to.deep.equal(shards.map(({ name }) => choosePreferred(name, ["w1", "w2"])));
+  });
+});
+
 describe("rendezvous", () => {
   it("spreads shards evenly, whatever the order of the holders", () => {
     const workers = Array.from({ length: 8 }, (_, index) => `worker ${index}`);

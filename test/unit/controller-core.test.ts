@@ -701,6 +701,21 @@ describe("scheduling core: who gets what", () => {
       const next = tasks.map(({ workerId }) => oneAssigned(core.ready(workerId)).header.queryId);
       expect(new Set(next).size, "calls in turn").to.equal(2);
     });
+
+    it("gets nothing ahead, and less at a time, while calls of other queues come now and then", () => {
+      const core = start(4);
+      const [task] = assigned(core.call("c1", ["taxi"]));
+      expect(task!.header.shards).to.have.lengthOf(2);
+      core.call("c2", ["taxi"], { affinity: "other" });
+      core.tell({ kind: "cancelled", clientId: "client", id: "c2" });
+      expect(assigned(core.readyBeside(task!))).to.deep.equal([]);
+      core.nowMs += 8;
+      core.finish(task!);
+      const next = oneAssigned(core.ready(task!.workerId));
+      expect(next.header.shards, "of 4 ms each").to.have.lengthOf(1);
+      core.nowMs += 100;
+      expect(oneAssigned(core.readyBeside(next)).header.shards).to.have.lengthOf(2);
+    });
   });
 
   it("tells workers the time that remains", () => {

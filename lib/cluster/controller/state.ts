@@ -193,6 +193,9 @@ export interface Pace {
   readonly gapMs: RunningMean;
   /** When a call last ended, or came where there was none. */
   sinceMs: number;
+  /** The queue of the call that came last, and when one came last of another queue than the one before it. */
+  affinity: string | undefined;
+  mixedAtMs: number;
 }
 
 /** Calls that found the queue full and are not in the log yet. Updated in place. */
@@ -262,7 +265,7 @@ export function createState(options: CoreOptions): ControllerState {
   return {
     options, catalog: createCatalog(), looking: undefined, workers: new Map(), carriers: new Map(), idle: new Set(), calls: new Map(), clients: new Map(),
     tasks: new Map(), queues: createQueues(), bodyBytes: 0, taskMs: createMean(), shardMs: createMean(), habits: new Map(),
-    pace: { gapMs: createMean(), sinceMs: 0 }, refusals: { count: 0, quietUntilMs: 0 }, departures: [], stopping: false, wakeAtMs: Infinity,
+    pace: { gapMs: createMean(), sinceMs: 0, affinity: undefined, mixedAtMs: -Infinity }, refusals: { count: 0, quietUntilMs: 0 }, departures: [], stopping: false, wakeAtMs: Infinity,
   };
 }
 

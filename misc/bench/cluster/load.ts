@@ -2,9 +2,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { monotonicMs } from "../../../lib/base/clock.js";
 import { connect, type Rpc } from "../../../lib/index.js";
-import { withCluster } from "../../support/cluster.js";
+import { withCluster, type Cluster } from "../../support/cluster.js";
 import { askInto, askSmall, createTally, failures, percentile, type Tally } from "./asked.js";
+import { startLargeAsker } from "./large-asker.js";
 import type { CaseInput, Figure } from "./main.js";
+import { processorSeconds } from "./processes.js";
 
 const workers = 2;
 const clients = 16;
@@ -36,10 +38,14 @@ export function measureEmpty({ tables, signal }: CaseInput): Promise<Figure[]> {
 
 /** As many small group-bys as 16 clients, one question at a time each, get answered. */
 export function measureSmall({ tables, seconds, signal }: CaseInput): Promise<Figure[]> {
-  return withCluster({ dataDir: tables.smallDir, workers }, ({ registryDir }) => withClients(registryDir, clients, async (rpcs) => {
+  return withCluster({ dataDir: tables.smallDir, workers }, (cluster) => withClients(cluster.registryDir, clients, async (rpcs) => {
     await askAlong(rpcs, 1, signal);
+    const before = takeTimes(cluster);
     const tally = await askAlong(rpcs, seconds, signal);
+    const [own, controller, worker] = takeTimes(cluster).map((time, index) => 1_000 * (time - before[index]!) / tally.takenMs.length) as [number, number, number];
     return [
+      { figure: "clients (this bench), processor a call", value: own, unit: "ms", limit: null }, { figure: "controller, processor a call", value: controller, unit: "ms", limit: null },
+      { figure: "workers, processor a call", value: worker, unit: "ms", limit: null }, { figure: "share of the bench itself", value: 100 * own / (own + controller + worker), unit: "%", limit: null },
       { figure: "rate", value: tally.takenMs.length / seconds, unit: "1/s", limit: 2_000, isFloor: true },
       { figure: "p99", value: percentile(tally, 0.99), unit: "ms", limit: null }, { figure: "errors", value: failures(tally), unit: "", limit: 0 },
     ];
@@ -48,21 +54,14 @@ export function measureSmall({ tables, seconds, signal }: CaseInput): Promise<Fi
 
 /** What a query over very many shards, asked again and again, adds to the time of small ones. */
 export function measureBeside({ tables, seconds, signal }: CaseInput): Promise<Figure[]> {
-  return withCluster({ dataDir: tables.manyDir, workers }, ({ registryDir, rpc }) => withClients(registryDir, besideClients, async (rpcs) => {
+  return withCluster({ dataDir: tables.manyDir, workers }, ({ registryDir }) => withClients(registryDir, besideClients, async (rpcs) => {
     await askAlong(rpcs, 1, signal, besideRestMs);
     const alone = await askAlong(rpcs, seconds, signal, besideRestMs);
-    let isOver = false;
+    const asker = await startLargeAsker(registryDir, tables.manyShards);
     let large = 0;
-    const asking = (async () => {
-      for (; !isOver; large++) {
-        const { rows } = (await rpc.groupby("many", [], [["*", "count", "rows"], ["v", "sum"]], [["v", ">=", 0]], { cache: "columns" })).rows()[0] ?? {};
-        if (rows !== tables.manyShards * 10) throw new Error(`the query over all shards counts ${String(rows)} rows`);
-      }
-    })();
-    const beside = await askAlong(rpcs, seconds, signal, besideRestMs);
-    isOver = true;
-    await asking;
+    const beside = await askAlong(rpcs, seconds, signal, besideRestMs).finally(async () => { large = await asker.stop(); });
     return [
+      { figure: "p99 alone", value: percentile(alone, 0.99), unit: "ms", limit: null },
       { figure: "growth of p99", value: Math.max(0, percentile(beside, 0.99) - percentile(alone, 0.99)), unit: "ms", limit: 15 },
       { figure: `queries over ${tables.manyShards} shards`, value: large, unit: "", limit: null }, { figure: "errors", value: failures(alone) + failures(beside), unit: "", limit: 0 },
     ];
@@ -101,6 +100,13 @@ export function measureOverload({ tables, seconds, signal }: CaseInput): Promise
       { figure: "busy", value: (tally.failed.get("BUSY") ?? 0) / seconds, unit: "1/s", limit: null }, { figure: "other errors", value: failures(tally, "BUSY"), unit: "", limit: 0 },
     ];
   }));
+}
+
+/** Processor time that this process, the controllers and the workers have used, in seconds. */
+function takeTimes({ controllers, workers: started }: Cluster): [number, number, number] {
+  const { user, system } = process.cpuUsage();
+  const sumOf = (processes: Cluster["workers"]): number => processes.reduce((sum, { pid }) => sum + processorSeconds(pid), 0);
+  return [(user + system) / 1e6, sumOf(controllers), sumOf(started)];
 }
 
 /** All clients ask for so many seconds, each one question at a time, with a rest between two. */

@@ -50,7 +50,7 @@ export function refuseCall(step: Step, call: Pick<Call, "clientId" | "id" | "sco
 /** Records a call that is taken. */
 export function addCall(step: Step, call: Call): void {
   const { state } = step;
-  noteTaken(step);
+  noteTaken(step, call.affinity);
   state.calls.set(call.queryId, call);
   state.bodyBytes += call.bodyBytes;
   const calls = state.clients.get(call.clientId);

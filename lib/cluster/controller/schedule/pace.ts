@@ -1,4 +1,4 @@
-/** How fast calls are answered: what a client that finds the queue full is told of when to ask again. */
+/** How fast calls are answered, which a client that finds the queue full is told of, and whether calls of several queues come. */
 import { observe } from "./running-mean.js";
 import type { ControllerState, Step } from "../state.js";
 
@@ -7,9 +7,19 @@ const waitMsMax = 10_000;
 /** What a call takes as long as none has ended. */
 const firstGapMs = 10;
 
-/** Notes that a call is taken: time without any says nothing about the pace. */
-export function noteTaken({ state, nowMs }: Step): void {
-  if (state.calls.size === 0) state.pace.sinceMs = nowMs;
+/** So long after a call of another queue more of them are expected. */
+const mixedMs = 100;
+
+/** Notes that a call of a queue is taken: time without any says nothing about the pace. */
+export function noteTaken({ state: { calls, pace }, nowMs }: Step, affinity: string): void {
+  if (calls.size === 0) pace.sinceMs = nowMs;
+  if (pace.affinity !== undefined && pace.affinity !== affinity) pace.mixedAtMs = nowMs;
+  pace.affinity = affinity;
+}
+
+/** Tells whether calls of more than one queue come: what is given out is then to be over soon. */
+export function isMixed({ state: { pace }, nowMs }: Step): boolean {
+  return nowMs - pace.mixedAtMs < mixedMs;
 }
 
 /** Notes that a call has ended. */

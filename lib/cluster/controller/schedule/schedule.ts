@@ -7,10 +7,11 @@ import type { ShardRef } from "../../../wire/messages.js";
 import { giveTask } from "./assign.js";
 import { chooseBatch, chooseBlocks, chooseRun } from "./batches.js";
 import { chunkRows } from "../../../columns/dtypes.js";
-import { preferredReader, readersOf, rowsOf } from "../tables/catalog.js";
+import { readerRank, readersOf, rowsOf } from "../tables/catalog.js";
 import { knownShardMs } from "./habits.js";
 import { lowOf } from "./latest.js";
 import { mayDo } from "../calls/errands.js";
+import { isMixed } from "./pace.js";
 import { dequeue, inTurn, isOnlyOne, rotate } from "./queues.js";
 import { isEnough, takeBudget, taskSlicesMax, type SliceBudget, type SliceStream } from "../calls/slices.js";
 import { ordinalStates, requestWake, type Call, type ControllerState, type Step, type Task, type Worker } from "../state.js";
@@ -21,13 +22,14 @@ const batchMsMax = 10;
 const largeBatchMsMax = 100;
 /** Bytes from which on a partial is large. */
 const largePartialBytes = 128 * 1024;
-/** A batch is not cut below this much work, where sending messages would cost more than sharing saves. */
+/** A batch is not cut below this much work, where sending messages would cost more than sharing saves; so large it is while other calls come. */
 const batchMsMin = 5;
 /** A batch may be so many times its size to be the last one. */
 const lastBatchFactor = 1.25;
 /** Shards of a batch while nothing of the call itself says what they cost. */
 const probeShardsMax = 16;
-/** Waiting shards looked at for one batch, so that a call of very many delays nobody. */
+/** Waiting shards looked at for one batch, a small and a large one, so that a call of very many delays nobody. */
+const lookMin = 64;
 const lookMax = 512;
 /** Waiting for the preferred reader: never longer than this, and not at all where tasks are shorter than the other. */
 const waitMsMax = 250;
@@ -55,10 +57,10 @@ export function scheduleWorker(step: Step, worker: Worker): void {
   }
 }
 
-/** Gives a worker more of the call it works for, for when its task is over, unless that is late or another call waits for its turn. */
+/** Gives a worker more of the call it works for, for when its task is over, unless that is late or another call waits for its turn, or is expected. */
 function assignAhead(step: Step, worker: Worker, { queryId, isLate }: Task): void {
   const call = step.state.calls.get(queryId)!;
-  if (isLate || call.waitingCount === 0 || !isOnlyOne(step.state.queues) || isResting(step, call)) return;
+  if (isLate || call.waitingCount === 0 || !isOnlyOne(step.state.queues) || isMixed(step) || isResting(step, call)) return;
   const size = batchSize(step, call, worker);
   if (size > 0) assignNear(step, call, worker, { waiting: findWaiting(step.state, call, worker, size), size });
 }
@@ -200,16 +202,15 @@ interface Waiting {
 function findWaiting(state: ControllerState, call: Call, worker: Worker, size: number): Waiting {
   const found: Waiting = { cached: [], preferred: [], others: [] };
   const enough = 4 * size; // So that there are aligned blocks among them.
+  const lookMost = Math.min(lookMax, Math.max(lookMin, enough));
   let looked = 0;
   skipAssigned(call);
   for (let ordinal = call.firstWaiting; ordinal < call.shards.length && found.cached.length < enough; ordinal++) {
     if (call.ordinals[ordinal] !== ordinalStates.waiting) continue;
-    if (looked >= lookMax && found.cached.length + found.preferred.length > 0) break;
+    if (looked >= lookMost && found.cached.length + found.preferred.length > 0) break;
     looked += 1;
-    const shard = call.shards[ordinal]!;
-    if (!canRead(state, call, worker, shard)) continue;
-    const ordinals = found[nearness(state, call, worker, shard)];
-    if (ordinals.length < enough) ordinals.push(ordinal);
+    const near = nearness(state, call, worker, call.shards[ordinal]!);
+    if (near !== undefined && found[near].length < enough) found[near].push(ordinal);
   }
   return found;
 }
@@ -218,11 +219,14 @@ function skipAssigned(call: Call): void {
   while (call.firstWaiting < call.shards.length && call.ordinals[call.firstWaiting] !== ordinalStates.waiting) call.firstWaiting++;
 }
 
-function nearness(state: ControllerState, call: Call, worker: Worker, shard: ShardRef): keyof Waiting {
-  const columns = worker.cached.get(shard.name);
+/** How near a shard is to a worker; undefined where it may not be given that. */
+function nearness(state: ControllerState, call: Call, worker: Worker, shard: ShardRef): keyof Waiting | undefined {
+  const rank = readerRank(state.catalog, shard, worker.id);
+  if (rank === undefined || call.excluded.get(shard.ordinal)?.has(worker.id) === true) return undefined;
   const wanted = call.scope.columns;
-  if (columns !== undefined && wanted.length > 0 && wanted.every((column) => columns.has(column))) return "cached";
-  return preferredReader(state.catalog, shard) === worker.id ? "preferred" : "others";
+  const columns = wanted.length === 0 ? undefined : worker.cached.get(shard.name);
+  if (columns !== undefined && wanted.every((column) => columns.has(column))) return "cached";
+  return rank === "preferred" ? "preferred" : "others";
 }
 
 /**
@@ -232,7 +236,7 @@ function nearness(state: ControllerState, call: Call, worker: Worker, shard: Sha
 function batchSize(step: Step, call: Call, worker: Worker): number {
   const { state } = step;
   const isLarge = hasLargePartials(call) && isOnlyOne(state.queues);
-  const mostMs = isLarge ? largeBatchMsMax : batchMsMax;
+  const mostMs = isLarge ? largeBatchMsMax : isMixed(step) ? batchMsMin : batchMsMax;
   const known = knownShardMs(call) ?? state.shardMs.value;
   const share = shareOf(step, call, worker, { shardMs: known ?? Infinity, mostMs });
   if (share === 0) return 0;

@@ -7,6 +7,7 @@ import type { AbsentColumn, Holding, ShardRef, WidenedColumn } from "../../../wi
 import { widestDtype } from "../../../engine/widening.js";
 import { chooseHoldings, type GoneGeneration, type HeldShard, type Pointed } from "./generations.js";
 import { absentOf, generationsAbsent, namedAbsent, withoutAbsent } from "./pointed.js";
+import { findTableName } from "../../../columns/names.js";
 import { choosePreferred } from "../../../base/rendezvous.js";
 
 /** A shard with the worker ids that hold it. A worker holds one generation of a name as its current one. */
@@ -49,6 +50,8 @@ const nobody: Readers = new Set<string>();
 /** Answers kept: lists of shards or of columns, and shards in all those lists. */
 const resolvedMax = 256;
 const resolvedShardsMax = 4 * limits.shardsMax;
+/** Parts into which sets of more shards are divided among their readers at least. */
+const placesMin = 256;
 
 /** A catalog of nothing. */
 export function createCatalog(): Catalog {
@@ -237,7 +240,8 @@ export function isHeld(catalog: Catalog, name: string, generation: string): bool
 
 /** Who has exactly this generation; undefined for nobody. */
 function haversOf(shard: Shard, generation: string): ReadonlySet<string> | undefined {
-  const [current, kept] = [shard.byGeneration.get(generation), shard.byKept.get(generation)];
+  const current = shard.byGeneration.get(generation);
+  const kept = shard.byKept.size === 0 ? undefined : shard.byKept.get(generation);
   if (current === undefined || kept === undefined) return current ?? kept;
   const known = shard.byEither.get(generation) ?? new Set([...current, ...kept]);
   shard.byEither.set(generation, known);
@@ -254,12 +258,32 @@ export function isHeldByOther(catalog: Catalog, { name, generation }: ShardRef, 
 /** The worker that should read a pinned shard when nothing else decides, so that each shard is cached once. */
 export function preferredReader(catalog: Catalog, ref: ShardRef): string | undefined {
   const shard = catalog.shards.get(ref.name);
-  if (shard === undefined) return undefined;
+  return shard === undefined ? undefined : preferredOf(catalog, shard, ref);
+}
+
+/** What a worker is to a pinned shard: the preferred reader, another one, or none; undefined where it may not read it. */
+export function readerRank(catalog: Catalog, ref: ShardRef, workerId: string): "preferred" | "other" | undefined {
+  const shard = catalog.shards.get(ref.name);
+  if (shard === undefined || !(haversOf(shard, ref.generation) ?? shard.holders).has(workerId)) return undefined;
+  return preferredOf(catalog, shard, ref) === workerId ? "preferred" : "other";
+}
+
+function preferredOf(catalog: Catalog, shard: Shard, ref: ShardRef): string | undefined {
   const known = shard.preferred.get(ref.generation);
   if (known !== undefined) return known;
-  const preferred = choosePreferred(ref.name, readersOf(catalog, ref).keys());
+  const preferred = choosePreferred(placeOf(ref.name, holdingOf(catalog, ref)?.set?.count ?? 1), readersOf(catalog, ref).keys());
   if (preferred !== undefined) shard.preferred.set(ref.generation, preferred);
   return preferred;
+}
+
+/**
+ * What a shard is given to its reader by: its name, or in a set of very many that of the first of an aligned block, so that
+ * one worker has neighbours and merges them into one partial.
+ */
+function placeOf(name: string, count: number): string {
+  const size = 2 ** Math.floor(Math.log2(count / placesMin));
+  const shard = size < 2 ? undefined : findTableName(name);
+  return shard === undefined || shard.shard === null ? name : `${shard.base}-${shard.shard - shard.shard % size}`;
 }
 
 function refsOf(names: readonly string[], generationOf: (name: string) => string): ShardRef[] {
