@@ -19,21 +19,16 @@ const departureSecondsMax = 300;
 
 /** The cluster on at most 22 lines of 80 characters; what does not fit is counted. */
 export function formatInfo(info: ClusterInfo): string {
-  const { address, clients, calls, queues, departures, warnings } = info;
-  const head = `${address}: ${countProcesses(info)}, ${formatCounted(clients, "client")}, ${formatCounted(calls, "call")}`;
+  const { address, workers, controllers, downloaders, movers, clients, calls, queues, departures, warnings } = info;
+  const head = `${address}: ${formatCounted(1 + controllers.length, "controller")}, ${formatCounted(workers.length, "worker")}, ${formatCounted(clients, "client")}, ${formatCounted(calls, "call")}${countSome(downloaders.length, "downloader")}${countSome(movers.length, "mover")}`;
   const below = [...formatQueues(queues), ...formatDepartures(departures, warnings), ...formatWarnings(warnings.map(escapeUnprintable))];
   const room = height - 1 - below.length;
   return [truncateToWidth(head, width), ...formatProcesses(info, room), ...below].join("\n");
 }
 
-/** `1 controller, 2 workers`, and downloaders and movers where there are some. */
-export function countProcesses({ controllers, workers, downloaders, movers }: ClusterInfo): string {
-  const carriers = [...countSome(downloaders.length, "downloader"), ...countSome(movers.length, "mover")];
-  return [formatCounted(1 + controllers.length, "controller"), formatCounted(workers.length, "worker"), ...carriers].join(", ");
-}
-
-function countSome(count: number, noun: string): string[] {
-  return count === 0 ? [] : [formatCounted(count, noun)];
+/** Nothing of what there is none of. */
+function countSome(count: number, noun: string): string {
+  return count === 0 ? "" : `, ${formatCounted(count, noun)}`;
 }
 
 /** A header, a rule and at most as many processes as there is room for beside those, the busy ones first. */

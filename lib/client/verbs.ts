@@ -36,7 +36,7 @@ export interface Verbs {
   cancel(query: string, options?: CallOptions): Promise<string>;
   /** One worker sleeps so many seconds, then it is 'z...'. A list queues a sleep for each element and gives their ids at once. */
   sleep(seconds: number | readonly number[], options?: ErrandOptions): Promise<unknown>;
-  /** Sets how much all controllers and workers log, until they are started again; gives how many were reached. */
+  /** Sets how much every process of the cluster logs, those too that come later while a controller that heard of it is up; gives how many were reached. */
   loglevel(level: LogLevel, options?: CallOptions): Promise<LogLevelSet>;
   /** The bytes of a file below the data_dir of a worker. */
   readfile(path: string, options?: ErrandOptions): Promise<Uint8Array>;
@@ -53,7 +53,7 @@ export interface Verbs {
   killworkers(options?: CallOptions): Promise<Stopped>;
   /** Stops the connected controller. */
   kill(options?: CallOptions): Promise<Stopped>;
-  /** Stops every worker and every controller. */
+  /** Stops every process of the cluster: workers, downloaders, movers and controllers. */
   killall(options?: CallOptions): Promise<Stopped>;
 }
 

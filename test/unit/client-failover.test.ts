@@ -173,6 +173,20 @@ describe("a client whose controller is lost", function () {
     expect(chosen.calls.length + other.calls.length).to.equal(2 + 3);
   });
 
+  it("goes on at the controller that is started in place of the only one, whatever the call does", async () => {
+    const [stopping, next] = [await startDouble(pong), await startDouble(pong)];
+    const listed = [stopping];
+    const session = open(listed);
+    await session.ask(call());
+    stopping.answer = (id) => {
+      listed.splice(0, 1, next);
+      return { type: "error", id, code: "NO_CONTROLLER", message: "stopping", details: {}, origin: "controller" };
+    };
+    expect(await session.ask(call({ verb: "killall", isSafe: false }))).to.include({ value: "pong" });
+    expect([stopping.calls.length, next.calls.length]).to.deep.equal([2, 1]);
+    await until("it has left the one that stops", () => stopping.byes === 1);
+  });
+
   it("keeps the deadline of a call while it is sent from one to the next", async () => {
     const { session, chosen, other } = await openWithTwo();
     chosen.answer = other.answer = () => undefined;

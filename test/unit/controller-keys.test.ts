@@ -12,6 +12,7 @@ import type { LogFacts } from "../../lib/base/log.js";
 import { connectWith, type Rpc } from "../../lib/client/connect.js";
 import { startController, type RunningController } from "../../lib/cluster/controller/node.js";
 import { openLinks } from "../../lib/cluster/links.js";
+import { openPresence } from "../../lib/cluster/presence.js";
 import { shortAddress, splitAddress } from "../../lib/wire/addresses.js";
 import { connectDealer } from "../../lib/wire/dealer.js";
 import { encodeFrames } from "../../lib/wire/frames.js";
@@ -280,6 +281,22 @@ describe("a controller with keys", () => {
     controller.reload(controller.config);
     await until("it is linked", () => linked.length === 1);
     expect(linked).to.deep.equal([controller.address]);
+  });
+
+  it("takes a downloader by a key with the role node alone, and as soon as it has that", async () => {
+    const { publicKey } = makeKey("fetching", ["client"]);
+    const controller = await start();
+    const { log, events } = createSilentLog();
+    const presence = await openPresence({
+      config: configOf({ key_file: path("fetching") }), log, registry: controller.registry, role: "downloader", describeDoing: () => null, onShutdown: () => undefined,
+    });
+    opened.push({ close: () => presence.close("the test is over") });
+    await until("it was refused", () => events.some(({ event }) => event === "peer.refused"));
+    expect(events.find(({ event }) => event === "peer.refused")!["reason"]).to.match(/^a downloader needs the role node, and its key has client; /);
+    expect([presence.isConnected(), refusalsOf(controller)[0]!["reason"]]).to.deep.equal([false, "it may not serve as a downloader"]);
+    writeFileSync(path("authorized_keys"), `node ${publicKey}\n`);
+    controller.reload(controller.config);
+    await until("it is taken", () => presence.isConnected());
   });
 
   it("is tried by a worker without keys in vain, which says what to set, and goes on with others", async () => {

@@ -65,7 +65,11 @@ export function loseCarrier(step: Step, carrier: Carrier, reason: string, isOrde
 /** A sentence for each node whose downloaders and mover cannot work together. */
 export function describeUnpaired({ carriers }: Pick<ControllerState, "carriers">): string[] {
   const byNode = new Map<string, Carrier[]>();
-  for (const carrier of carriers.values()) byNode.set(carrier.node, [...byNode.get(carrier.node) ?? [], carrier]);
+  for (const carrier of carriers.values()) {
+    const there = byNode.get(carrier.node);
+    if (there === undefined) byNode.set(carrier.node, [carrier]);
+    else there.push(carrier);
+  }
   return [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([node, there]) => describeNode(node, there));
 }
 
