@@ -64,6 +64,7 @@ export interface DownloadParts {
 export function createDownloadVerbs(parts: DownloadParts): DownloadVerbs {
   const { ask, timed } = parts;
   async function listAll(options: DownloadsOptions = {}): Promise<readonly DownloadInfo[] | readonly (readonly [string, string])[]> {
+    requireCallOptions("downloads", options);
     const detail = readDetail(options);
     const documents = decodeDownloads((await ask("downloads", options, { isSafe: true, asks: detail === undefined ? {} : { detail } })).value);
     return detail === undefined ? documents.map(({ ticket, done, slots }) => [ticketPrefix + ticket, `${done}/${slots}`] as const) : documents;

@@ -21,7 +21,7 @@ interface Served {
 }
 
 describe("README", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const blocks = blocksOf(readFileSync(join(root, "README.md"), "utf8"));
   const served: Served[] = [];
   let folder: string;

@@ -150,6 +150,27 @@ describe("the verbs that bring tables to nodes", function () {
     expect(await rpc.downloads()).to.have.length(count);
   });
 
+  it("a ticket whose controller ends before it has answered is made once, and another controller tells of it", async () => {
+    const count = (await rpc.downloads()).length;
+    const second = await cluster.startController();
+    for (const role of ["downloader", "mover"] as const) await cluster.register(second.address, "n1", role);
+    const tickets: { create: typeof cluster.registry.tickets.create } = cluster.registry.tickets;
+    const { create } = tickets;
+    const made: string[] = [];
+    tickets.create = async (plan, places) => {
+      made.push(plan.id);
+      await create(plan, places);
+      await controller.stop("it ends before it answers");
+      await new Promise<never>(() => undefined);
+    };
+    const name = await rpc.download({ filenames: "taxi.bcolz", bucket }).finally(() => { tickets.create = create; });
+    controller = second;
+    expect(made).to.deep.equal([idOf(name)]);
+    expect((await cluster.registry.tickets.plan(idOf(name)))!.nodes).to.deep.equal(["n1", "n2"]);
+    expect(await rpc.downloads()).to.have.length(count + 1);
+    expect(await rpc.delete_download(name)).to.equal(2);
+  });
+
   it("waiting goes on while the only controller ends and another is started", async () => {
     const count = (await rpc.downloads()).length;
     const done = rpc.distribute(["taxi"], bucket, { wait: true });
@@ -178,7 +199,7 @@ describe("the verbs that bring tables to nodes", function () {
       () => rpc.distribute("taxi", bucket, { replicas: 1.5 }), () => rpc.distribute("taxi", bucket, { wait: 1 as unknown as boolean }), () => rpc.distribute("taxi", bucket, { onProgress: {} as () => void }),
       () => rpc.distribute("taxi", bucket, { timeout: 0 }), () => rpc.distribute("taxi", bucket, { replica: 1 } as object), () => rpc.download(undefined as unknown as { filenames: string; bucket: string }),
       () => rpc.download({ filenames: [], bucket }), () => rpc.download({ filenames: "taxi.bcolz" } as { filenames: string; bucket: string }), () => rpc.download({ filenames: "taxi.bcolz", bucket, files: 1 } as never),
-      () => rpc.downloads({ verbose: "all" as "nodes" }), () => rpc.delete_download("taxi"), () => rpc.delete_download(undefined as unknown as string), () => rpc.delete_download(`${ticketPrefix}12`),
+      () => rpc.downloads({ verbose: "all" as "nodes" }), () => rpc.downloads(null as unknown as object), () => rpc.delete_download("taxi"), () => rpc.delete_download(undefined as unknown as string), () => rpc.delete_download(`${ticketPrefix}12`),
     ];
     for (const ask of wrong) expect((await failureOf(ask)).code, String(ask)).to.equal("USAGE");
     const other = await connect({ registry_dir: cluster.registryDir });
