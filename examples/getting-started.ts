@@ -7,18 +7,16 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../lib/base/config.js";
 import { BquerydError } from "../lib/base/errors.js";
 import { evaluate, formatValue } from "../lib/cli/repl.js";
-import { openClient } from "../lib/client/connect.js";
 import type { Rpc } from "../lib/index.js";
 import { runInFolder } from "../misc/support/interruption.js";
 import { runBqueryd } from "../misc/support/process.js";
-import { createProcesses, until } from "./getting-started/cluster.js";
-import { writeTrips } from "./getting-started/trips.js";
+import { connectWhenUp, createProcesses } from "./shared/cluster.js";
+import { print, type } from "./shared/print.js";
+import { writeTrips } from "./shared/trips.js";
 
 const rowsDefault = 1_000_000;
-const startsWithinMs = 20_000;
 
 /** What is typed at the prompt, in this order. */
 const lines = [
@@ -78,7 +76,7 @@ async function walkThrough({ rows, redisUrl, folder, signal }: Walk): Promise<vo
       type("$ bqueryd", [...args, "&"]);
       await processes.start(args);
     }
-    const rpc = await connectWhenUp(registry, signal);
+    const rpc = await connectWhenUp(registry, { signal, isUp: ({ workers }) => workers.filter(({ shards }) => shards === 11).length === 2 });
     try {
       await atPrompt(rpc, signal);
     } finally {
@@ -91,41 +89,12 @@ async function walkThrough({ rows, redisUrl, folder, signal }: Walk): Promise<vo
   }
 }
 
-/** Whoever types waits a moment as well, until all have found each other. */
-async function connectWhenUp(registry: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Rpc> {
-  const config = loadConfig({ flags: registry });
-  let rpc: Rpc | undefined;
-  try {
-    await until("a controller is up", startsWithinMs, async () => {
-      rpc = (await openClient(config, { signalNow: () => signal }).catch(ignoreUnlessWrong))?.rpc;
-      return rpc !== undefined;
-    }, signal);
-    await until("both workers are up", startsWithinMs, async () => (await rpc!.info()).workers.filter(({ shards }) => shards === 11).length === 2, signal);
-    return rpc!;
-  } catch (error) {
-    await rpc?.close();
-    throw error;
-  }
-}
-
-function ignoreUnlessWrong(error: unknown): undefined {
-  if (!(error instanceof BquerydError) || error.code !== "NO_CONTROLLER") throw error;
-}
-
 async function atPrompt(rpc: Rpc, signal: AbortSignal): Promise<void> {
   for (const line of lines) {
     signal.throwIfAborted();
     print(`\nbqueryd> ${line}`);
     print(formatValue(await evaluate(line, rpc)));
   }
-}
-
-function type(before: string, args: readonly string[]): void {
-  print(`\n${before} ${args.join(" ")}`);
-}
-
-function print(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { freshSeed } from "../../lib/base/clock.js";
 import { fuzzBcolz } from "../../test/support/bcolz-fuzz.js";
 import { checkCrashes } from "./crash.js";
+import { checkDistributions } from "./distribute.js";
 import { checkFaults } from "./fault.js";
 import { checkFiles } from "./files.js";
 import { checkFlips } from "./flip.js";
@@ -46,6 +47,7 @@ const checks: ReadonlyMap<string, Check> = new Map([
   ["malformed", { about: "malformed messages to controller, worker and client, half of them with keys, while an honest client asks", count: 100_000, run: checkMalformed }],
   ["soak", { about: "mixed load for so many minutes while processes are killed: no wrong answer, no leak", count: 30, run: checkSoak }],
   ["switch", { about: "versions of a set that take each other's place on two nodes under load: every answer of one of them", count: 200, run: checkSwitches }],
+  ["distribute", { about: "versions distributed to two nodes under load while any process is killed, and one to a node whose disk is full", count: 200, run: checkDistributions }],
   ["fault", { about: "faults of processes and connections under load; with an odd seed, of the Redis server with the registry too", count: 20, run: checkFaults }],
 ]);
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { header, trips } from "../../examples/getting-started/trips.js";
+import { header, trips } from "../../examples/shared/trips.js";
 import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { oneOf } from "../support/random/draw.js";
 import { startRedis } from "../support/redis.js";

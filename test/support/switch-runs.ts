@@ -8,7 +8,6 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { monotonicMs, seededRandom, type Random } from "../../lib/base/clock.js";
 import { loadConfig } from "../../lib/base/config.js";
-import { BquerydError } from "../../lib/base/errors.js";
 import { connectWith } from "../../lib/client/connect.js";
 import { addPrepared, removePrepared } from "../../lib/columns/files/prepared.js";
 import type { Rpc } from "../../lib/index.js";
@@ -17,7 +16,8 @@ import type { Registry } from "../../lib/registry/registry.js";
 import { withCluster } from "../../misc/support/cluster.js";
 import { startBqueryd } from "../../misc/support/process.js";
 import { until } from "./until.js";
-import { unsyncedFiles, writeShards, writeTable } from "./write-table.js";
+import { askOn, createLoad, quantile, writeVersion, type Load, type Version } from "./versions.js";
+import { unsyncedFiles } from "./write-table.js";
 
 /** What came of the switches. */
 export interface SwitchReport {
@@ -32,33 +32,15 @@ export interface SwitchReport {
   readonly failure: string | undefined;
 }
 
-/** The two sums there are: even versions have three shards, odd ones four. */
-const sums = [12_000n, 20_000n] as const;
-const rows = 1_000;
 const clientCount = 3;
 const seenWithinMs = 20_000;
 const ticket = "5".repeat(16);
-
-/** A version laid out on no node yet: of each directory its generation. */
-interface Version {
-  readonly number: number;
-  readonly folder: string;
-  readonly generations: ReadonlyMap<string, string>;
-}
-
-/** Clients that ask all the time, and what they saw. */
-interface Load {
-  readonly seen: number[];
-  readonly answerMs: number[];
-  readonly misses: string[];
-  isOver: boolean;
-}
 
 /** Switches `count` times, at moments and in orders drawn from the seed; ends at the first miss. */
 export async function switchUnderLoad({ count, seed }: { readonly count: number; readonly seed: number }): Promise<SwitchReport> {
   const folder = await mkdtemp(join(tmpdir(), "bqueryd-switch-"));
   const nodes = [join(folder, "a"), join(folder, "b")];
-  const load: Load = { seen: new Array<number>(clientCount).fill(-1), answerMs: [], misses: [], isOver: false };
+  const load = createLoad(clientCount);
   const switchMs: number[] = [];
   try {
     const first = await writeVersion(folder, 0);
@@ -122,18 +104,6 @@ function changesBetween(before: Version, next: Version): { table: string; genera
   return [...names].map((table) => ({ table, generation: next.generations.get(table) ?? null }));
 }
 
-async function writeVersion(folder: string, number: number): Promise<Version> {
-  const place = join(folder, `version ${number}`);
-  await mkdir(place);
-  const shards = 3 + number % 2;
-  const value = Number(sums[number % 2]!) / rows / (shards + 1);
-  const columnsOf = (count: number) => [{ name: "v", dtype: "int64" as const, values: new Array<bigint>(count).fill(BigInt(value)) }, { name: "version", dtype: "int64" as const, values: new Array<bigint>(count).fill(BigInt(number)) }];
-  const paths = Array.from({ length: shards }, (_, shard) => join(place, `numbers-${shard}.bcolzs`));
-  const ofSet = await writeShards(paths, columnsOf(rows * shards));
-  const alone = await writeTable(join(place, "ones.bcolz"), columnsOf(rows));
-  return { number, folder: place, generations: new Map([...paths.map((path, shard): [string, string] => [basename(path), ofSet[shard]!]), ["ones.bcolz", alone]]) };
-}
-
 /** Lays a version beside what a node has. */
 async function prepareAt(node: string, { folder, generations }: Version): Promise<void> {
   for (const [table, generation] of generations) {
@@ -174,34 +144,4 @@ async function withNodes([first, second]: readonly string[], use: (registry: Reg
       await other.ended;
     }
   });
-}
-
-async function askOn(client: Rpc, index: number, load: Load): Promise<void> {
-  while (!load.isOver && load.misses.length === 0) {
-    const startMs = monotonicMs();
-    const failure = await failureUnless(async () => {
-      const [row] = (await client.groupby(["numbers", "ones"], [], [["v", "sum", "sum"], ["version", "min", "low"], ["version", "max", "high"]])).rows();
-      const [sum, low, high] = [BigInt(String(row!["sum"])), Number(row!["low"]), Number(row!["high"])];
-      if (low !== high) return `an answer mixes versions ${low} and ${high}`;
-      if (sum !== sums[low % 2]) return `version ${low} gave ${sum}, not ${sums[low % 2]}`;
-      if (low < load.seen[index]!) return `client ${index} went back to version ${low} after ${load.seen[index]}`;
-      load.seen[index] = low;
-      return undefined;
-    });
-    if (failure !== undefined) load.misses.push(failure);
-    load.answerMs.push(monotonicMs() - startMs);
-  }
-}
-
-async function failureUnless(work: () => Promise<string | undefined>): Promise<string | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    return `a query failed with ${error instanceof BquerydError ? `${error.code}: ` : ""}${error instanceof Error ? error.message : String(error)}`;
-  }
-}
-
-function quantile(times: readonly number[], part: number): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0);
 }

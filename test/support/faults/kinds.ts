@@ -8,7 +8,8 @@ import { oneOf, whole } from "../random/draw.js";
 import { until } from "../until.js";
 import type { StageRedis } from "./redis.js";
 import { startReplayer } from "./replayer.js";
-import type { ControllerSlot, Slot, Stage } from "./stage.js";
+import type { Slot } from "./slot.js";
+import type { ControllerSlot, Stage } from "./stage.js";
 
 /** A sort of fault. */
 export interface Fault {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../../lib/base/config.js";
 import { connectWith } from "../../../lib/client/connect.js";
 import type { Rpc } from "../../../lib/index.js";
-import { startBqueryd, type BquerydProcess } from "../../../misc/support/process.js";
+import { startBqueryd } from "../../../misc/support/process.js";
 import { startChaosProxy, type ChaosProxy } from "../chaos-proxy.js";
 import { numbers, writeNumbers } from "../hostile/honest.js";
 import { ownLoopback } from "../own-loopback.js";
@@ -16,14 +16,7 @@ import { until } from "../until.js";
 import { startLoad, type LoadClient } from "./load.js";
 import type { CallOutcome } from "./load-program.js";
 import { startStageRedis, type StageRedis } from "./redis.js";
-
-/** A process that can be killed and started again as it was. */
-export interface Slot {
-  readonly name: string;
-  /** The one that runs now, or ran last. */
-  readonly process: BquerydProcess;
-  start(): Promise<void>;
-}
+import { endSlot, slotOf, startSlot, type Slot } from "./slot.js";
 
 /** A controller, with the proxies through which workers and clients reach it. */
 export interface ControllerSlot extends Slot {
@@ -113,29 +106,6 @@ async function startControllerSlot(name: string, flags: readonly string[], closi
   const monitor = await connectWith(loadConfig({ flags: { controllers: address, timeout: "5" }, env: {}, machineFile: "/nonexistent" }));
   closing.push(() => monitor.close(), () => forWorkers.close(), () => forClients.close());
   return Object.assign(slot, { address, forWorkers, forClients, monitor });
-}
-
-async function startSlot(name: string, args: readonly string[], closing: (() => Promise<unknown>)[]): Promise<Slot> {
-  const slot = slotOf(name, args, await startBqueryd(args));
-  closing.push(() => endSlot(slot));
-  return slot;
-}
-
-function slotOf(name: string, args: readonly string[], first: BquerydProcess): Slot {
-  const slot = {
-    name, process: first,
-    async start(): Promise<void> {
-      await slot.process.ended;
-      slot.process = await startBqueryd(args);
-    },
-  };
-  return slot;
-}
-
-async function endSlot({ process }: Slot): Promise<void> {
-  process.signal("SIGCONT");
-  process.signal("SIGTERM");
-  await process.ended;
 }
 
 async function untilAll(controllers: readonly ControllerSlot[], workers: readonly Slot[], withinMs: number): Promise<void> {
