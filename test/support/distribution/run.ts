@@ -120,7 +120,7 @@ async function distribute(rpc: Rpc, bucket: string, { folder, generations }: Ver
 /** One strike after another until the distribution is over. */
 async function strikeOn(run: Run, signal: AbortSignal): Promise<void> {
   const { stage, random, strikes } = run;
-  const kinds = [
+  const kinds: { readonly name: string; readonly slots: readonly Slot[] }[] = [
     { name: "downloader killed", slots: stage.downloaders }, { name: "mover killed", slots: stage.movers }, { name: "downloader stopped", slots: stage.downloaders },
     { name: "mover stopped", slots: stage.movers }, { name: "downloader restarted", slots: stage.downloaders }, { name: "mover restarted", slots: stage.movers },
     { name: "controller killed", slots: stage.controllers }, { name: "worker killed", slots: stage.workers }, { name: "Redis killed", slots: [] },
