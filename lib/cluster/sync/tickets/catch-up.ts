@@ -2,6 +2,16 @@
  * What a node has to fetch without being asked: tables in use that it should hold and does not, because it was away while they were
  * switched, is new, or has lost them. Its mover makes tickets that join (tickets.ts) for them. Pure, like core.ts.
  *
+ * How a mover drives it, with every look at the registry and after it has done what `nextForMover` lists:
+ *
+ *   1. At its start it opens the file of pointers-file.ts, knows what that knows, and announces its node (`registry.announceNode`), which
+ *      it repeats well before the time is over. Pointers are read after the tickets, put back where they are lacking, and kept in the file.
+ *   2. `findUnlisted`, and for each `retainTable` (land.ts).
+ *   3. `noteNodes` over `registry.nodes()`, then `nextForJoins`: a ticket is made as `tickets.create(plan, placeTicket(plan))`, an event told
+ *      as every other one. Downloaders, commit and finish take such a ticket like any other.
+ *   4. Steps that drop something are given `named` (landing.ts), which reads the registry's pointers again: pointers that cannot be read
+ *      end the step, which is done another time.
+ *
  * A node should hold every table whose pointer has a source: all of them, or with `replicas: n` those for which it is among the n that
  * the rendezvous of the live nodes chooses. Only what is lacking is ever acted on: a node that is not chosen any more keeps what it
  * has, so that the last copy of a table is never deleted because nodes came or went.
