@@ -1,10 +1,13 @@
 /** The disk of a simulated node: stages, generations beside each other in table directories, marks and CURRENT. It outlives processes. */
 import { BquerydError } from "../../../lib/base/errors.js";
+import type { Pointers } from "../../../lib/registry/registry.js";
 import type { PreparedMark, Stage } from "../../../lib/cluster/sync/tickets/next.js";
 import { nameOf, truth, type TicketWorld } from "./ticket-world.js";
 
 /** Generations that CURRENT lists of a table. */
 const keptMax = 2;
+/** For how long what fell off CURRENT is spared. */
+const spareMs = 120_000;
 
 interface StageFiles extends Stage {
   /** Undefined until all is there. */
@@ -25,6 +28,12 @@ export class NodeDisk {
   readonly landed = new Map<string, Set<string>>();
   /** Names taken by directories that are not ours. */
   readonly foreign = new Set<string>();
+  /** Pointers as the mover keeps them here. */
+  pointers: Pointers = { epoch: 0, tables: new Map() };
+  /** Until when what fell off CURRENT is spared, by table and generation. */
+  readonly #sparedMs = new Map<string, number>();
+  /** What was here when the disk was lost, and has not come back. */
+  readonly #gone = new Set<string>();
   readonly #world: TicketWorld;
 
   constructor(world: TicketWorld, name: string) {
@@ -65,15 +74,65 @@ export class NodeDisk {
   mark(mark: PreparedMark): void {
     this.unmark(mark);
     this.marks.push(mark);
+    this.#gone.delete(`${mark.table} ${mark.generation}`);
   }
 
   unmark(mark: PreparedMark): void {
     this.marks = this.marks.filter(({ ticket, table }) => ticket !== mark.ticket || table !== mark.table);
   }
 
-  makeCurrent({ table, generation }: PreparedMark): void {
-    if (!this.has(table, generation)) this.#world.problems.push(`${this.name} makes ${nameOf(generation)} CURRENT, which is not there`);
-    this.current.set(table, [generation, ...(this.current.get(table) ?? []).filter((one) => one !== generation)].slice(0, keptMax));
+  /** What pointers name stays. */
+  makeCurrent({ table, generation }: PreparedMark, named: string | null): void {
+    const { problems, everNamed, timeline } = this.#world;
+    if (!this.has(table, generation)) problems.push(`${this.name} makes ${nameOf(generation)} CURRENT, which is not there`);
+    if (!everNamed.has(`${table} ${generation}`)) problems.push(`${this.name} makes ${nameOf(generation)} of ${table} CURRENT, which no pointer ever named`);
+    const all = [generation, ...(this.current.get(table) ?? []).filter((one) => one !== generation)];
+    const kept = all.filter((one, index) => index < keptMax || one === named);
+    for (const gone of all.filter((one) => !kept.includes(one))) this.#sparedMs.set(`${table} ${gone}`, timeline.nowMs + spareMs);
+    this.current.set(table, kept);
+  }
+
+  /** Somebody who knows nothing of pointers imports the table again. */
+  importByHand(table: string, generation: string): void {
+    const all = [generation, ...this.current.get(table) ?? []];
+    for (const gone of all.slice(keptMax)) this.#sparedMs.set(`${table} ${gone}`, this.#world.timeline.nowMs + spareMs);
+    this.current.set(table, all.slice(0, keptMax));
+    this.landed.get(table)!.add(generation);
+    this.collect();
+  }
+
+  /** Lists a generation again that fell off CURRENT. */
+  retain(table: string, generation: string): boolean {
+    const current = this.current.get(table) ?? [];
+    if (current.length === 0 || !this.has(table, generation)) return false;
+    if (!current.includes(generation)) this.current.set(table, [...current, generation]);
+    return true;
+  }
+
+  /** The generations that are listed here, by table. */
+  held(): Map<string, string[]> {
+    const held = new Map([...this.current].map(([table, generations]) => [table, [...generations]]));
+    for (const { table, generation } of this.marks) held.set(table, [...held.get(table) ?? [], generation]);
+    return held;
+  }
+
+  /** Another, empty disk is put in. */
+  lose(): void {
+    for (const [table, generations] of this.landed) for (const generation of generations) this.#gone.add(`${table} ${generation}`);
+    this.marks = [];
+    this.stages = [];
+    this.pointers = { epoch: 0, tables: new Map() };
+    for (const kept of [this.current, this.landed, this.#sparedMs]) kept.clear();
+  }
+
+  /** Whether a generation was lost with the disk and has not come back. */
+  isGone(table: string, generation: string): boolean {
+    return this.#gone.has(`${table} ${generation}`);
+  }
+
+  /** Whether it is here for a while, though nothing lists it. */
+  isSpared(table: string, generation: string): boolean {
+    return this.has(table, generation) && (this.#sparedMs.get(`${table} ${generation}`) ?? 0) > this.#world.timeline.nowMs;
   }
 
   clear(stage: Stage): void {
@@ -89,7 +148,7 @@ export class NodeDisk {
     const pointers = truth(this.#world).tables;
     for (const [table, landed] of this.landed) {
       const named = new Set([...(this.current.get(table) ?? []), ...this.marks.filter((mark) => mark.table === table).map(({ generation }) => generation)]);
-      for (const generation of [...landed].filter((one) => !named.has(one))) {
+      for (const generation of [...landed].filter((one) => !named.has(one) && !this.isSpared(table, one))) {
         landed.delete(generation);
         this.#world.count("generation collected");
         const pointer = pointers.get(table);

@@ -1,12 +1,15 @@
 /** What must hold after every step of a simulated distribution, and what at its end. */
 import type { Pointers } from "../../../lib/registry/registry.js";
-import { nameOf, truth, type TicketWorld } from "./ticket-world.js";
+import { chooseNodes } from "../../../lib/cluster/sync/tickets/placement.js";
+import { contentOf, nameOf, truth, type TicketWorld } from "./ticket-world.js";
 
 /** Notes what does not hold now. */
 export function checkAlways(world: TicketWorld): void {
   if (world.problems.length > 5) return;
   const pointers = truth(world);
-  world.problems.push(...mixed(world, world.registry.pointers), ...mixed(world, pointers), ...missing(world, pointers));
+  const found = [...mixed(world, world.registry.pointers), ...mixed(world, pointers), ...missing(world, pointers)];
+  for (const problem of found) world.note(() => `problem: ${problem}`);
+  world.problems.push(...found);
   if (world.registry.changes === world.checkedChanges) return;
   world.checkedChanges = world.registry.changes;
   world.problems.push(...broken(world));
@@ -19,13 +22,14 @@ export function checkAtRest(world: TicketWorld): void {
   world.problems.push(...open.map(({ id, state }) => `${id} is still ${state} in the end`));
   const pointers = truth(world);
   for (const node of world.nodes.filter(({ isLost }) => !isLost)) {
+    node.collect();
     const left = [...node.stages.map(({ ticket, table }) => `a stage of ${table} of ${ticket}`), ...node.marks.map(({ ticket, table }) => `a mark of ${table} of ${ticket}`)];
     for (const [table, landed] of node.landed) {
       left.push(...[...landed].filter((one) => node.current.get(table)?.includes(one) !== true).map((one) => `files of ${nameOf(one)} in ${table}`));
     }
     world.problems.push(...left.map((what) => `${node.name} has ${what} in the end`));
   }
-  for (const { table, generation, nodes } of namedBy(world, pointers)) {
+  for (const { table, generation, nodes } of [...namedBy(world, pointers), ...wanted(world, pointers)]) {
     for (const node of nodes) if (node.current.get(table)?.includes(generation) !== true) world.problems.push(`${node.name} does not serve ${nameOf(generation)} of ${table} in the end`);
   }
   for (const node of world.nodes) for (const table of node.foreign) if (node.landed.has(table)) world.problems.push(`${node.name} put files into ${table}, which is not ours`);
@@ -45,14 +49,24 @@ function mixed({ commits }: TicketWorld, { tables }: Pointers): string[] {
 function missing(world: TicketWorld, pointers: Pointers): string[] {
   return namedBy(world, pointers).flatMap(({ table, generation, nodes }) => nodes.flatMap((node) => {
     const isNamed = node.current.get(table)?.includes(generation) === true || node.marks.some((mark) => mark.table === table && mark.generation === generation);
-    return isNamed && node.has(table, generation) ? [] : [`${node.name} lacks ${nameOf(generation)} of ${table}, which a pointer names`];
+    return (isNamed && node.has(table, generation)) || node.isSpared(table, generation) ? [] : [`${node.name} lacks ${nameOf(generation)} of ${table}, which a pointer names`];
   }));
 }
 
 function namedBy(world: TicketWorld, { tables }: Pointers) {
   return [...tables].flatMap(([table, { generation, epoch }]) => {
     const names = world.commits.get(epoch)?.tables.get(table)?.nodes ?? [];
-    return generation === null ? [] : [{ table, generation, nodes: world.nodes.filter(({ name, isLost }) => !isLost && names.includes(name)) }];
+    return generation === null ? [] : [{ table, generation, nodes: world.nodes.filter((node) => !node.isLost && names.includes(node.name) && !node.isGone(table, generation)) }];
+  });
+}
+
+/** What every node is to have in the end that is there, of what the bucket still has. */
+function wanted(world: TicketWorld, { tables }: Pointers) {
+  const live = world.nodes.filter(({ isLost }) => !isLost);
+  return [...tables].flatMap(([table, { generation, source }]) => {
+    if (generation === null || source === null || contentOf(world, table, generation, source.hasManifest) !== generation) return [];
+    const names = chooseNodes(table, live.map(({ name }) => name), source.replicas);
+    return [{ table, generation, nodes: live.filter(({ name, foreign }) => names.includes(name) && !foreign.has(table)) }];
   });
 }
 

@@ -49,7 +49,7 @@ export class TicketProcess {
     if (this.isUp) return;
     this.#life += 1;
     this.isUp = true;
-    this.known = nothing;
+    this.known = this.#world.nodes.find(({ name }) => name === this.node)?.pointers ?? nothing;
     const steps = this.#program(this);
     this.#advance(this.#life, steps, () => steps.next());
   }

@@ -3,12 +3,14 @@ import { BquerydError } from "../../../lib/base/errors.js";
 import { decide } from "../../../lib/cluster/sync/tickets/core.js";
 import { findClaim, nextForMover, nextForTicket, noteUnknown, type MoverStep, type Stage } from "../../../lib/cluster/sync/tickets/next.js";
 import type { Claim, Outcome, Ticket, TicketEvent } from "../../../lib/cluster/sync/tickets/ticket.js";
-import { lacks } from "../../../lib/registry/entries.js";
-import type { TicketCommit, TicketHead, TicketPlan } from "../../../lib/registry/tickets.js";
+import { findUnlisted, nextForJoins, noteNodes, type LiveNodes, type NodeView } from "../../../lib/cluster/sync/tickets/catch-up.js";
+import { placeTicket } from "../../../lib/cluster/sync/tickets/placement.js";
+import { joinPointers, lacks } from "../../../lib/registry/entries.js";
+import { isJoin, type TicketCommit, type TicketHead, type TicketPlan } from "../../../lib/registry/tickets.js";
 import { chance, pick } from "../world.js";
 import type { NodeDisk } from "./node-disk.js";
 import { ask, pause, perform, type Steps, type TicketProcess } from "./ticket-process.js";
-import { activeMs, stallMs, type TicketWorld } from "./ticket-world.js";
+import { activeMs, contentOf, endMs, nameOf, stallMs, type Commit, type TicketWorld } from "./ticket-world.js";
 
 const leaseMs = 3_000;
 /** How often a change is tried before its process begins anew from what it reads. */
@@ -26,6 +28,7 @@ export function* downloader(world: TicketWorld, disk: NodeDisk, process: TicketP
 /** Puts what was fetched into place, and looks after tickets as a controller does. */
 export function* mover(world: TicketWorld, disk: NodeDisk, process: TicketProcess): Steps<void> {
   let unknownSince: ReadonlyMap<string, number> = new Map();
+  let nodes: LiveNodes | undefined;
   const plans = new Map<string, TicketPlan>();
   yield* perform(5, () => { disk.collect(); });
   for (;;) {
@@ -42,13 +45,76 @@ export function* mover(world: TicketWorld, disk: NodeDisk, process: TicketProces
         tickets.push({ head, plan, slots: isUnderWay ? yield* ask(world, () => world.registry.slots(plan, disk.name)) : new Map() });
       }
       yield* followPointers(world, process);
+      yield* perform(5, () => { disk.pointers = joinPointers(disk.pointers, process.known); });
       unknownSince = noteUnknown(unknownSince, left, new Set(heads.map(({ id }) => id)), nowMs);
       const unknownMs = new Map([...unknownSince].map(([id, sinceMs]) => [id, nowMs - sinceMs]));
       const { marks, stages, current: kept } = disk;
       for (const step of nextForMover({ node: disk.name, tickets, pointers: process.known, marks, stages, kept, unknownMs })) yield* doStep(world, disk, step);
+      nodes = noteNodes(nodes, yield* ask(world, () => liveNodes(world)), nowMs);
+      yield* catchUp(world, disk, { nodes, tickets, pointers: process.known, nowMs });
       yield* tend(world, process);
     }());
   }
+}
+
+/** Fetches what the node lacks, and keeps what a pointer went back to. */
+function* catchUp(world: TicketWorld, disk: NodeDisk, facts: Pick<NodeView, "nodes" | "tickets" | "pointers" | "nowMs">): Steps<void> {
+  for (const { table, generation } of findUnlisted(facts.pointers, disk.held())) {
+    if (yield* perform(5, () => disk.retain(table, generation))) world.count("generation retained");
+  }
+  for (const step of nextForJoins({ node: disk.name, held: disk.held(), ...facts })) {
+    if (step.kind === "superseded") world.count(`superseded ${yield* tell(world, step.ticket, disk.name, { kind: "superseded", node: disk.name, table: step.table })}`);
+    // What never comes is tried for ever: a try at the very end would not come to its own.
+    else if (world.timeline.nowMs < endMs - 5 * stallMs) yield* join(world, step.plan);
+  }
+}
+
+function* join(world: TicketWorld, plan: TicketPlan): Steps<void> {
+  const generationOf = (table: string): string | undefined => {
+    const { generation, manifest } = plan.tables.find((one) => one.table === table)!;
+    return contentOf(world, table, generation!, manifest !== null);
+  };
+  world.orders.set(plan.id, { plan, isBroken: false, generationOf });
+  try {
+    yield* ask(world, () => { world.registry.create(plan, placeTicket(plan)); });
+    world.count("join created");
+    world.note(() => `${plan.id} joins ${plan.tables.map(({ table, generation }) => `${table} ${nameOf(generation!)}`).join(", ")} to ${plan.nodes.join()}`);
+  } catch (cause) {
+    if (!(cause instanceof BquerydError) || cause.code !== "EXISTS") throw cause;
+    world.count("join created twice");
+  }
+}
+
+/** The nodes whose movers are listed. */
+function liveNodes({ processes }: TicketWorld): string[] {
+  return processes.flatMap(({ isUp, name, node }) => (isUp && node !== undefined && name.endsWith(".mover") ? [node] : [])).sort();
+}
+
+/** Moves the pointer of a table to a generation that every node which serves it lists, as a controller does that has looked a while ago. */
+export function* rollBack(world: TicketWorld, table: string): Steps<void> {
+  const found = yield* perform(5, () => {
+    const { epoch, tables } = world.registry.pointers;
+    const generation = tables.get(table)?.generation ?? null;
+    const serving = world.nodes.filter((node) => !node.isLost && generation !== null && node.held().get(table)?.includes(generation) === true);
+    const target = serving[0]?.current.get(table)?.find((one) => one !== generation && serving.every(({ current }) => current.get(table)?.includes(one)));
+    return { epoch, target, nodes: serving.map(({ name }) => name) };
+  });
+  const { target, nodes } = found;
+  if (target === undefined) return;
+  yield* pause(200);
+  yield* perform(5, () => {
+    if (world.registry.isAway) return;
+    // What was going to be collected by now is not reported any more by then, and refused.
+    const epoch = world.registry.move([{ table, generation: target }], found.epoch);
+    name(world, { ticket: "rollback", epoch, tables: new Map([[table, { generation: target, nodes }]]) });
+    world.count("rolled back");
+    world.note(() => `${table} is rolled back to ${nameOf(target)} at ${epoch}`);
+  });
+}
+
+function name(world: TicketWorld, commit: Commit): void {
+  world.commits.set(commit.epoch, commit);
+  for (const [table, { generation }] of commit.tables) world.everNamed.add(`${table} ${generation}`);
 }
 
 /** Looks after tickets, and keeps pointers in step. */
@@ -130,7 +196,8 @@ function* fetch(world: TicketWorld, disk: NodeDisk, id: string, claim: Claim): S
 }
 
 function fetchPart(world: TicketWorld, disk: NodeDisk, stage: Stage, generation: string | undefined): void {
-  if (world.orders.get(stage.ticket)!.isBroken) throw new BquerydError("NOT_FOUND", `${stage.table} is not in the bucket`);
+  const { isBroken, generationOf } = world.orders.get(stage.ticket)!;
+  if (isBroken || generationOf(stage.table) === undefined) throw new BquerydError("NOT_FOUND", `${stage.table} is not in the bucket`);
   if (world.faults && world.timeline.nowMs < activeMs && chance(world.random, 0.05)) throw new BquerydError("OBJECT_STORE", "503");
   disk.stage(stage, generation);
 }
@@ -141,7 +208,8 @@ function* doStep(world: TicketWorld, disk: NodeDisk, step: MoverStep): Steps<voi
   switch (step.kind) {
     case "prepare": return yield* prepare(world, disk, step);
     case "promote": {
-      yield* perform(5, () => { disk.makeCurrent(step); });
+      const named = yield* ask(world, () => joinPointers(disk.pointers, world.registry.pointers).tables.get(step.table)?.generation ?? null);
+      yield* perform(5, () => { disk.makeCurrent(step, named); });
       yield* perform(5, () => { disk.unmark(step); });
       yield* perform(5, () => { disk.collect(); });
       yield* tell(world, step.ticket, disk.name, { kind: "switched", node: disk.name, table: step.table });
@@ -152,6 +220,8 @@ function* doStep(world: TicketWorld, disk: NodeDisk, step: MoverStep): Steps<voi
       return;
     }
     case "takeBack": {
+      const named = yield* ask(world, () => joinPointers(disk.pointers, world.registry.pointers).tables.get(step.table)?.generation ?? null);
+      if (named === step.generation) return;
       yield* perform(5, () => { disk.unmark(step); });
       return yield* perform(5, () => { disk.collect(); });
     }
@@ -204,21 +274,22 @@ function make(world: TicketWorld, { head, plan, slots }: Ticket, outcome: Outcom
   if (outcome.kind === "change") {
     world.registry.change(head.id, outcome.change);
     for (const { node, table, from, to } of outcome.change.slots) world.note(() => `${head.id} ${node} ${table}: ${from.state} -> ${to.state}`);
-    if (outcome.change.head !== null) noteEnd(world, head, outcome.change.head.state);
+    if (outcome.change.head !== null) noteEnd(world, { head, plan }, outcome.change.head.state);
   }
   if (outcome.kind !== "commit") return;
   const epoch = world.registry.commit(head.id, outcome.commit);
+  noteEnd(world, { head, plan }, "committed");
+  if (isJoin(plan)) return;
   const nodesOf = (table: string): string[] => plan.nodes.filter((node) => slots.has(`${node} ${table}`));
-  world.commits.set(epoch, { ticket: head.id, epoch, tables: tablesOf(outcome.commit, nodesOf) });
-  noteEnd(world, head, "committed");
+  name(world, { ticket: head.id, epoch, tables: tablesOf(outcome.commit, nodesOf) });
 }
 
 function tablesOf({ pointers }: TicketCommit, nodesOf: (table: string) => string[]) {
   return new Map(pointers.flatMap(({ table, generation }) => (generation === null ? [] : [[table, { generation, nodes: nodesOf(table) }] as const])));
 }
 
-function noteEnd(world: TicketWorld, head: TicketHead, state: string): void {
-  world.count(`ticket ${state}`);
+function noteEnd(world: TicketWorld, { head, plan }: { head: TicketHead; plan: TicketPlan }, state: string): void {
+  world.count(`${isJoin(plan) ? "join" : "ticket"} ${state}`);
   world.note(() => `${head.id} is ${state}`);
 }
 

@@ -54,6 +54,10 @@ export class TicketRegistry {
     return this.#store.commit(id, commit, this.#nowMs(), (changes, expectedEpoch) => this.#movePointers(changes, expectedEpoch));
   }
 
+  move(changes: readonly PointerChange[], expectedEpoch: number): number {
+    return this.#movePointers(changes, expectedEpoch);
+  }
+
   restore(known: Pointers): void {
     if (!lacks(this.pointers, known)) return;
     const { tables } = joinPointers(this.pointers, known);

@@ -3,15 +3,15 @@
  * and bucket, and chance from a seed. The same seed gives the same run.
  */
 import { BquerydError } from "../../../lib/base/errors.js";
-import { unknownPatienceMs } from "../../../lib/cluster/sync/tickets/next.js";
 import { placeTicket } from "../../../lib/cluster/sync/tickets/placement.js";
 import { lacks } from "../../../lib/registry/entries.js";
 import type { TicketPlan } from "../../../lib/registry/tickets.js";
 import { chance, drawId, pick, pickOne, type SimulationReport } from "../world.js";
 import { checkAtRest } from "./ticket-invariants.js";
-import { TicketProcess } from "./ticket-process.js";
-import { cancel, controller, downloader, mover } from "./ticket-programs.js";
-import { activeMs, createTicketWorld, generationNamed, stallMs, tableNames, truth, type TicketOptions, type TicketWorld } from "./ticket-world.js";
+import { TicketProcess, type Steps } from "./ticket-process.js";
+import { NodeDisk } from "./node-disk.js";
+import { cancel, controller, downloader, mover, rollBack } from "./ticket-programs.js";
+import { activeMs, createTicketWorld, endMs, generationNamed, tableNames, truth, type TicketOptions, type TicketWorld } from "./ticket-world.js";
 
 /** What came of it; also how many steps each process made. */
 export interface TicketReport extends SimulationReport {
@@ -29,10 +29,11 @@ export function runTicketSimulation(seed: number, options: TicketOptions = {}): 
     if (options.orders === undefined) every(world, 2_000, () => { order(world); });
     else for (let count = 1; count <= options.orders; count++) world.timeline.at(500 * count, () => { order(world); });
     if (world.faults) every(world, 5_000, () => { cancelOne(world); });
+    if (world.faults) every(world, 700, () => { rollBackOne(world); });
     if (world.faults) every(world, 500, drawFaults(world));
     world.timeline.runUntil(activeMs);
     heal(world);
-    world.timeline.runUntil(2 * activeMs + 2 * stallMs + 2 * unknownPatienceMs);
+    world.timeline.runUntil(endMs);
     checkAtRest(world);
   } catch (error) {
     world.problems.push(`thrown: ${error instanceof Error ? error.stack : String(error)}`);
@@ -51,15 +52,17 @@ function putTablesByHand(world: TicketWorld): void {
 }
 
 function startProcesses(world: TicketWorld): void {
-  for (const disk of world.nodes) {
-    const count = 1 + pick(world.random, 2);
-    for (let index = 0; index < count; index++) {
-      world.processes.push(new TicketProcess(world, { name: `${disk.name}.downloader${index}`, node: disk.name }, (process) => downloader(world, disk, process)));
-    }
-    world.processes.push(new TicketProcess(world, { name: `${disk.name}.mover`, node: disk.name }, (process) => mover(world, disk, process)));
-  }
+  for (const disk of world.nodes) startNode(world, disk);
   const count = 1 + pick(world.random, 2);
   for (let index = 0; index < count; index++) world.processes.push(new TicketProcess(world, { name: `controller${index}` }, (process) => controller(world, process)));
+}
+
+function startNode(world: TicketWorld, disk: NodeDisk): void {
+  const count = 1 + pick(world.random, 2);
+  for (let index = 0; index < count; index++) {
+    world.processes.push(new TicketProcess(world, { name: `${disk.name}.downloader${index}`, node: disk.name }, (process) => downloader(world, disk, process)));
+  }
+  world.processes.push(new TicketProcess(world, { name: `${disk.name}.mover`, node: disk.name }, (process) => mover(world, disk, process)));
 }
 
 /** Lets something happen again and again at random times, `meanMs` apart. */
@@ -88,9 +91,18 @@ function order(world: TicketWorld): void {
   const isBroken = world.faults && chance(random, 0.1);
   const isChanging = world.faults && !hasManifests && chance(random, 0.1);
   orders.set(plan.id, { plan, isBroken, generationOf: (table) => (isChanging && chance(random, 0.5) ? generationNamed(`x${content} ${table}`) : generationOf(table)) });
+  if (!isBroken) send(world, plan);
   world.count("ticket created");
   world.note(() => `${plan.id} brings ${names.join(", ")} to ${nodes.join(", ")}`);
   for (let times = chance(random, 0.2) ? 2 : 1; times > 0; times--) create(world, plan);
+}
+
+/** What was sent without a manifest is there until something else is. */
+function send({ bucket, orders }: TicketWorld, { id, tables }: TicketPlan): void {
+  for (const { table, generation } of tables) {
+    if (generation === null) bucket.latest.set(table, orders.get(id)!.generationOf(table)!);
+    else bucket.manifests.add(`${table} ${generation}`);
+  }
 }
 
 /** The second time is what a client does that got no answer. */
@@ -107,11 +119,21 @@ function cancelOne(world: TicketWorld): void {
   const ids = [...world.orders.keys()];
   if (ids.length === 0) return;
   const id = pickOne(world.random, ids.slice(-3));
+  doOnce(world, "cancel", () => cancel(world, id));
+}
+
+function rollBackOne(world: TicketWorld): void {
+  const table = pickOne(world.random, tableNames);
+  doOnce(world, "rollback", () => rollBack(world, table));
+}
+
+/** Lets somebody do something who is no process of the cluster. */
+function doOnce(world: TicketWorld, what: string, steps: () => Steps<void>): void {
   void new TicketProcess(world, { name: "somebody" }, function* once() {
     try {
-      yield* cancel(world, id);
+      yield* steps();
     } catch {
-      world.count("cancel in vain");
+      world.count(`${what} in vain`);
     }
   });
 }
@@ -152,9 +174,41 @@ const faults: Readonly<Record<string, (world: TicketWorld) => boolean>> = {
   },
   "node lost": (world) => {
     const node = pickOne(world.random, world.nodes);
-    if (node.isLost || !chance(world.random, 0.05) || !crash(world, world.processes.filter((process) => process.node === node.name), Infinity)) return false;
+    if (node.isLost || !chance(world.random, 0.1) || !crash(world, world.processes.filter((process) => process.node === node.name), Infinity, node.name)) return false;
     node.isLost = true;
+    // Another machine comes in its place, often.
+    if (!chance(world.random, 0.7)) return true;
+    world.timeline.after(3_000 * world.random(), () => {
+      const disk = new NodeDisk(world, `node${world.nodes.length}`);
+      world.nodes.push(disk);
+      startNode(world, disk);
+      world.count("node new");
+    });
     return true;
+  },
+  "imported by hand": (world) => {
+    const node = pickOne(world.random, world.nodes);
+    const table = pickOne(world.random, tableNames);
+    if (node.isLost || !node.current.has(table) || !chance(world.random, 0.3)) return false;
+    for (let count = 1; count <= 2; count++) node.importByHand(table, generationNamed(`${node.name} ${world.timeline.nowMs.toFixed(0)} ${count} ${table}`));
+    return true;
+  },
+  "tables lost": (world) => {
+    const node = pickOne(world.random, world.nodes);
+    if (node.isLost || !chance(world.random, 0.4) || !crash(world, world.processes.filter((process) => process.node === node.name), 8_000, node.name)) return false;
+    node.lose();
+    return true;
+  },
+  "all restarted and registry emptied": (world) => {
+    const { registry, everKnown } = world;
+    if (!chance(world.random, 0.1)) return false;
+    const before = registry.pointers;
+    registry.pointers = { epoch: 0, tables: new Map() };
+    const isRemembered = crash(world, world.processes, 4_000);
+    registry.pointers = before;
+    if (isRemembered && everKnown.epoch > 0) world.count("refilled from disks");
+    if (isRemembered) registry.empty();
+    return isRemembered;
   },
   "disk full": ({ random, nodes, timeline }) => {
     const node = pickOne(random, nodes);
@@ -181,8 +235,8 @@ const faults: Readonly<Record<string, (world: TicketWorld) => boolean>> = {
 };
 
 /** Crashes processes, unless what the registry has lost would be forgotten with them: that is more than is promised. */
-function crash(world: TicketWorld, processes: readonly TicketProcess[], awayMs: number): boolean {
-  if (lacks(world.registry.pointers, world.everKnown)) return false;
+function crash(world: TicketWorld, processes: readonly TicketProcess[], awayMs: number, node?: string): boolean {
+  if (lacks(truth(world, { processes, ...(node === undefined ? {} : { node }) }), world.everKnown)) return false;
   for (const process of processes) process.crash();
   if (awayMs !== Infinity) world.timeline.after(awayMs * world.random(), () => { restart(world, processes); });
   return true;

@@ -2,6 +2,16 @@
  * What a node has to fetch without being asked: tables in use that it should hold and does not, because it was away while they were
  * switched, is new, or has lost them. Its mover makes tickets that join (tickets.ts) for them. Pure, like core.ts.
  *
+ * How a mover drives it, with every look at the registry and after it has done what `nextForMover` lists:
+ *
+ *   1. At its start it opens the file of pointers-file.ts, knows what that knows, and announces its node (`registry.announceNode`), which
+ *      it repeats well before the time is over. Pointers are read after the tickets, put back where they are lacking, and kept in the file.
+ *   2. `findUnlisted`, and for each `retainTable` (land.ts).
+ *   3. `noteNodes` over `registry.nodes()`, then `nextForJoins`: a ticket is made as `tickets.create(plan, placeTicket(plan))`, an event told
+ *      as every other one. Downloaders, commit and finish take such a ticket like any other.
+ *   4. Steps that drop something are given `named` (landing.ts), which reads the registry's pointers again: pointers that cannot be read
+ *      end the step, which is done another time.
+ *
  * A node should hold every table whose pointer has a source: all of them, or with `replicas: n` those for which it is among the n that
  * the rendezvous of the live nodes chooses. Only what is lacking is ever acted on: a node that is not chosen any more keeps what it
  * has, so that the last copy of a table is never deleted because nodes came or went.
@@ -9,7 +19,7 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../../base/json.js";
 import type { Pointers, TableSource } from "../../../registry/registry.js";
-import { isJoin, type SlotPlace, type TicketPlan } from "../../../registry/tickets.js";
+import { isJoin, type SlotPlace, type TicketHead, type TicketPlan } from "../../../registry/tickets.js";
 import { manifestKey } from "../../../transfer/manifest.js";
 import { chooseNodes } from "./placement.js";
 import { slotOf, type Ticket } from "./ticket.js";
@@ -87,8 +97,10 @@ export function nextForJoins(view: NodeView): JoinStep[] {
   const joins = view.tickets.filter(({ plan }) => isJoin(plan) && plan.nodes.includes(view.node));
   const underWay = joins.filter(isUnderWay);
   const room = Math.max(0, joinsMax - underWay.length);
-  const due = findLacking(view).filter((table) => isDue(joins, table, view.nowMs));
-  return [...underWay.flatMap((ticket) => supersededIn(view, ticket)), ...planJoins(view.node, due, joins).slice(0, room).map((plan): JoinStep => ({ kind: "create", plan }))];
+  const tries = triesOf(joins);
+  const due = findLacking(view).filter((table) => isDue(tries.get(keyOf(table)), view.nowMs));
+  const plans = batchesOf(due).slice(0, room).map((tables) => planJoin(view.node, tables, tries));
+  return [...underWay.flatMap((ticket) => supersededIn(view, ticket)), ...plans.map((plan): JoinStep => ({ kind: "create", plan }))];
 }
 
 /** Tables that the node should hold, does not, and that no ticket under way brings. */
@@ -96,7 +108,7 @@ function findLacking(view: NodeView): Lacking[] {
   const coming = new Set(view.tickets.filter(isUnderWay).flatMap((ticket) => comingBy(view.node, ticket)));
   return [...view.pointers.tables].flatMap(([table, { generation, epoch, source }]) => {
     if (generation === null || source === null || view.held.get(table)?.includes(generation) === true) return [];
-    if (coming.has(`${table} ${generation}`) || coming.has(`${table} `) || !isChosen(view, table, source)) return [];
+    if (coming.has(keyOf({ table, generation })) || coming.has(keyOf({ table, generation: null })) || !isChosen(view, table, source)) return [];
     return [{ table, generation, epoch, source }];
   }).sort((a, b) => (a.table < b.table ? -1 : 1));
 }
@@ -111,35 +123,52 @@ function isChosen({ node, nodes, nowMs }: NodeView, table: string, { replicas }:
 function comingBy(node: string, ticket: Ticket): string[] {
   return ticket.plan.tables.flatMap(({ table, generation }) => {
     const slot = slotOf(ticket, { node, table });
-    return slot === undefined || slot.state === "failed" || slot.state === "switched" ? [] : [`${table} ${generation ?? ""}`];
+    return slot === undefined || slot.state === "failed" || slot.state === "switched" ? [] : [keyOf({ table, generation })];
   });
 }
 
 /** Tells whether a table may be tried: never before, or long enough ago. */
-function isDue(joins: readonly Ticket[], wanted: TableGeneration, nowMs: number): boolean {
-  const ends = triesOf(joins, wanted).map(({ head }) => head.endedMs ?? 0);
-  if (ends.length === 0) return true;
-  return nowMs - Math.max(...ends) >= Math.min(joinPauseMaxMs, joinPauseMs * 2 ** (ends.length - 1));
+function isDue(tries: readonly TicketHead[] | undefined, nowMs: number): boolean {
+  if (tries === undefined) return true;
+  const endedMs = tries.reduce((latest, head) => Math.max(latest, head.endedMs ?? 0), 0);
+  return nowMs - endedMs >= Math.min(joinPauseMaxMs, joinPauseMs * 2 ** (tries.length - 1));
 }
 
-/** The tickets that have ended and were to bring it. They are forgotten after a while, and with them how often it was tried. */
-function triesOf(joins: readonly Ticket[], { table, generation }: TableGeneration): Ticket[] {
-  return joins.filter((ticket) => !isUnderWay(ticket) && ticket.plan.tables.some((one) => one.table === table && one.generation === generation));
+/** The tickets that have ended, by what they were to bring. They are forgotten after a while, and with them how often it was tried. */
+function triesOf(joins: readonly Ticket[]): Map<string, TicketHead[]> {
+  const tries = new Map<string, TicketHead[]>();
+  for (const ticket of joins.filter((one) => !isUnderWay(one))) {
+    for (const table of ticket.plan.tables) {
+      const before = tries.get(keyOf(table));
+      if (before === undefined) tries.set(keyOf(table), [ticket.head]);
+      else before.push(ticket.head);
+    }
+  }
+  return tries;
 }
 
-/** Tickets for tables, those of one bucket together. */
-function planJoins(node: string, lacking: readonly Lacking[], joins: readonly Ticket[]): TicketPlan[] {
-  const byBucket = new Map<string, Lacking[]>();
-  for (const table of lacking) byBucket.set(table.source.bucket, [...byBucket.get(table.source.bucket) ?? [], table]);
-  return [...byBucket].flatMap(([bucket, tables]) => {
-    const count = Math.ceil(tables.length / joinTablesMax);
-    return Array.from({ length: count }, (_, index) => planJoin(node, bucket, tables.slice(index * joinTablesMax, (index + 1) * joinTablesMax), joins));
-  });
+/** The tables of each ticket: those of one bucket, and not too many. */
+function batchesOf(lacking: readonly Lacking[]): Lacking[][] {
+  const batches: Lacking[][] = [];
+  const open = new Map<string, Lacking[]>();
+  for (const table of lacking) {
+    const { bucket } = table.source;
+    const batch = open.get(bucket);
+    if (batch !== undefined && batch.length < joinTablesMax) {
+      batch.push(table);
+      continue;
+    }
+    const begun = [table];
+    open.set(bucket, begun);
+    batches.push(begun);
+  }
+  return batches;
 }
 
-function planJoin(node: string, bucket: string, lacking: readonly Lacking[], joins: readonly Ticket[]): TicketPlan {
+function planJoin(node: string, lacking: readonly Lacking[], tries: ReadonlyMap<string, readonly TicketHead[]>): TicketPlan {
+  const { bucket } = lacking[0]!.source;
   const tables = lacking.map(({ table, generation, source }) => ({ table, manifest: source.hasManifest ? manifestKey(table, generation) : null, generation }));
-  const before = new Set(lacking.flatMap((table) => triesOf(joins, table).map(({ head }) => head.id)));
+  const before = new Set(lacking.flatMap((table) => (tries.get(keyOf(table)) ?? []).map(({ id }) => id)));
   return { id: idOf([node, bucket, lacking.map(({ table, generation, epoch }) => [table, generation, epoch]), [...before].sort()]), bucket, tables, nodes: [node], replicas: null, purpose: "join" };
 }
 
@@ -157,6 +186,10 @@ function supersededIn({ node, pointers }: NodeView, ticket: Ticket): JoinStep[] 
     if (pointer === undefined || pointer.generation === generation || slot === undefined || slot.state === "failed") return [];
     return [{ kind: "superseded", ticket: ticket.head.id, node, table }];
   });
+}
+
+function keyOf({ table, generation }: { readonly table: string; readonly generation: string | null }): string {
+  return `${table} ${generation ?? ""}`;
 }
 
 function isUnderWay({ head }: Ticket): boolean {
