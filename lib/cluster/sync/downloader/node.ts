@@ -46,7 +46,7 @@ export interface RunningDownloader {
   stop(reason: string): Promise<void>;
   /** What metrics are made of. */
   look(): DownloaderFacts;
-  /** Takes over what can change while it serves: download_rate, lease. */
+  /** Takes over what can change while it serves: download_rate, lease, stall. */
   reload(config: Config): void;
 }
 
@@ -130,7 +130,7 @@ class DownloaderNode {
 
   reload(config: Config): void {
     if (config.downloadRateBytes !== this.#config.downloadRateBytes) this.#bandwidth = createBandwidth(config.downloadRateBytes);
-    this.#config = { ...this.#config, downloadRateBytes: config.downloadRateBytes, leaseMs: config.leaseMs };
+    this.#config = { ...this.#config, downloadRateBytes: config.downloadRateBytes, leaseMs: config.leaseMs, stallMs: config.stallMs };
   }
 
   async stop(reason: string): Promise<void> {
@@ -191,7 +191,7 @@ class DownloaderNode {
   }
 
   async #work({ ticket: { plan }, place }: NextClaim): Promise<void> {
-    const { leaseMs, dataDir } = this.#config;
+    const { leaseMs, stallMs, dataDir } = this.#config;
     const told = await this.#insist(plan, { kind: "claim", ...place, process: this.id, leaseMs });
     if (told?.head?.state === "failed") this.#log.warn({ event: "ticket.failed", ticket: plan.id, message: told.head.reason ?? `begun ${claimsMax} times` });
     const { slot } = told ?? {};
@@ -200,7 +200,7 @@ class DownloaderNode {
     this.#log.debug({ event: "slot.claimed", ticket: plan.id, table: claim.table, fence: claim.fence });
     try {
       const end = await workAtSlot({
-        plan, claim, dataDir, leaseMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
+        plan, claim, dataDir, leaseMs, stallMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
         tools: { buffers: this.#buffers, backOff: this.#backOff, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
         openStore: () => this.#openStore(plan.bucket),
         tell: (event) => tell(this.#registry.tickets, plan, event), insist: (event) => this.#insist(plan, event),
