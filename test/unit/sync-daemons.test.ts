@@ -1,4 +1,5 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { expect } from "chai";
 import { after, afterEach, before, beforeEach, describe, it } from "mocha";
@@ -413,6 +414,26 @@ describe("downloaders and movers", function () {
       await until(`nothing is left, ${what}`, async () => (await nodes.incoming("n1")).length === 0, waitMs);
       await after.stop("SIGTERM");
     }
+  });
+
+  it("keep as many generations as configured, and collect the others once no query can read them", async () => {
+    await nodes.startDownloader("n1");
+    const mover = await nodes.startMover("n1", { keep_generations: "1" });
+    const generations: string[] = [];
+    for (const value of [1n, 2n]) {
+      const asked = await nodes.upload(table, value);
+      generations.push(asked.generation);
+      await nodes.reaches((await nodes.createTicket([asked], ["n1"])).id, "done");
+    }
+    const footer = join(nodes.path("n1", table), `${generations[0]}.json`);
+    const collected = (): boolean => nodes.events.some(({ event, generation }) => event === "generation.collected" && generation === generations[0]);
+    expect([await readFile(join(nodes.path("n1", table), "CURRENT"), "utf8"), existsSync(footer), collected()]).to.deep.equal([`${generations[1]}\n`, true, false]);
+    await mover.stop("SIGTERM");
+    await utimes(footer, 1_000, 1_000);
+    await nodes.startMover("n1");
+    await until("it is collected", collected, waitMs);
+    expect(await treeOf(nodes.path("n1", table))).to.include(`${generations[1]}.json`).and.not.include(`${generations[0]}.json`);
+    expect((await verifyTable(nodes.path("n1", table))).findings).to.deep.equal([]);
   });
 
   it("have one mover at work in a data directory, and another that stands in when it ends", async () => {

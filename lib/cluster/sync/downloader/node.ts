@@ -13,7 +13,7 @@ import { createBuffers } from "../../../transfer/fetch/buffers.js";
 import { createBackOff, createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
 import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
-import { watchRegistry, type RegistryWatch } from "../registry-watch.js";
+import { createProblem, watchRegistry, type Problem, type RegistryWatch } from "../registry-watch.js";
 import type { Show, Shown } from "../showing.js";
 import { incomingFolder } from "../stages.js";
 import { tell, type Told } from "../telling.js";
@@ -76,6 +76,7 @@ class DownloaderNode {
   readonly #log: Log;
   readonly #registry: Registry;
   readonly #registryWatch: RegistryWatch;
+  readonly #problem: Problem;
   readonly #files: Files;
   readonly #options: DownloaderOptions;
   readonly #waking = createWaking();
@@ -100,6 +101,7 @@ class DownloaderNode {
     this.#log = boundLog(options.log, monotonicMs);
     this.#registry = options.registry;
     this.#registryWatch = watchRegistry(this.#log);
+    this.#problem = createProblem(this.#log, "downloader.failed");
     this.#files = options.files ?? realFiles;
     this.#bandwidth = createBandwidth(options.config.downloadRateBytes);
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
@@ -158,11 +160,12 @@ class DownloaderNode {
         if (found.next !== undefined) await this.#work(found.next);
         else {
           await this.#closeStore();
+          this.#problem.noteNone();
           waitMs = found.isActive ? Math.min(activeLookMs, this.#config.leaseMs) : idleLookMs;
         }
       } catch (cause) {
         const isPassing = this.#registryWatch.notePassing(cause);
-        if (!isPassing) this.#log.error({ event: "downloader.failed", code: toBquerydError(cause).code, message: toBquerydError(cause).message });
+        if (!isPassing) this.#problem.note(cause);
         waitMs = isPassing ? retryMs : activeLookMs;
       }
       if (waitMs > 0) await this.#waking.wait(waitMs);
