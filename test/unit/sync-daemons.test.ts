@@ -10,6 +10,7 @@ import type { Files } from "../../lib/base/files.js";
 import { observeDownloader } from "../../lib/cluster/metrics/downloader-metrics.js";
 import { createExposition } from "../../lib/cluster/metrics/exposition.js";
 import { observeMover } from "../../lib/cluster/metrics/mover-metrics.js";
+import { hasSurplus } from "../../lib/cluster/sync/mover/disk.js";
 import type { Show, Showing } from "../../lib/cluster/sync/showing.js";
 import { incomingFolder, stagePath } from "../../lib/cluster/sync/stages.js";
 import { tell } from "../../lib/cluster/sync/telling.js";
@@ -430,6 +431,8 @@ describe("downloaders and movers", function () {
     expect([await readFile(join(nodes.path("n1", table), "CURRENT"), "utf8"), existsSync(footer), collected()]).to.deep.equal([`${generations[1]}\n`, true, false]);
     await mover.stop("SIGTERM");
     await utimes(footer, 1_000, 1_000);
+    expect(await hasSurplus(unsyncedFiles, nodes.dataDir("n1"), table, generations[1]!)).to.equal(true);
+    expect(await hasSurplus(unsyncedFiles, nodes.dataDir("n1"), table, generations[0]!), "while a pointer names what is off CURRENT").to.equal(false);
     await nodes.startMover("n1");
     await until("it is collected", collected, waitMs);
     expect(await treeOf(nodes.path("n1", table))).to.include(`${generations[1]}.json`).and.not.include(`${generations[0]}.json`);

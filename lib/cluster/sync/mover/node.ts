@@ -305,12 +305,13 @@ class MoverNode {
       if (dueMs > monotonicMs() || this.#isStopping()) continue;
       this.#collecting.delete(table);
       const { dataDir } = this.#config;
+      const pointed = this.#known.tables.get(table)?.generation ?? null;
       try {
-        if (!await hasSurplus(this.#files, dataDir, table)) continue;
+        if (!await hasSurplus(this.#files, dataDir, table, pointed)) continue;
         await collectTable(this.#toolsOf(view), table);
         this.#steps.collect += 1;
         // What is spared, as a query may still read it, goes another time.
-        if (await hasSurplus(this.#files, dataDir, table)) this.#collectLater(table);
+        if (await hasSurplus(this.#files, dataDir, table, pointed)) this.#collectLater(table);
       } catch (cause) {
         this.#log.debug({ event: "step.failed", step: "collect", table, message: toBquerydError(cause).message });
         this.#collectLater(table);
