@@ -18,7 +18,7 @@ async function runDownloader(_flags: unknown, command: Command): Promise<void> {
     const downloader = await startDownloader({ ...setup, show: (showing) => openPresence({ ...setup, ...showing }) });
     return {
       daemon: downloader, facts: { downloader: downloader.id, node: setup.config.node, dataDir: setup.config.dataDir }, observed: observeDownloader(downloader.look),
-      reload: { keys: ["download_rate", "lease"], apply: downloader.reload },
+      reload: { keys: ["download_rate", "lease", "stall"], apply: downloader.reload },
     };
   });
 }

@@ -116,7 +116,7 @@ export interface TicketKeeper {
   list(): Promise<TicketList>;
   /** The plan of a ticket, or undefined; it never changes, so that one look is enough. */
   plan(id: string): Promise<TicketPlan | undefined>;
-  /** The slots of one node or of all, by `keyOfSlot`; none of a ticket that is gone. */
+  /** The slots of all nodes, or of one node those of the tables that the plan names, which may be some of them; by `keyOfSlot`. None of a ticket that is gone. */
   slots(plan: TicketPlan, node?: string): Promise<ReadonlyMap<string, Slot>>;
   /** Throws STALE when the head's version or one of the slots is another than was seen, NOT_FOUND for no ticket. */
   change(id: string, change: TicketChange): Promise<void>;

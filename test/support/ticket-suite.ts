@@ -74,6 +74,7 @@ export function describeTickets(name: string, build: () => Promise<RegistryHouse
       await ours.tickets.create(plan, everywhere(plan).filter(({ node, table }) => node !== "n1" || table === "b.bcolz"));
       expect([...(await theirs.tickets.slots(plan, "n")).keys()]).to.have.members(["n a.bcolz", "n b.bcolz"]);
       expect([...(await theirs.tickets.slots(plan, "n1")).keys()]).to.deep.equal(["n1 b.bcolz"]);
+      expect([...(await theirs.tickets.slots({ ...plan, tables: plan.tables.slice(1) }, "n")).keys()], "of the tables that are named").to.deep.equal(["n b.bcolz"]);
     });
 
     it("lists the oldest first, and keeps clusters apart", async () => {

@@ -1,4 +1,5 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { expect } from "chai";
 import { after, afterEach, before, beforeEach, describe, it } from "mocha";
@@ -6,6 +7,11 @@ import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { loadConfig } from "../../lib/base/config.js";
 import { BquerydError } from "../../lib/base/errors.js";
 import type { Files } from "../../lib/base/files.js";
+import { observeDownloader } from "../../lib/cluster/metrics/downloader-metrics.js";
+import { createExposition } from "../../lib/cluster/metrics/exposition.js";
+import { observeMover } from "../../lib/cluster/metrics/mover-metrics.js";
+import { hasSurplus } from "../../lib/cluster/sync/mover/disk.js";
+import type { Show, Showing } from "../../lib/cluster/sync/showing.js";
 import { incomingFolder, stagePath } from "../../lib/cluster/sync/stages.js";
 import { tell } from "../../lib/cluster/sync/telling.js";
 import { readPrepared } from "../../lib/columns/files/prepared.js";
@@ -15,6 +21,8 @@ import { openRegistry } from "../../lib/registry/open.js";
 import { openRedisRegistry } from "../../lib/registry/redis.js";
 import type { Registry } from "../../lib/registry/registry.js";
 import { keyOfSlot, type TicketPlan } from "../../lib/registry/tickets.js";
+import { openDirectory } from "../../lib/objects/directory.js";
+import type { ObjectStore } from "../../lib/objects/objects.js";
 import { openS3 } from "../../lib/objects/s3/store.js";
 import { uploadTables } from "../../lib/transfer/send/upload.js";
 import { writeRawBcolz } from "../support/bcolz-directory.js";
@@ -270,6 +278,57 @@ describe("downloaders and movers", function () {
     await until("nothing is left", async () => (await readdir(nodes.dataDir("n1"))).join() === ".bqueryd-incoming" && (await nodes.incoming("n1")).length === 0, waitMs);
   });
 
+  it("fail a ticket whose bucket does not answer any more, though its downloader lives", async () => {
+    const asked = await nodes.upload(table, 1n);
+    const openStore = async (bucket: string): Promise<ObjectStore> => {
+      const store = await openDirectory(bucket);
+      return { ...store, async *read(_key, { signal } = {}) {
+        yield await new Promise<Uint8Array>((_, reject) => { signal?.addEventListener("abort", () => { reject(new Error("aborted")); }); });
+      } };
+    };
+    await nodes.startDownloader("n1", { openStore, flags: { lease: "0.3", stall: "1" } });
+    await nodes.startMover("n1", { stall: "60" });
+    const plan = await nodes.createTicket([asked], ["n1"]);
+    await nodes.reaches(plan.id, "failed");
+    expect((await nodes.head(plan.id))?.reason).to.match(/OBJECT_STORE: nothing of taxi\.bcolz has come for 1 s; /);
+    await until("nothing is left", async () => (await nodes.incoming("n1")).length === 0, waitMs);
+  });
+
+  it("let controllers see them: what they do, and how to end them", async () => {
+    const shown: Showing[] = [];
+    const closed: string[] = [];
+    const show: Show = async (showing) => {
+      shown.push(showing);
+      return { id: `${showing.role}-1`, isConnected: () => true, close: async (reason) => { closed.push(reason); } };
+    };
+    const asked = await nodes.upload(table, 1n, 3_000);
+    const downloader = await nodes.startDownloader("n1", { show, flags: slow });
+    const mover = await nodes.startMover("n1", {}, unsyncedFiles, show);
+    expect([downloader.id, mover.id]).to.deep.equal(["downloader-1", "mover-1"]);
+    expect(shown.map(({ role, describeDoing }) => [role, describeDoing()])).to.deep.equal([["downloader", null], ["mover", null]]);
+    const plan = await nodes.createTicket([asked], ["n1"]);
+    await until("it says how far it is", () => /^taxi\.bcolz \d+ %$/.test(shown[0]!.describeDoing() ?? ""), waitMs);
+    expect((await nodes.slots(plan)).get(keyOfSlot({ node: "n1", table }))).to.include({ state: "downloading", owner: "downloader-1" });
+    for (const { onShutdown } of shown) onShutdown("killall");
+    expect([await downloader.stopped, await mover.stopped, ...closed]).to.deep.equal(["killall", "killall", "killall", "killall"]);
+  });
+
+  it("say why they are not ready", async () => {
+    const [downloader, first] = [await nodes.startDownloader("n1"), await nodes.startMover("n1")];
+    await until("the first is at work", () => first.look().isHolder, waitMs);
+    const second = await nodes.startMover("n1");
+    const [fetching, moving, standing] = [observeDownloader(downloader.look), observeMover(first.look), observeMover(second.look)];
+    expect([fetching.findObstacle(), moving.findObstacle()]).to.deep.equal([undefined, undefined]);
+    expect(standing.findObstacle()).to.match(/another movebcolz/);
+    const plan = await nodes.createTicket([await nodes.upload(table, 1n)], ["n1"]);
+    await nodes.reaches(plan.id, "done");
+    const texts = await Promise.all([fetching, moving].map(({ families }) => createExposition(families).text()));
+    expect(texts[0]).to.include('bqueryd_slots_total{outcome="verified"} 1\n').and.match(/^bqueryd_fetched_bytes_total [1-9]\d+$/m);
+    expect(texts[1]).to.include('bqueryd_mover_steps_total{kind="promote"} 1\n').and.include("bqueryd_mover_at_work 1\n");
+    await Promise.all([downloader.stop("x"), first.stop("x")]);
+    expect([fetching.findObstacle(), moving.findObstacle()]).to.deep.equal(["it is stopping", "it is stopping"]);
+  });
+
   it("never put wrong bytes anywhere, and say which file is damaged", async () => {
     const asked = await nodes.upload(table, 1n);
     for (const name of await readdir(join(nodes.bucket, table))) {
@@ -356,6 +415,28 @@ describe("downloaders and movers", function () {
       await until(`nothing is left, ${what}`, async () => (await nodes.incoming("n1")).length === 0, waitMs);
       await after.stop("SIGTERM");
     }
+  });
+
+  it("keep as many generations as configured, and collect the others once no query can read them", async () => {
+    await nodes.startDownloader("n1");
+    const mover = await nodes.startMover("n1", { keep_generations: "1" });
+    const generations: string[] = [];
+    for (const value of [1n, 2n]) {
+      const asked = await nodes.upload(table, value);
+      generations.push(asked.generation);
+      await nodes.reaches((await nodes.createTicket([asked], ["n1"])).id, "done");
+    }
+    const footer = join(nodes.path("n1", table), `${generations[0]}.json`);
+    const collected = (): boolean => nodes.events.some(({ event, generation }) => event === "generation.collected" && generation === generations[0]);
+    expect([await readFile(join(nodes.path("n1", table), "CURRENT"), "utf8"), existsSync(footer), collected()]).to.deep.equal([`${generations[1]}\n`, true, false]);
+    await mover.stop("SIGTERM");
+    await utimes(footer, 1_000, 1_000);
+    expect(await hasSurplus(unsyncedFiles, nodes.dataDir("n1"), table, generations[1]!)).to.equal(true);
+    expect(await hasSurplus(unsyncedFiles, nodes.dataDir("n1"), table, generations[0]!), "while a pointer names what is off CURRENT").to.equal(false);
+    await nodes.startMover("n1");
+    await until("it is collected", collected, waitMs);
+    expect(await treeOf(nodes.path("n1", table))).to.include(`${generations[1]}.json`).and.not.include(`${generations[0]}.json`);
+    expect((await verifyTable(nodes.path("n1", table))).findings).to.deep.equal([]);
   });
 
   it("have one mover at work in a data directory, and another that stands in when it ends", async () => {

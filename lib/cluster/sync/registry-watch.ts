@@ -1,5 +1,5 @@
-/** Whether the registry can be used, as the work with it shows, told in the log once each time that changes. */
-import { BquerydError } from "../../base/errors.js";
+/** What keeps a process from its work, told in the log once each time that changes: the registry, or something that nobody expects. */
+import { BquerydError, toBquerydError } from "../../base/errors.js";
 import type { Log } from "../../base/log.js";
 
 /** What is known of the registry. */
@@ -28,5 +28,24 @@ export function watchRegistry(log: Log): RegistryWatch {
       isUp = false;
       return true;
     },
+  };
+}
+
+/** What keeps a process from its work besides. */
+export interface Problem {
+  note(cause: unknown): void;
+  noteNone(): void;
+}
+
+/** No problem yet. One that comes again and again, as a data directory that is gone, is logged once. */
+export function createProblem(log: Log, event: string): Problem {
+  let last: string | undefined;
+  return {
+    note(cause) {
+      const { code, message } = toBquerydError(cause);
+      if (message !== last) log.error({ event, code, message });
+      last = message;
+    },
+    noteNone() { last = undefined; },
   };
 }

@@ -8,6 +8,7 @@ import type { Files } from "../../../lib/base/files.js";
 import type { LogFacts } from "../../../lib/base/log.js";
 import { startDownloader, type DownloaderOptions, type RunningDownloader } from "../../../lib/cluster/sync/downloader/node.js";
 import { startMover, type RunningMover } from "../../../lib/cluster/sync/mover/node.js";
+import type { Show } from "../../../lib/cluster/sync/showing.js";
 import { placeTicket } from "../../../lib/cluster/sync/tickets/placement.js";
 import { readCurrent } from "../../../lib/columns/directory/current.js";
 import { openDirectory } from "../../../lib/objects/directory/store.js";
@@ -33,7 +34,7 @@ export interface Nodes {
   upload(table: string, value: bigint, rows?: number): Promise<TicketTable & { readonly generation: string }>;
   createTicket(tables: readonly TicketTable[], nodes?: readonly string[], facts?: Partial<TicketPlan>): Promise<TicketPlan>;
   startDownloader(node: string, options?: Partial<DownloaderOptions> & { flags?: Readonly<Record<string, string>> }): Promise<RunningDownloader>;
-  startMover(node: string, flags?: Readonly<Record<string, string>>, files?: Files): Promise<RunningMover>;
+  startMover(node: string, flags?: Readonly<Record<string, string>>, files?: Files, show?: Show): Promise<RunningMover>;
   head(id: string): Promise<TicketHead | undefined>;
   slots(plan: TicketPlan): Promise<ReadonlyMap<string, Slot>>;
   /** Resolves when the ticket is in the state. */
@@ -68,9 +69,9 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
       const source = join(folder, "source", table);
       const columns = ["a", "b", "c"].map((name, at) => ({ name, dtype: "int64" as const, values: Array.from({ length: rows }, (_, row) => value * BigInt(row * at % 97) + BigInt(row)) }));
       const generation = await writeTable(source, columns, { replace: true });
-      const store = openDirectory(bucket);
-      await uploadTables(await store, [source]);
-      await (await store).close();
+      const store = await openDirectory(bucket, { files: unsyncedFiles });
+      await uploadTables(store, [source]);
+      await store.close();
       return { table: basename(source), manifest: manifestKey(table, generation), generation };
     },
     async createTicket(tables, at = ["n1", "n2"], facts = {}) {
@@ -83,8 +84,8 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
       running.push(started);
       return started;
     },
-    async startMover(node, flags, files = unsyncedFiles) {
-      const started = await startMover({ config: await configure(node, flags), log, registry, files });
+    async startMover(node, flags, files = unsyncedFiles, show) {
+      const started = await startMover({ config: await configure(node, flags), log, registry, files, show });
       running.push(started);
       return started;
     },
@@ -93,7 +94,7 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
     async reaches(id, state) {
       let last: TicketHead | undefined;
       try {
-        await until(`the ticket is ${state}`, async () => (last = await nodes.head(id))?.state === state, withinMs);
+        await until(`the ticket is ${state}`, async () => (last = await nodes.head(id).catch(() => undefined))?.state === state, withinMs);
       } catch (cause) {
         throw new Error(`${String(cause)}; it is ${JSON.stringify(last)}; logged: ${JSON.stringify(events.slice(-10))}`, { cause });
       }

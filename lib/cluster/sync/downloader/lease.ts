@@ -18,16 +18,21 @@ export interface Lease {
 /** How a lease is renewed, and who is told when it cannot be. */
 export interface LeaseOptions {
   readonly leaseMs: number;
+  /** After so long without anything having come it is lost. */
+  readonly stallMs: number;
   readonly renew: (progress: FetchProgress | undefined) => Promise<Told>;
   /** Somebody else has the slot by now, or the ticket is over. */
   readonly onLost: (told: Told) => void;
+  /** Nothing has come for `stallMs`. */
+  readonly onStalled: () => void;
   /** A renewal failed; it is tried again as long as nobody took the slot over. */
   readonly onFailure: (cause: unknown) => void;
 }
 
 /** Keeps a lease that was given just now. */
-export function keepLease({ leaseMs, renew, onLost, onFailure }: LeaseOptions): Lease {
+export function keepLease({ leaseMs, stallMs, renew, onLost, onStalled, onFailure }: LeaseOptions): Lease {
   let renewedMs = monotonicMs();
+  let movedMs = renewedMs;
   let latest: FetchProgress | undefined;
   let hasNews = false;
   let renewing: Promise<void> | undefined;
@@ -46,6 +51,10 @@ export function keepLease({ leaseMs, renew, onLost, onFailure }: LeaseOptions): 
     }
   }
   function look(): void {
+    if (!isOver && monotonicMs() - movedMs >= stallMs) {
+      isOver = true;
+      onStalled();
+    }
     if (isOver || renewing !== undefined || !isRenewalDue({ leaseMs, renewedMs, hasNews }, monotonicMs())) return;
     renewing = tryToRenew().finally(() => { renewing = undefined; });
   }
@@ -53,7 +62,8 @@ export function keepLease({ leaseMs, renew, onLost, onFailure }: LeaseOptions): 
   const timer = setInterval(look, Math.min(leaseMs / 6, 500));
   return {
     note(progress) {
-      hasNews ||= latest === undefined || progress.bytesDone !== latest.bytesDone || progress.bytesTotal !== latest.bytesTotal;
+      const isNews = progress.bytesDone !== latest?.bytesDone || progress.bytesTotal !== latest.bytesTotal;
+      if (isNews) [hasNews, movedMs] = [true, monotonicMs()];
       latest = progress;
     },
     check() {

@@ -13,7 +13,7 @@ import { createBuffers } from "../../../transfer/fetch/buffers.js";
 import { createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
 import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
-import { watchRegistry, type RegistryWatch } from "../registry-watch.js";
+import { createProblem, watchRegistry, type Problem, type RegistryWatch } from "../registry-watch.js";
 import type { Show, Shown } from "../showing.js";
 import { incomingFolder } from "../stages.js";
 import { tell, type Told } from "../telling.js";
@@ -46,7 +46,7 @@ export interface RunningDownloader {
   stop(reason: string): Promise<void>;
   /** What metrics are made of. */
   look(): DownloaderFacts;
-  /** Takes over what can change while it serves: download_rate, lease. */
+  /** Takes over what can change while it serves: download_rate, lease, stall. */
   reload(config: Config): void;
 }
 
@@ -76,6 +76,7 @@ class DownloaderNode {
   readonly #log: Log;
   readonly #registry: Registry;
   readonly #registryWatch: RegistryWatch;
+  readonly #problem: Problem;
   readonly #files: Files;
   readonly #options: DownloaderOptions;
   readonly #waking = createWaking();
@@ -99,6 +100,7 @@ class DownloaderNode {
     this.#log = boundLog(options.log, monotonicMs);
     this.#registry = options.registry;
     this.#registryWatch = watchRegistry(this.#log);
+    this.#problem = createProblem(this.#log, "downloader.failed");
     this.#files = options.files ?? realFiles;
     this.#bandwidth = createBandwidth(options.config.downloadRateBytes);
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
@@ -129,7 +131,7 @@ class DownloaderNode {
 
   reload(config: Config): void {
     if (config.downloadRateBytes !== this.#config.downloadRateBytes) this.#bandwidth = createBandwidth(config.downloadRateBytes);
-    this.#config = { ...this.#config, downloadRateBytes: config.downloadRateBytes, leaseMs: config.leaseMs };
+    this.#config = { ...this.#config, downloadRateBytes: config.downloadRateBytes, leaseMs: config.leaseMs, stallMs: config.stallMs };
   }
 
   async stop(reason: string): Promise<void> {
@@ -157,11 +159,12 @@ class DownloaderNode {
         if (found.next !== undefined) await this.#work(found.next);
         else {
           await this.#closeStore();
+          this.#problem.noteNone();
           waitMs = found.isActive ? Math.min(activeLookMs, this.#config.leaseMs) : idleLookMs;
         }
       } catch (cause) {
         const isPassing = this.#registryWatch.notePassing(cause);
-        if (!isPassing) this.#log.error({ event: "downloader.failed", code: toBquerydError(cause).code, message: toBquerydError(cause).message });
+        if (!isPassing) this.#problem.note(cause);
         waitMs = isPassing ? retryMs : activeLookMs;
       }
       if (waitMs > 0) await this.#waking.wait(waitMs);
@@ -190,7 +193,7 @@ class DownloaderNode {
   }
 
   async #work({ ticket: { plan }, place }: NextClaim): Promise<void> {
-    const { leaseMs, dataDir } = this.#config;
+    const { leaseMs, stallMs, dataDir } = this.#config;
     const told = await this.#insist(plan, { kind: "claim", ...place, process: this.id, leaseMs });
     if (told?.head?.state === "failed") this.#log.warn({ event: "ticket.failed", ticket: plan.id, message: told.head.reason ?? `begun ${claimsMax} times` });
     const { slot } = told ?? {};
@@ -199,7 +202,7 @@ class DownloaderNode {
     this.#log.debug({ event: "slot.claimed", ticket: plan.id, table: claim.table, fence: claim.fence });
     try {
       const end = await workAtSlot({
-        plan, claim, dataDir, leaseMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
+        plan, claim, dataDir, leaseMs, stallMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
         tools: { buffers: this.#buffers, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
         openStore: () => this.#openStore(plan.bucket),
         tell: (event) => tell(this.#registry.tickets, plan, event), insist: (event) => this.#insist(plan, event),

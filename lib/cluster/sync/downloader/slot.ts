@@ -24,6 +24,7 @@ export interface SlotWork {
   readonly files: Files;
   readonly dataDir: string;
   readonly leaseMs: number;
+  readonly stallMs: number;
   readonly log: Log;
   readonly random: Random;
   readonly tools: Omit<FetchTools, "store" | "signal" | "files">;
@@ -45,19 +46,24 @@ export type SlotEnd = "verified" | "failed" | "released" | "lost";
 
 /** Works at a slot until it has come to an end. Throws only what nobody expects. */
 export async function workAtSlot(work: SlotWork): Promise<SlotEnd> {
-  const { plan, claim, files, dataDir, leaseMs, signal, log } = work;
+  const { plan, claim, files, dataDir, leaseMs, stallMs, signal, log } = work;
   const stage = { ticket: plan.id, table: claim.table, fence: claim.fence };
   const facts = { ticket: plan.id, table: claim.table, fence: claim.fence };
   const own = new AbortController();
   const stop = (): void => { own.abort(signal.reason); };
   signal.addEventListener("abort", stop, { once: true });
   let lost: Told | undefined;
+  let stalled: BquerydError | undefined;
   const lease = keepLease({
-    leaseMs, onFailure: work.onRegistryFailure,
+    leaseMs, stallMs, onFailure: work.onRegistryFailure,
     renew: (progress) => work.tell({ kind: "renew", ...claim, leaseMs, bytesDone: progress?.bytesDone ?? 0, bytesTotal: progress?.bytesTotal ?? null }),
     onLost(told) {
       lost = told;
       own.abort(new BquerydError("STALE", "the slot is another's"));
+    },
+    onStalled() {
+      stalled = new BquerydError("OBJECT_STORE", `nothing of ${claim.table} has come for ${Math.round(stallMs / 1_000)} s; see whether ${plan.bucket} answers, or raise stall`, { details: { table: claim.table } });
+      own.abort(stalled);
     },
   });
   work.onLease(lease);
@@ -74,6 +80,7 @@ export async function workAtSlot(work: SlotWork): Promise<SlotEnd> {
     log.info({ event: "slot.lost", ...facts, message: lost.reason ?? "the ticket is gone" });
     return "lost";
   }
+  if (outcome instanceof BquerydError && stalled !== undefined) return fail(work, facts, stalled);
   if (outcome instanceof BquerydError) return signal.aborted ? release(work, facts) : fail(work, facts, outcome);
   const bytes = outcome.files.reduce((sum, file) => sum + file.bytes, 0);
   const told = await work.insist({ kind: "verified", ...claim, bytes });

@@ -52,11 +52,15 @@ export async function openNodeDisk(files: Files, dataDir: string, node: string):
   };
 }
 
-/** Tells whether the directory of a table holds generations that neither CURRENT nor a mark names. Throws the system's error. */
-export async function hasSurplus(files: Files, dataDir: string, table: string): Promise<boolean> {
+/**
+ * Tells whether the directory of a table holds generations that neither CURRENT nor a mark names. None counts as too many
+ * while the one that a pointer names is not among those named: then nothing is to be removed there.
+ */
+export async function hasSurplus(files: Files, dataDir: string, table: string, pointed: string | null): Promise<boolean> {
   const path = join(dataDir, table);
   const names = await files.list(path).catch((): string[] => []);
   const named = new Set([...generationsOf(path, table), ...marksOf(dataDir, table).map(({ generation }) => generation)]);
+  if (pointed !== null && !named.has(pointed)) return false;
   return names.includes(currentName) && names.some((name) => /^[0-9a-f]{64}\.json$/.test(name) && !named.has(name.slice(0, 64)));
 }
 

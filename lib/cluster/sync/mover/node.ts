@@ -11,7 +11,7 @@ import type { Pointers, Registry } from "../../../registry/registry.js";
 import type { Slot, TicketHead, TicketPlan } from "../../../registry/tickets.js";
 import type { MoverFacts } from "../../metrics/mover-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
-import { watchRegistry, type RegistryWatch } from "../registry-watch.js";
+import { createProblem, watchRegistry, type Problem, type RegistryWatch } from "../registry-watch.js";
 import type { Show, Shown } from "../showing.js";
 import { removeEmptyFolders } from "../stages.js";
 import { tell } from "../telling.js";
@@ -77,6 +77,7 @@ class MoverNode {
   readonly #files: Files;
   readonly #options: MoverOptions;
   readonly #waking = createWaking();
+  readonly #problem: Problem;
   readonly #place: SolePlace;
   readonly #plans = new Map<string, TicketPlan>();
   #disk: NodeDisk | undefined;
@@ -102,6 +103,7 @@ class MoverNode {
     this.#log = boundLog(options.log, monotonicMs);
     this.#registry = options.registry;
     this.#registryWatch = watchRegistry(this.#log);
+    this.#problem = createProblem(this.#log, "mover.failed");
     this.#files = options.files ?? realFiles;
     this.#place = createSolePlace(this.#files, options.config.dataDir);
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
@@ -155,9 +157,10 @@ class MoverNode {
         if (isHolder) waitMs = await this.#sweep();
         else this.#disk = undefined;
         this.#registryWatch.noteUp();
+        this.#problem.noteNone();
       } catch (cause) {
         const isPassing = this.#registryWatch.notePassing(cause);
-        if (!isPassing) this.#log.error({ event: "mover.failed", code: toBquerydError(cause).code, message: toBquerydError(cause).message });
+        if (!isPassing) this.#problem.note(cause);
         waitMs = isPassing ? retryMs : busyLookMs;
         // Told of a change just now, it would try in vain without a pause.
         if (this.#waking.isDue()) await sleep(retryMs / 5);
@@ -194,7 +197,7 @@ class MoverNode {
   /** The disk as one before left it, which may have died before it collected what it took off CURRENT. */
   async #openDisk(): Promise<NodeDisk> {
     const { dataDir, node } = this.#config;
-    for (const table of this.#known.tables.keys()) if (await hasSurplus(this.#files, dataDir, table)) this.#collectLater(table);
+    for (const table of this.#known.tables.keys()) this.#collecting.set(table, 0);
     return openNodeDisk(this.#files, dataDir, node);
   }
 
@@ -301,9 +304,14 @@ class MoverNode {
     for (const [table, dueMs] of this.#collecting) {
       if (dueMs > monotonicMs() || this.#isStopping()) continue;
       this.#collecting.delete(table);
+      const { dataDir } = this.#config;
+      const pointed = this.#known.tables.get(table)?.generation ?? null;
       try {
+        if (!await hasSurplus(this.#files, dataDir, table, pointed)) continue;
         await collectTable(this.#toolsOf(view), table);
         this.#steps.collect += 1;
+        // What is spared, as a query may still read it, goes another time.
+        if (await hasSurplus(this.#files, dataDir, table, pointed)) this.#collectLater(table);
       } catch (cause) {
         this.#log.debug({ event: "step.failed", step: "collect", table, message: toBquerydError(cause).message });
         this.#collectLater(table);
