@@ -74,7 +74,9 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<string 
     return await makeOne(path, mode);
   } catch (cause) {
     const parent = dirname(path);
-    if (!isSystemError(cause, "ENOENT") || parent === path || await findFacts(parent) !== undefined) throw cause;
+    if (!isSystemError(cause, "ENOENT") || parent === path) throw cause;
+    // It may have come meanwhile. Where it was there and still refuses, that is final.
+    if (await findFacts(parent) !== undefined) return makeOne(path, mode);
     const first = await makeDirectory(parent, mode);
     const made = await makeOne(path, mode);
     return first ?? made;
