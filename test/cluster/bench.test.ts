@@ -74,6 +74,25 @@ describe("bench", function () {
     expect(readdirSync(tmpdir())).to.deep.equal(before);
   });
 
+  it("sends and fetches tables beside curl, and moves no byte of a column that is there, after it saw that all comes as it is", async () => {
+    const before = readdirSync(tmpdir());
+    const drawn = oneOf(seededRandom(freshSeed()), ["download", "upload"]);
+    const { code, stdout, stderr } = await runBench("transfer", "--rows", "20000", "--runs", "1", "--only", `${drawn},many,unchanged,resume`, "--json");
+    expect(code, stderr).to.equal(0);
+    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    expect(lines.map(({ bench, figure }) => [bench, figure])).to.deep.equal([
+      [drawn, undefined], [drawn, "speed of the peer's"], [drawn, "memory"], [drawn, "our processor"], [drawn, "the store's processor"],
+      ["many", undefined], ["many", "shards"], ["many", "shards sent"], ["many", "shards fetched"],
+      ["unchanged", "of the table sent"], ["unchanged", "of the table fetched"], ["resume", "fetched before the cut"], ["resume", "fetched twice"],
+    ]);
+    for (const { bench, figure, value, peer } of lines) {
+      if (figure === undefined) expect(peer, bench).to.match(/^curl/);
+      // A ninth of the table, its index and its footer.
+      if (bench === "unchanged") expect(value, figure).to.be.within(11, 15);
+    }
+    expect(readdirSync(tmpdir())).to.deep.equal(before);
+  });
+
   it("imports, opens, verifies and appends beside its peers, after it saw that the rows are DuckDB's", async () => {
     const { code, stdout, stderr } = await runBench("import", "--rows", "20", "--runs", "1", "--json");
     expect(code, stderr).to.equal(0);
@@ -85,13 +104,13 @@ describe("bench", function () {
 
   it("refuses what it cannot read, on one line", async () => {
     const wrong: readonly string[][] = [
-      [], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"], ["groupby", "--only", "q11"], ["cluster", "--only", "q1"],
+      [], ["groupbye"], ["groupby", "--rows", "0"], ["groupby", "--rows", "many"], ["groupby", "--seed", "1e7"], ["groupby", "--row", "3"], ["groupby", "--only", "q11"], ["cluster", "--only", "q1"], ["transfer", "--only", "q1"],
     ];
     for (const args of someOf(seededRandom(freshSeed()), wrong, 3)) {
       const { code, stdout, stderr } = await runBench(...args);
       expect(code, args.join(" ")).to.equal(64);
       expect(stdout).to.equal("");
-      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use (?:npm run bench -- groupby\|import\|cluster|some of (?:ping, empty, q1|empty, small),) [^\n]*\n$/);
+      expect(stderr).to.match(/^bqueryd: USAGE: [^\n]*use (?:npm run bench -- groupby\|import\|cluster\|transfer|some of (?:ping, empty, q1|empty, small|download, upload),) [^\n]*\n$/);
     }
   });
 });

@@ -68,6 +68,12 @@ describe("fetching a table", () => {
     expect(memory.calls).to.deep.equal([]);
   });
 
+  it("brings tables side by side into stages of one folder, which is not there yet", async () => {
+    await upload();
+    const fetched = await Promise.all(Array.from({ length: 16 }, (_, at) => fetchTable(transferTools(memory.store), { ...request, stage: join(folder, "new", String(at), table) })));
+    expect(new Set(fetched.map((manifest) => manifest.generation))).to.deep.equal(new Set([generation]));
+  });
+
   it("takes over from the table's directory what is there whole, and fetches what is damaged there", async () => {
     await upload();
     await fetchTable(transferTools(memory.store), request);

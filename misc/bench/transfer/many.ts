@@ -13,9 +13,9 @@ import { writeMany } from "./tables.js";
 /** Shards at most, of so many rows each. */
 const [shardsMax, shardRows] = [1_000, 1_000];
 
-/** Sends and fetches a set of small shards, a hundredth of the rows of them at most. */
+/** Sends and fetches a set of small shards, a thousandth of the rows of them at most. */
 export async function measureMany({ store, rows, runs, scratch, signal }: CaseInput): Promise<CaseResult[]> {
-  const shards = Math.max(2, Math.min(shardsMax, Math.floor(rows / 100)));
+  const shards = Math.max(2, Math.min(shardsMax, Math.floor(rows / 1_000)));
   const source = join(scratch, "source");
   await mkdir(source);
   const paths = await writeMany(source, shards, shardRows);

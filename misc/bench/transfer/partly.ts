@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { encodeManifest, type Manifest } from "../../../lib/transfer/manifest.js";
 import { rangeBytes, rangesAtOnce } from "../../../lib/transfer/fetch/buffers.js";
 import { requireSame } from "./content.js";
-import { fill, manifestOf } from "./large.js";
+import { manifestOf } from "./large.js";
 import type { CaseInput, CaseResult } from "./main.js";
 import { startAgent } from "./processes.js";
 import { wideColumns, writeWide } from "./tables.js";
@@ -44,10 +44,10 @@ export async function measureUnchanged(input: CaseInput): Promise<CaseResult[]> 
 /** Cuts a fetching off in the middle and goes on: only what was in memory comes twice. */
 export async function measureResume(input: CaseInput): Promise<CaseResult[]> {
   const { store, table, scratch } = input;
-  await fill(input);
   const manifest = await manifestOf(table);
   const agent = await startAgent(store);
   try {
+    await agent.run({ verb: "send", paths: [table] });
     const job = { verb: "fetch", tables: [manifest.table], stages: join(scratch, "ours"), directories: join(scratch, "none") } as const;
     const { readBytes: firstBytes } = await agent.run({ ...job, cutAt: 0.5 });
     const { readBytes: restBytes } = await agent.run({ ...job, cutAt: null });

@@ -37,11 +37,12 @@ export async function runS3({ count, seed }: { readonly count: number; readonly 
     const stage = await setStage({ limits });
     const model: Model = new Map(keys.map((key) => [key, [undefined]]));
     const rate = oneOf(random, [0, 0.05, 0.2, 0.5]);
-    // A wrong request that has no checksum is for its caller to find: only whole objects are spoilt.
+    // A wrong answer without a checksum is for its reader to find, as of a part, and of an object that was sent in parts.
     stage.server.play((request) => {
       if (random() >= rate) return undefined;
       faults++;
-      return drawFault(random, request.headers["x-amz-checksum-mode"] === "ENABLED");
+      const checksums = [...stage.server.buckets.get(request.bucket)?.objects.get(request.key)?.checksums.values() ?? []];
+      return drawFault(random, request.headers["x-amz-checksum-mode"] === "ENABLED" && checksums.some((checksum) => !checksum.includes("-")));
     });
     try {
       for (let at = done; at < Math.min(done + roundOperations, count); at++) {
@@ -63,12 +64,12 @@ export async function runS3({ count, seed }: { readonly count: number; readonly 
   return { failed, faults, requests, failure: undefined };
 }
 
-function drawFault(random: Random, isWhole: boolean): Fault {
+function drawFault(random: Random, isChecked: boolean): Fault {
   const faults: readonly Fault[] = [
     { kind: "refuse", code: "SlowDown", status: 503 }, { kind: "refuse", code: "InternalError", status: 500 }, { kind: "refuse", code: "AccessDenied", status: 403 },
     { kind: "refuse", code: "ExpiredToken", status: 400 }, { kind: "reset" }, { kind: "lost" }, { kind: "spoil" }, { kind: "cut" }, { kind: "slow", ms: 5 },
   ];
-  const rare: readonly Fault[] = [{ kind: "stall" }, ...(isWhole ? [{ kind: "wrongBytes" }, { kind: "wrongLength" }, { kind: "wrongChecksum" }] as const : [])];
+  const rare: readonly Fault[] = [{ kind: "stall" }, ...(isChecked ? [{ kind: "wrongBytes" }, { kind: "wrongLength" }, { kind: "wrongChecksum" }] as const : [])];
   return random() < 0.1 ? oneOf(random, rare) : oneOf(random, faults);
 }
 
