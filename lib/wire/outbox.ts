@@ -33,6 +33,8 @@ interface Lane {
   bytes: number;
   /** Messages: small ones take more than their bytes. */
   count: number;
+  /** Whether it has none but messages that may wait. */
+  isWaiting: boolean;
 }
 
 /** Sends in a row before other work of the process gets its turn. */
@@ -40,6 +42,8 @@ const burstMax = 64;
 /** Messages are sent together as long as they are small: of a large one the receiver is to have the next only when it took it. */
 const packetBytesMax = 64 * 1024;
 const packetFramesMax = 64;
+/** How long a message waits for one that it may go with. */
+const patienceMs = 5;
 const retryMinMs = 1;
 const retryMaxMs = 50;
 
@@ -56,17 +60,23 @@ export class Outbox {
   #isRunning = false;
   #retryMs = retryMinMs;
   #retryTimer: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
 
-  /** Queues a message for a peer. The frames must not change any more. */
-  push(peer: string, frames: Uint8Array[]): void {
+  /**
+   * Queues a message for a peer. The frames must not change any more. One that may wait goes with the next that may not, or
+   * some milliseconds later: what is sent together costs both ends little more than one message.
+   */
+  push(peer: string, frames: Uint8Array[], mayWait = false): void {
     if (this.#state === "closed" || this.#stuck.has(peer)) return;
     const lane = this.#lanes.get(peer) ?? this.#addLane(peer);
     append(lane, frames);
     if (lane.bytes <= this.#options.laneBytesMax && lane.count <= limits.outboxMessagesMax) {
+      if (!mayWait) this.#release(lane);
+      else if (lane.isWaiting) this.#patience ??= setTimeout(() => { this.#endPatience(); }, patienceMs);
       this.#start();
       return;
     }
@@ -103,6 +113,7 @@ export class Outbox {
   /** Resolves when nothing is queued or `timeoutMs` have passed; at once while held. */
   async flush(timeoutMs: number): Promise<void> {
     if (this.#lanes.size === 0 || this.#state !== "open") return;
+    this.#endPatience();
     await new Promise<void>((resolve) => {
       const done = () => {
         clearTimeout(timer);
@@ -120,13 +131,26 @@ export class Outbox {
     this.#lanes.clear();
     this.#wake();
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#patience);
   }
 
   #addLane(peer: string): Lane {
-    const lane: Lane = { peer, head: undefined, tail: undefined, bytes: 0, count: 0 };
+    const lane: Lane = { peer, head: undefined, tail: undefined, bytes: 0, count: 0, isWaiting: true };
     this.#lanes.set(peer, lane);
-    this.#ready.push(lane);
     return lane;
+  }
+
+  #release(lane: Lane): void {
+    if (!lane.isWaiting) return;
+    lane.isWaiting = false;
+    this.#ready.push(lane);
+  }
+
+  #endPatience(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    for (const lane of this.#lanes.values()) this.#release(lane);
+    this.#start();
   }
 
   #start(): void {

@@ -43,9 +43,10 @@ export interface Router {
   readonly address: string;
   /**
    * Queues a message and returns. The body must not change any more. A peer that is gone is told to `onUnreachable`
-   * later; throws MEMORY_LIMIT when the message is larger than `messageBytesMax`.
+   * later; throws MEMORY_LIMIT when the message is larger than `messageBytesMax`. One that may wait some milliseconds goes with
+   * the next to that peer.
    */
-  send<C extends Channel>(peer: string, channel: C, header: Channels[C]["reply"], body?: readonly Uint8Array[]): void;
+  send<C extends Channel>(peer: string, channel: C, header: Channels[C]["reply"], body?: readonly Uint8Array[], mayWait?: boolean): void;
   /** Drops all that a peer says from now on, unread: zeromq cannot end its connection. */
   shutOut(peer: string): void;
   /** Bytes queued for a peer, without what the sockets have taken. */
@@ -83,8 +84,8 @@ function startRouter(socket: RawSocket, options: RouterOptions): Router {
     onLaneLost: (peer) => { options.onUnreachable(peer); },
   });
   const address = socket.endpoint();
-  const send: Router["send"] = (peer, channel, header, body = []) => {
-    outbox.push(peer, encodeFrames(channel, "reply", header, body, options.messageBytesMax));
+  const send: Router["send"] = (peer, channel, header, body = [], mayWait = false) => {
+    outbox.push(peer, encodeFrames(channel, "reply", header, body, options.messageBytesMax), mayWait);
   };
   let closing: Promise<void> | undefined;
   const shutOut = new Set<string>();

@@ -227,7 +227,7 @@ describe("a controller on its sockets", () => {
       worker.dealer.send({ type: "ready", nonce: randomId(), cached: [] });
       client.dealer.send({ type: "call", id, verb: "groupby", tables: ["taxi"], columns: [], remainingMs: 5_000 });
       const task = await takeTask(worker);
-      expect(client.heard.filter(({ type }) => type === "accepted")).to.have.length(2);
+      await until("both calls were accepted", () => client.heard.filter(({ type }) => type === "accepted").length === 2);
       worker.dealer.send({ type: "failed", taskId: task.taskId, code: "IO", message: "", details: {}, retry: "never", shard: null });
       expect(await answerTo(client, id)).to.include({ type: "error", code: "IO" });
       worker.heard.length = 0;

@@ -10,6 +10,7 @@ function createTestOutbox(options: { laneBytesMax?: number } = {}) {
   const outcomes = new Map<string, SendOutcome>();
   const sent: string[] = [];
   const lost: [string, LaneLoss][] = [];
+  const packets: number[] = [];
   let writing = 0;
   const outbox = new Outbox({
     laneBytesMax: options.laneBytesMax ?? 1_000,
@@ -17,6 +18,7 @@ function createTestOutbox(options: { laneBytesMax?: number } = {}) {
       writing += 1;
       expect(writing, "sends at a time").to.equal(1);
       await Promise.resolve();
+      packets.push(messagesOf(frames).length);
       writing -= 1;
       const outcome = outcomes.get(peer) ?? "sent";
       if (outcome === "sent") for (const message of messagesOf(frames)) sent.push(`${peer}${message instanceof Error ? message.message : message[0]?.[0] ?? ""}`);
@@ -24,7 +26,7 @@ function createTestOutbox(options: { laneBytesMax?: number } = {}) {
     },
     onLaneLost: (peer, loss) => { lost.push([peer, loss]); },
   });
-  return { outbox, outcomes, sent, lost };
+  return { outbox, outcomes, sent, lost, packets };
 }
 
 function message(first: number, bytes = 1): Uint8Array[] {
@@ -39,6 +41,24 @@ describe("outbox", () => {
     expect(sent).to.have.members(["a1", "a2", "a3", "b1", "b2", "b3"]);
     expect(sent.filter((text) => text.startsWith("a"))).to.deep.equal(["a1", "a2", "a3"]);
     expect(sent.slice(2, 4)).to.have.members(["a2", "b2"]);
+  });
+
+  it("lets a message that may wait go with the next one, or after a while by itself, and a flush waits for it", async () => {
+    const { outbox, sent, packets } = createTestOutbox();
+    outbox.push("a", message(1), true);
+    outbox.push("b", message(1), true);
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    expect(sent).to.deep.equal([]);
+    outbox.push("a", message(2));
+    await until("what may wait was sent", () => sent.length === 3);
+    expect(sent).to.deep.equal(["a1", "a2", "b1"]);
+    expect(packets).to.deep.equal([2, 1]);
+    outbox.push("a", message(3), true);
+    await outbox.flush(1_000);
+    expect(sent.at(-1)).to.equal("a3");
+    outbox.push("a", message(4), true);
+    outbox.close();
+    expect(outbox.queuedBytes("a")).to.equal(0);
   });
 
   it("lets one peer that takes nothing hold up nobody, and tries it again", async () => {

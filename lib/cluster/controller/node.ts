@@ -280,7 +280,8 @@ class ControllerNode {
   #sendToClient(clientId: string, header: ClientReply, body: Body = []): void {
     const session = this.#sessions.clients.get(clientId);
     if (session === undefined) return; // Gone since; its calls go with it.
-    this.#router?.send(session.peer, "client", header, body);
+    // A small call is answered in a moment: one message is enough for both.
+    this.#router?.send(session.peer, "client", header, body, header.type === "accepted");
     this.#messagesOut += 1;
     if (header.type === "result" || header.type === "error") countAnswer(this.#calls, clientId, header, monotonicMs());
   }

@@ -54,8 +54,10 @@ export function compareScans(before: Scan, after: Scan): ScanDifference {
   const changed: Holding[] = [];
   const removed: string[] = [];
   const broken: { name: string; problem: BquerydError }[] = [];
-  for (const [name, { holding, problem }] of after) {
+  for (const [name, table] of after) {
     const earlier = before.get(name);
+    if (earlier === table) continue;
+    const { holding, problem } = table;
     if (holding === null) {
       if (earlier?.problem?.message !== problem.message) broken.push({ name, problem });
       if (earlier !== undefined && earlier.holding !== null) removed.push(name);
@@ -90,6 +92,7 @@ export function listBroken(scan: Scan): BrokenTable[] {
  * scan before, and of no import all shards are there.
  */
 export function hasSetInMotion(before: Scan, after: Scan): boolean {
+  if (isSame(before, after)) return false;
   const families = new Map<string, { readonly counts: Map<string, number>; hasChanged: boolean; isWhole: boolean }>();
   for (const [name, table] of after) {
     const set = table.holding?.set ?? null;
@@ -103,6 +106,12 @@ export function hasSetInMotion(before: Scan, after: Scan): boolean {
     families.set(base, family);
   }
   return [...families.values()].some(({ hasChanged, isWhole }) => hasChanged && !isWhole);
+}
+
+/** Tells whether every table was taken from the scan before: of thousands that is seen in less time than their names take to read. */
+function isSame(before: Scan, after: Scan): boolean {
+  for (const [name, table] of after) if (before.get(name) !== table) return false;
+  return true;
 }
 
 function scanTable(path: string, known: ScannedTable | undefined): ScannedTable | undefined {
