@@ -21,7 +21,7 @@ import { openRegistry } from "../../lib/registry/open.js";
 import { openRedisRegistry } from "../../lib/registry/redis.js";
 import type { Registry } from "../../lib/registry/registry.js";
 import { keyOfSlot, type TicketPlan } from "../../lib/registry/tickets.js";
-import { openDirectory } from "../../lib/objects/directory.js";
+import { openDirectory } from "../../lib/objects/directory/store.js";
 import type { ObjectStore } from "../../lib/objects/objects.js";
 import { openS3 } from "../../lib/objects/s3/store.js";
 import { uploadTables } from "../../lib/transfer/send/upload.js";

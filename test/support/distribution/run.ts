@@ -170,7 +170,7 @@ async function findLeft(node: string, directory: string, generations: ReadonlyMa
   const stages = existsSync(incoming) ? await readdir(incoming, { recursive: true }) : [];
   if (stages.length > 0) return `${stages[0]} on ${node}`;
   for (const [table, generation] of generations) {
-    const names = await readdir(join(directory, table)).catch(() => []);
+    const names = await readdir(join(directory, table)).catch((): string[] => []);
     if (!names.includes(`${generation}.json`)) return `${table} on ${node} lacks ${generation}`;
     const odd = names.find((name) => name === "PREPARED" || name.endsWith(".tmp") || name.endsWith(".part"));
     if (odd !== undefined) return `${odd} of ${table} on ${node}`;
