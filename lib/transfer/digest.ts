@@ -12,7 +12,7 @@ export interface FileDigest {
 }
 
 /** Bytes that are read together. */
-const pieceBytes = 1024 * 1024;
+const pieceBytes = 512 * 1024;
 
 /** Reads a file from its beginning to its end. Throws CANCELLED, NOT_FOUND, IO. */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<FileDigest> {
