@@ -1,5 +1,6 @@
 /** `bqueryd downloader`: fetches the tables of tickets to this node. */
 import type { Command } from "commander";
+import { keepYoungSmall } from "../base/garbage.js";
 import { observeDownloader } from "../cluster/metrics/downloader-metrics.js";
 import { openPresence } from "../cluster/presence.js";
 import { startDownloader } from "../cluster/sync/downloader/node.js";
@@ -14,6 +15,7 @@ export function addDownloaderCommand(program: Command): void {
 }
 
 async function runDownloader(_flags: unknown, command: Command): Promise<void> {
+  keepYoungSmall();
   await runDaemon("downloader", command, async (setup) => {
     const downloader = await startDownloader({ ...setup, show: (showing) => openPresence({ ...setup, ...showing }) });
     return {

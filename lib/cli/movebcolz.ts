@@ -1,5 +1,6 @@
 /** `bqueryd movebcolz`: puts what downloaders have fetched into the tables of this node. */
 import type { Command } from "commander";
+import { keepYoungSmall } from "../base/garbage.js";
 import { observeMover } from "../cluster/metrics/mover-metrics.js";
 import { openPresence } from "../cluster/presence.js";
 import { startMover } from "../cluster/sync/mover/node.js";
@@ -14,6 +15,7 @@ export function addMovebcolzCommand(program: Command): void {
 }
 
 async function runMovebcolz(_flags: unknown, command: Command): Promise<void> {
+  keepYoungSmall();
   await runDaemon("mover", command, async (setup) => {
     const mover = await startMover({ ...setup, show: (showing) => openPresence({ ...setup, ...showing }) });
     return {

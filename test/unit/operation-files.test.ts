@@ -33,7 +33,7 @@ describe("the files for operation in misc/", function () {
     const flags = Object.values(configKeys).map(({ name }) => flagOf(name));
     const variables = Object.values(configKeys).map(({ name }) => `BQUERYD_${name.toUpperCase()}`);
     // Those that fetch and move tables come with their daemons.
-    const commands = [...(await createProgram()).commands.map((command) => command.name()), "downloader", "movebcolz"];
+    const commands = (await createProgram()).commands.map((command) => command.name());
     for (const name of ["supervisor.conf", "compose.yaml", ...units]) {
       const text = read(name);
       const ran = [...text.matchAll(/bqueryd(?:\.js)?"?,? "?(controller|worker|downloader|movebcolz|up)\b/g)].map(([, command]) => command);
