@@ -1,7 +1,7 @@
 /**
  * The first steps: `node dist/examples/getting-started.js`. Makes a CSV file of a million taxi trips, imports it as one
- * table and as ten shards, starts a controller and two workers, types at the prompt what one would try first, prints what
- * it is answered, and ends everything. `--rows N` makes a file of another length; `--redis-url URL` lets the processes find
+ * table and as ten shards, starts a controller, two workers, a downloader and a mover, types at the prompt what one would try
+ * first, prints what it is answered, and ends everything. `--rows N` makes a file of another length; `--redis-url URL` lets the processes find
  * each other by way of a Redis server, in place of a folder.
  */
 import { mkdir } from "node:fs/promises";
@@ -18,8 +18,8 @@ import { writeTrips } from "./shared/trips.js";
 
 const rowsDefault = 1_000_000;
 
-/** What is typed at the prompt, in this order. */
-const lines = [
+/** What is typed at the prompt, in this order, with a directory for a bucket. */
+const linesWith = (bucket: string): string[] => [
   "rpc.info()",
   "rpc.ping()",
   "rpc.files()",
@@ -30,6 +30,10 @@ const lines = [
   "rpc.last_call_duration",
   "rpc.groupby('tripdata_2016-01-*.bcolzs', ['passengers'], [['*', 'count', 'trips'], ['tip_amount', 'mean', 'tip']], [['distance', '>', 5]])",
   "rpc.execute_code({function: 'fs.readdirSync', args: ['.'], wait: true})",
+  `rpc.distribute(['tripdata_2016-01-1.bcolzs'], '${bucket}', {wait: true})`,
+  "rpc.downloads()",
+  `rpc.download({filenames: ['tripdata_2016-01-1.bcolzs'], bucket: '${bucket}', wait: false})`,
+  "rpc.downloads().then((tickets) => rpc.delete_download(tickets.at(-1)[0]))",
   "rpc.killworkers()",
   "rpc.killall()",
 ];
@@ -61,7 +65,8 @@ function parseFlags(argv: readonly string[]): Pick<Walk, "rows" | "redisUrl"> {
 
 async function walkThrough({ rows, redisUrl, folder, signal }: Walk): Promise<void> {
   const data = join(folder, "data");
-  await mkdir(data);
+  const bucket = join(folder, "bucket");
+  for (const path of [data, bucket]) await mkdir(path);
   print(`A CSV file of ${rows.toLocaleString("en-US")} taxi trips`);
   await writeTrips(join(folder, "trips.csv"), rows);
   for (const args of [["import", "../trips.csv", "tripdata_2016-01.bcolz"], ["import", "../trips.csv", "tripdata_2016-01", "--shards", "10"]]) {
@@ -72,13 +77,15 @@ async function walkThrough({ rows, redisUrl, folder, signal }: Walk): Promise<vo
   const flags = Object.entries({ ...registry, code_modules: "fs", log_level: "error" }).map(([name, value]) => `--${name}=${value}`);
   const processes = createProcesses(data, flags);
   try {
-    for (const args of [["controller"], ["worker", "--data_dir=."], ["worker", "--data_dir=."]]) {
+    for (const args of [["controller"], ["worker", "--data_dir=."], ["worker", "--data_dir=."], ["downloader", "--data_dir=."], ["movebcolz", "--data_dir=."]]) {
       type("$ bqueryd", [...args, "&"]);
       await processes.start(args);
     }
-    const rpc = await connectWhenUp(registry, { signal, isUp: ({ workers }) => workers.filter(({ shards }) => shards === 11).length === 2 });
+    const rpc = await connectWhenUp({ ...registry, data_dir: data }, {
+      signal, isUp: ({ workers, downloaders, movers }) => workers.filter(({ shards }) => shards === 11).length === 2 && downloaders.length + movers.length === 2,
+    });
     try {
-      await atPrompt(rpc, signal);
+      await atPrompt(rpc, linesWith(bucket), signal);
     } finally {
       await rpc.close();
     }
@@ -89,7 +96,7 @@ async function walkThrough({ rows, redisUrl, folder, signal }: Walk): Promise<vo
   }
 }
 
-async function atPrompt(rpc: Rpc, signal: AbortSignal): Promise<void> {
+async function atPrompt(rpc: Rpc, lines: readonly string[], signal: AbortSignal): Promise<void> {
   for (const line of lines) {
     signal.throwIfAborted();
     print(`\nbqueryd> ${line}`);

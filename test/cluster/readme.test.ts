@@ -10,7 +10,7 @@ import { until } from "../support/until.js";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 interface Block {
-  /** What stands after the three backticks: `sh`, `sh serve`, `sh clone`, `js`, `text`; what needs downloaders and movers has `daemons` besides, and is not run here. */
+  /** What stands after the three backticks: `sh`, `sh serve`, `sh clone`, `js`, `text`. */
   readonly kind: string;
   readonly text: string;
 }

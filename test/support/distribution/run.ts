@@ -167,7 +167,8 @@ async function untilClean({ nodes }: DistributionStage, { generations }: Version
 
 async function findLeft(node: string, directory: string, generations: ReadonlyMap<string, string>): Promise<string> {
   const incoming = join(directory, ".bqueryd-incoming");
-  const stages = existsSync(incoming) ? await readdir(incoming, { recursive: true }) : [];
+  // The mover's own lock stays as long as it is at work.
+  const stages = existsSync(incoming) ? (await readdir(incoming, { recursive: true })).filter((name) => name !== "LOCK") : [];
   if (stages.length > 0) return `${stages[0]} on ${node}`;
   for (const [table, generation] of generations) {
     const names = await readdir(join(directory, table)).catch((): string[] => []);
