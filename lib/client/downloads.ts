@@ -119,7 +119,7 @@ async function watched<T>({ signalNow, watch }: DownloadParts, options: TicketOp
 
 async function distribute(parts: DownloadParts, files: readonly string[], bucket: string, run: Run): Promise<string> {
   const { signal, deadlineMs, tell } = run;
-  const { findDirectories, sendTables } = await import("./send-tables.js");
+  const { findDirectories, findWholeSets, sendTables } = await import("./send-tables.js");
   const paths = await findDirectories(files, parts.config.dataDir);
   // What no node could get is not sent for an hour first.
   await askTicket(parts, { bucket, sources: paths.map((path) => ({ table: basename(path), manifest: null, generation: null })) }, run, undefined);
@@ -127,7 +127,7 @@ async function distribute(parts: DownloadParts, files: readonly string[], bucket
     signal: limited, onProgress: ({ bytesDone, bytesTotal }) => { tell(progressOfUpload(bytesDone, bytesTotal)); },
   }));
   const sources = tables.map(({ table, generation, manifestKey }) => ({ table, generation, manifest: manifestKey }));
-  return makeTicket(parts, { bucket, sources }, run, tables.reduce((sum, { bytes }) => sum + bytes, 0));
+  return makeTicket(parts, { bucket, sources, sets: findWholeSets(tables) }, run, tables.reduce((sum, { bytes }) => sum + bytes, 0));
 }
 
 /** Sending ends with DEADLINE when its time is over. */
@@ -146,6 +146,8 @@ async function withDeadline<T>(signal: AbortSignal | undefined, deadlineMs: numb
 interface Wanted {
   readonly bucket: string;
   readonly sources: readonly BucketTable[];
+  /** The sets of which all shards are among them. */
+  readonly sets?: readonly string[];
 }
 
 /** Harmless to any controller, sent twice. */
@@ -169,8 +171,8 @@ async function makeTicket(parts: DownloadParts, wanted: Wanted, run: Run, tables
 }
 
 /** Asks for the ticket of that id; without one whether it could be made. */
-async function askTicket({ quiet, config }: DownloadParts, { bucket, sources }: Wanted, { options: { replicas }, signal, deadlineMs }: Run, ticket: string | undefined): Promise<TicketMade> {
-  const asks = { bucket, sources: [...sources], ...(ticket === undefined ? {} : { ticket }), ...(replicas === null ? {} : { replicas }) };
+async function askTicket({ quiet, config }: DownloadParts, { bucket, sources, sets = [] }: Wanted, { options: { replicas }, signal, deadlineMs }: Run, ticket: string | undefined): Promise<TicketMade> {
+  const asks = { bucket, sources: [...sources], ...(sets.length === 0 ? {} : { sets: [...sets] }), ...(ticket === undefined ? {} : { ticket }), ...(replicas === null ? {} : { replicas }) };
   const timeoutMs = Math.max(1, Math.min(config.timeoutMs, deadlineMs - monotonicMs()));
   return decodeTicketMade((await quiet.ask({ ...safely, verb: "download", asks, signal, timeoutMs })).value);
 }

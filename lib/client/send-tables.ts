@@ -5,7 +5,7 @@ import type { Config } from "../base/config.js";
 import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { findTables } from "../columns/find-tables.js";
-import { isTableName } from "../columns/names.js";
+import { isTableName, parseTableName } from "../columns/names.js";
 import { openObjectStore } from "../objects/open.js";
 import { uploadTables, type UploadedTable, type UploadOptions } from "../transfer/send/upload.js";
 
@@ -17,6 +17,19 @@ export async function sendTables(paths: readonly string[], bucket: string, confi
   } finally {
     await store.close();
   }
+}
+
+/** The names of the sets of which all shards are among the tables. */
+export function findWholeSets(tables: readonly Pick<UploadedTable, "table" | "set">[]): string[] {
+  const shards = new Map<string, { readonly base: string; readonly count: number; readonly indices: Set<number> }>();
+  for (const { table, set } of tables) {
+    const { base, shard } = parseTableName(table);
+    if (set === null || shard === null) continue;
+    const found = shards.get(`${base} ${set.id}`) ?? { base, count: set.count, indices: new Set<number>() };
+    shards.set(`${base} ${set.id}`, found);
+    found.indices.add(set.index);
+  }
+  return [...shards.values()].filter(({ count, indices }) => indices.size === count).map(({ base }) => base);
 }
 
 /**

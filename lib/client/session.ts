@@ -21,7 +21,7 @@ export interface Call {
   /** Whether the caller shows how far it is, so that nobody else needs to. */
   readonly isShown?: boolean;
   /** What the call asks besides. */
-  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations" | "known" | "errands" | "worker" | "detached" | "query" | "generation" | "level" | "bucket" | "sources" | "replicas" | "ticket" | "detail">;
+  readonly asks?: Pick<Extract<ClientMessage, { type: "call" }>, "rows" | "missing" | "partial" | "generations" | "known" | "errands" | "worker" | "detached" | "query" | "generation" | "level" | "bucket" | "sources" | "sets" | "replicas" | "ticket" | "detail">;
   /**
    * Replies before the final one; an error it throws fails the call and cancels it at the controller. `grant` says that so
    * many slices of an attempt were taken, now or later; it does nothing when the call is over.

@@ -30,6 +30,7 @@ const Plan = Type.Object({
   nodes: Type.Array(Type.String({ pattern: nodePattern }), { minItems: 1, maxItems: limits.ticketSlotsMax }),
   replicas: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })]),
   purpose: Type.Optional(Type.Union([Type.Literal("switch"), Type.Literal("join")])),
+  sets: Type.Optional(Type.Array(Type.String({ maxLength: limits.tableNameMax }), { maxItems: limits.ticketSlotsMax })),
 });
 const planCheck = TypeCompiler.Compile(Plan);
 
@@ -107,7 +108,10 @@ export function requireTicketChange(id: string, { head, slots }: TicketChange): 
 export function requireCommit(id: string, { pointers }: TicketCommit): void {
   if (pointers.length === 0) return;
   requireChanges(pointers);
-  if (pointers.some(({ generation }) => generation === null)) throw new BquerydError("USAGE", `the ticket ${id} names no generation of a table; give one for each`);
+  const isSet = pointers.some(({ generation }) => generation !== null);
+  // A set that has fewer shards now names none of those that it had besides.
+  const isRight = isSet && pointers.every(({ table, generation, source }) => generation !== null || (source === undefined && /-\d+\.bcolzs$/.test(table)));
+  if (!isRight) throw new BquerydError("USAGE", `the ticket ${id} names no generation of a table; give one for each but the shards that a set of it has no more`);
 }
 
 /** USAGE: a ticket that joins would move pointers, or another one none. */

@@ -39,6 +39,8 @@ export interface TicketPlan {
   readonly replicas: number | null;
   /** Left out: `switch`. */
   readonly purpose?: TicketPurpose;
+  /** Names, without suffix, of the sets that it brings whole: their shards that are none of its tables have no pointer any more once it is committed. */
+  readonly sets?: readonly string[];
 }
 
 /** What everybody looks at to see how a ticket is. */

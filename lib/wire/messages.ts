@@ -171,6 +171,8 @@ export const clientMessages = {
     bucket: Type.Optional(Type.String({ minLength: 1, maxLength: limits.objectKeyMax })),
     sources: Type.Optional(list(BucketTable, limits.ticketSlotsMax)),
     replicas: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Of download the sets, by their names without suffix, of which `sources` has all shards. */
+    sets: Type.Optional(list(Name, limits.shardsMax)),
     /** Of download the id of the new ticket, which the client makes, and without which none is made; of delete_download, and of downloads about one alone, that of a ticket. */
     ticket: Type.Optional(TicketId),
     /** Of downloads: whether nodes, or slots as well, are told of. */

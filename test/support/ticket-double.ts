@@ -63,7 +63,7 @@ export function createTicketDouble(registry: Registry): TicketDouble {
       const slotsTo = to === "committed" || to === "done" ? "prepared" : to;
       await eachSlot(id, (place, generation) => bringSlot(id, place, generation, slotsTo));
       if (to !== "committed" && to !== "done") return;
-      await tell(id, { kind: "commit", epoch: (await registry.pointers()).epoch });
+      await tell(id, { kind: "commit", pointers: await registry.pointers() });
       if (to === "committed") return;
       await eachSlot(id, (place) => tell(id, { kind: "switched", ...place }));
       await tell(id, { kind: "finish" });

@@ -3,11 +3,16 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { randomId } from "../../lib/base/clock.js";
 import { limits } from "../../lib/base/limits.js";
-import type { Registry, RegistryChange } from "../../lib/registry/registry.js";
+import type { Pointers, Registry, RegistryChange } from "../../lib/registry/registry.js";
 import { keyOfSlot, type Slot, type SlotPlace, type TicketHead, type TicketPlan } from "../../lib/registry/tickets.js";
 import { failureOf } from "./failure.js";
 import { settleIn, type RegistryHouse } from "./registry-house.js";
 import { until } from "./until.js";
+
+/** The pointers of a cluster at an epoch: these tables at a generation, or none. */
+export function pointersAt(epoch: number, tables: Readonly<Record<string, string | null>> = {}): Pointers {
+  return { epoch, tables: new Map(Object.entries(tables).map(([table, generation]) => [table, { generation, epoch, source: null }])) };
+}
 
 /** A plan of two tables for two nodes. */
 export function ticketPlan(facts: Partial<TicketPlan> = {}): TicketPlan {
@@ -157,7 +162,7 @@ export function describeTickets(name: string, build: () => Promise<RegistryHouse
       for (const to of wrong) expect(await failureOf(() => ours.tickets.change(id, { expectedVersion: 1, head: null, slots: [{ ...slot, to }] })), JSON.stringify(to)).to.include({ code: "USAGE" });
       for (const slots of [[], [{ ...slot, to: prepared }, { ...slot, to: prepared }]]) expect(await failureOf(() => ours.tickets.change(id, { expectedVersion: 1, head: null, slots }))).to.include({ code: "USAGE" });
       for (const head of [{ reason: "a\nb", keepMs: null }, { reason: null, keepMs: 0 }]) expect(await failureOf(() => ours.tickets.change(id, { expectedVersion: 1, head: { state: "failed", ...head }, slots: [] }))).to.include({ code: "USAGE" });
-      for (const pointers of [[], [{ table: "a.bcolz", generation: null }], [{ table: "a.bcolz", generation, source: { bucket: "", replicas: null, hasManifest: true } }]]) expect(await failureOf(() => ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: 0, pointers }))).to.include({ code: "USAGE" });
+      for (const pointers of [[], [{ table: "a.bcolz", generation: null }], [{ table: "a-3.bcolzs", generation: null }], [{ table: "a.bcolz", generation }, { table: "b.bcolz", generation: null }], [{ table: "a.bcolz", generation, source: { bucket: "", replicas: null, hasManifest: true } }]]) expect(await failureOf(() => ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: 0, pointers }))).to.include({ code: "USAGE" });
       expect(await headOf(id)).to.include({ version: 1, state: "active" });
     });
 
@@ -169,6 +174,14 @@ export function describeTickets(name: string, build: () => Promise<RegistryHouse
       const named = await theirs.pointers();
       expect(named.epoch).to.equal(epoch);
       expect([...named.tables]).to.have.deep.members(pointers.map(({ table }) => [table, { generation, epoch, source: null }]));
+    });
+
+    it("keeps the sets of a ticket, and takes the pointers of shards that are gone away with its commit", async () => {
+      const before = await theirs.movePointers([{ table: "a-1.bcolzs", generation }], 0);
+      const { id } = await create({ sets: ["a"] });
+      expect(await theirs.tickets.plan(id)).to.have.deep.property("sets", ["a"]);
+      const epoch = await ours.tickets.commit(id, { expectedVersion: 1, expectedEpoch: before, pointers: [{ table: "a-0.bcolzs", generation }, { table: "a-1.bcolzs", generation: null }] });
+      expect([...(await theirs.pointers()).tables]).to.have.deep.members([["a-0.bcolzs", { generation, epoch, source: null }], ["a-1.bcolzs", { generation: null, epoch, source: null }]]);
     });
 
     it("commits one that joins without pointers, and it alone, at the epoch that there is", async () => {

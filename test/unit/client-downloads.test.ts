@@ -64,7 +64,7 @@ describe("the verbs that bring tables to nodes", function () {
     const name = await rpc.distribute(["taxi", "trips"], bucket);
     expect(name).to.match(/^bqueryd_download_ticket_[0-9a-f]{16}$/);
     const plan = (await cluster.registry.tickets.plan(idOf(name)))!;
-    expect(plan).to.deep.include({ bucket, nodes: ["n1", "n2"], replicas: null });
+    expect(plan).to.deep.include({ bucket, nodes: ["n1", "n2"], replicas: null, sets: ["trips"] });
     expect(plan.tables).to.deep.equal(Object.entries(generations).map(([table, generation]) => ({ table, generation, manifest: `${table}/${generation}.manifest.json` })));
     for (const { manifest } of plan.tables) expect(existsSync(join(bucket, manifest!)), manifest!).to.equal(true);
     expect((await readdir(bucket)).filter((entry) => !entry.startsWith("."))).to.have.members(Object.keys(generations));
@@ -79,6 +79,9 @@ describe("the verbs that bring tables to nodes", function () {
     expect(await rpc.delete_download(name)).to.equal(0);
     expect(await rpc.downloads()).to.deep.equal([]);
     expect(await failureOf(() => rpc.delete_download(name))).to.include({ code: "NOT_FOUND" });
+    const part = await rpc.distribute(["taxi", "trips-1.bcolzs"], bucket);
+    expect(await cluster.registry.tickets.plan(idOf(part)), "a set that is not whole").to.not.have.property("sets");
+    for (let times = 0; times < 2; times++) await rpc.delete_download(part);
   });
 
   it("distribute waits until all is in use, tells how far it is by phases, and sends nothing twice", async () => {

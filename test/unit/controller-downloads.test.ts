@@ -123,6 +123,12 @@ for (const [name, open] of [
       for (const [replicas, slots] of [[1, 20], [2, 40], [9, 60]] as const) expect(await makeTicket(host, { ticket: randomId().slice(0, 16), bucket: "shop", sources, replicas })).to.include({ slots });
     });
 
+    it("keeps which sets come whole, and none of which no shard comes", async () => {
+      const ticket = await make({ sources: [source("t-0.bcolzs"), source("t-1.bcolzs")], sets: ["t"] });
+      expect(await registry.tickets.plan(ticket)).to.have.deep.property("sets", ["t"]);
+      for (const sets of [["u"], ["t", "t-0.bcolzs"]]) expect(await failureOf(() => make({ sources: [source("t-0.bcolzs"), source("u.bcolz")], sets }))).to.include({ code: "USAGE" });
+    });
+
     it("makes one that is asked for twice once, whoever has come or gone meanwhile, and none under an id that is another's", async () => {
       const ticket = await make();
       const again = { ticket, bucket: "shop", sources: [source("a.bcolz"), source("b.bcolz")] };
@@ -130,7 +136,7 @@ for (const [name, open] of [
       expect(await makeTicket(host, again)).to.include({ ticket, slots: 4 });
       expect(host.events).to.have.length(1);
       expect(await documents()).to.have.length(1);
-      for (const other of [{ bucket: "other" }, { replicas: 1 }, { sources: [source("a.bcolz")] }]) expect(await failureOf(() => makeTicket(host, { ...again, ...other }))).to.include({ code: "EXISTS" });
+      for (const other of [{ bucket: "other" }, { replicas: 1 }, { sources: [source("a.bcolz")] }, { sources: [source("a-0.bcolzs")], sets: ["a"] }]) expect(await failureOf(() => makeTicket(host, { ...again, ...other }))).to.include({ code: "EXISTS" });
     });
 
     it("refuses what is none, and makes nothing then", async () => {

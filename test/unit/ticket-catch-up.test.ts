@@ -8,7 +8,7 @@ import type { TablePointer, TableSource } from "../../lib/registry/registry.js";
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
 import type { TicketPlan } from "../../lib/registry/tickets.js";
 import { createMemoryEntries } from "../support/memory-tickets.js";
-import { ticketPlan } from "../support/ticket-suite.js";
+import { pointersAt, ticketPlan } from "../support/ticket-suite.js";
 
 const first = "ab".repeat(32);
 const second = "cd".repeat(32);
@@ -59,7 +59,7 @@ describe("what a node fetches without being asked", () => {
       tell(plan.id, { kind: "claim", node: "n1", table, process: "p", leaseMs: 1_000 });
       tell(plan.id, { kind: "failed", node: "n1", table, process: "p", fence: 1, reason: "NOT_FOUND: gone" });
     }
-    tell(plan.id, { kind: "commit", epoch: 0 });
+    tell(plan.id, { kind: "commit", pointers: pointersAt(0) });
   }
 
   it("is what pointers name, has a source, and is not here as current, kept or prepared", () => {

@@ -8,7 +8,7 @@ import type { Claim, Outcome, Ticket, TicketEvent } from "../../lib/cluster/sync
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
 import { keyOfSlot, type Slot, type TicketPlan } from "../../lib/registry/tickets.js";
 import { createMemoryEntries } from "../support/memory-tickets.js";
-import { ticketPlan } from "../support/ticket-suite.js";
+import { pointersAt, ticketPlan } from "../support/ticket-suite.js";
 
 const generation = "ab".repeat(32);
 const other = "cd".repeat(32);
@@ -64,7 +64,7 @@ describe("core of tickets", () => {
       go({ kind: "claim", ...at, process: "p2", leaseMs }, { kind: "verified", ...at, process: "p2", fence: 1, bytes: 5 }, { kind: "prepared", ...at, fence: 1, generation });
     }
     expect(nextForTicket(read().head, nowMs, 1_000)).to.equal("commit");
-    go({ kind: "commit", epoch: 3 });
+    go({ kind: "commit", pointers: pointersAt(3) });
     for (const at of placeTicket(plan)) go({ kind: "switched", ...at });
     expect(nextForTicket(read().head, nowMs, 1_000)).to.equal("finish");
     go({ kind: "finish" });
@@ -117,7 +117,7 @@ describe("core of tickets", () => {
     expect(slot()).to.deep.equal({ state: "failed", reason: "DISK_FULL: no room for 5 bytes" });
     expect(read().head).to.include({ state: "failed", reason: "a.bcolz on n1: DISK_FULL: no room for 5 bytes", endedMs: nowMs });
     expect(happen({ kind: "failed", ...claim, reason: "x" })).to.deep.equal({ kind: "already" });
-    for (const event of [{ kind: "claim", node: "n2", table: "a.bcolz", process: "p2", leaseMs }, { kind: "commit", epoch: 1 }, { kind: "cancel" }] as const) {
+    for (const event of [{ kind: "claim", node: "n2", table: "a.bcolz", process: "p2", leaseMs }, { kind: "commit", pointers: pointersAt(1) }, { kind: "cancel" }] as const) {
       expect(happen(event), event.kind).to.have.property("kind", "refused");
     }
   });
@@ -143,28 +143,44 @@ describe("core of tickets", () => {
 
   it("commits when every slot is prepared, and not before", () => {
     go({ kind: "claim", ...place, process: "p1", leaseMs });
-    expect(happen({ kind: "commit", epoch: 1 })).to.have.property("kind", "refused");
+    expect(happen({ kind: "commit", pointers: pointersAt(1) })).to.have.property("kind", "refused");
     renew();
     prepareAll();
     const { head, slots } = read();
     const source = { bucket: plan.bucket, replicas: null, hasManifest: plan.tables[0]!.manifest !== null };
     const some = new Map([...slots].slice(1));
-    expect(decide({ head, plan, slots: some }, { kind: "commit", epoch: 1 }, nowMs), "not all of them read").to.have.property("kind", "refused");
-    expect(happen({ kind: "commit", epoch: 9 })).to.deep.equal({
+    expect(decide({ head, plan, slots: some }, { kind: "commit", pointers: pointersAt(1) }, nowMs), "not all of them read").to.have.property("kind", "refused");
+    expect(happen({ kind: "commit", pointers: pointersAt(9) })).to.deep.equal({
       kind: "commit", commit: { expectedVersion: 1, expectedEpoch: 9, pointers: [{ table: "a.bcolz", generation, source }, { table: "b.bcolz", generation, source }] },
     });
-    expect(happen({ kind: "commit", epoch: 9 })).to.deep.equal({ kind: "already" });
+    expect(happen({ kind: "commit", pointers: pointersAt(9) })).to.deep.equal({ kind: "already" });
     expect(happen({ kind: "cancel" }), "in use").to.have.property("kind", "refused");
+  });
+
+  it("leaves the shards that a set of it has no more without a generation, and all other tables alone", () => {
+    const tables = ["a-0.bcolzs", "a-1.bcolzs"].map((table) => ({ table, manifest: null, generation }));
+    const before = pointersAt(9, { "a-0.bcolzs": other, "a-2.bcolzs": other, "a-3.bcolzs": null, "a.bcolz": other, "b-2.bcolzs": other, "a-b-2.bcolzs": other });
+    const changes = (sets: Partial<TicketPlan>): unknown => {
+      renew({ tables, ...sets });
+      prepareAll();
+      const outcome = happen({ kind: "commit", pointers: before });
+      return outcome.kind === "commit" ? [outcome.commit.expectedEpoch, ...outcome.commit.pointers.map((change) => [change.table, change.generation])] : outcome;
+    };
+    const moved = [9, ["a-0.bcolzs", generation], ["a-1.bcolzs", generation]];
+    expect(changes({ sets: ["a"] })).to.deep.equal([...moved, ["a-2.bcolzs", null]]);
+    plan = ticketPlan();
+    store.remove(plan.id, nowMs);
+    expect(changes({}), "of which not every shard came").to.deep.equal(moved);
   });
 
   it("names what came where no manifest told the generation, and fails when it differs between nodes", () => {
     const unknown = plan.tables.map((table) => ({ ...table, manifest: null, generation: null }));
     renew({ tables: unknown });
     prepareAll(() => other);
-    expect(happen({ kind: "commit", epoch: 1 })).to.have.nested.property("commit.pointers[1].generation", other);
+    expect(happen({ kind: "commit", pointers: pointersAt(1) })).to.have.nested.property("commit.pointers[1].generation", other);
     renew({ tables: unknown });
     prepareAll((node) => (node === "n1" ? generation : other));
-    go({ kind: "commit", epoch: 1 });
+    go({ kind: "commit", pointers: pointersAt(1) });
     expect(read().head).to.include({ state: "failed" }).and.property("reason").contain("n1").and.contain("n2").and.contain(other);
   });
 
@@ -179,7 +195,7 @@ describe("core of tickets", () => {
     expect(read().head).to.include({ state: "failed" }).and.property("reason").match(/60 s.* n1, n2$/);
     renew();
     prepareAll();
-    go({ kind: "commit", epoch: 1 }, { kind: "switched", node: "n1", table: "a.bcolz" }, { kind: "switched", node: "n1", table: "b.bcolz" });
+    go({ kind: "commit", pointers: pointersAt(1) }, { kind: "switched", node: "n1", table: "a.bcolz" }, { kind: "switched", node: "n1", table: "b.bcolz" });
     nowMs += 60_000;
     expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("giveUp");
     go({ kind: "giveUp", stallMs: 60_000 });
@@ -190,7 +206,7 @@ describe("core of tickets", () => {
   it("says with its pointers where the tables come from", () => {
     renew({ replicas: 2, tables: [{ table: "a.bcolz", manifest: null, generation: null }] });
     prepareAll();
-    expect(happen({ kind: "commit", epoch: 1 })).to.have.deep.nested.property("commit.pointers[0].source", { bucket: plan.bucket, replicas: 2, hasManifest: false });
+    expect(happen({ kind: "commit", pointers: pointersAt(1) })).to.have.deep.nested.property("commit.pointers[0].source", { bucket: plan.bucket, replicas: 2, hasManifest: false });
   });
 
   describe("one that joins", () => {
@@ -202,7 +218,7 @@ describe("core of tickets", () => {
     it("commits without pointers, and is listed for a shorter time when it is done", () => {
       go(...prepared("a.bcolz"), ...prepared("b.bcolz"));
       expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("commit");
-      expect(happen({ kind: "commit", epoch: 9 })).to.deep.equal({ kind: "commit", commit: { expectedVersion: 1, expectedEpoch: 9, pointers: [] } });
+      expect(happen({ kind: "commit", pointers: pointersAt(9) })).to.deep.equal({ kind: "commit", commit: { expectedVersion: 1, expectedEpoch: 9, pointers: [] } });
       go({ kind: "switched", ...at("a.bcolz") }, { kind: "switched", ...at("b.bcolz") });
       expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("finish");
       go({ kind: "finish" });
@@ -217,7 +233,7 @@ describe("core of tickets", () => {
       expect(nextForTicket(read().head, nowMs, 60_000)).to.equal(undefined);
       go(...prepared("b.bcolz"));
       expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("commit");
-      go({ kind: "commit", epoch: 9 }, { kind: "switched", ...at("b.bcolz") });
+      go({ kind: "commit", pointers: pointersAt(9) }, { kind: "switched", ...at("b.bcolz") });
       expect(nextForTicket(read().head, nowMs, 60_000)).to.equal("finish");
       go({ kind: "finish" });
       expect(read().head).to.include({ state: "done" }).and.property("reason").match(/^1 of 2 .*a\.bcolz.*TABLE_NOT_MANAGED/);
@@ -226,10 +242,10 @@ describe("core of tickets", () => {
     it("fails when none comes, and is cancelled when pointers name none of them any more", () => {
       go(...verified("a.bcolz"), { kind: "refused", ...at("a.bcolz"), fence: 1, reason: "x" }, { kind: "superseded", ...at("b.bcolz") });
       expect(happen({ kind: "superseded", ...at("b.bcolz") })).to.deep.equal({ kind: "already" });
-      go({ kind: "commit", epoch: 9 });
+      go({ kind: "commit", pointers: pointersAt(9) });
       expect(read().head).to.include({ state: "failed", epoch: null });
       renew({ nodes: ["n1"], purpose: "join" });
-      go(...prepared("a.bcolz"), { kind: "superseded", ...at("a.bcolz") }, { kind: "superseded", ...at("b.bcolz") }, { kind: "commit", epoch: 9 });
+      go(...prepared("a.bcolz"), { kind: "superseded", ...at("a.bcolz") }, { kind: "superseded", ...at("b.bcolz") }, { kind: "commit", pointers: pointersAt(9) });
       expect(read().head).to.include({ state: "cancelled" }).and.property("reason").contain("superseded");
     });
 
@@ -239,7 +255,7 @@ describe("core of tickets", () => {
     });
 
     it("makes CURRENT what its pointer names still, and lets go of the rest, also where that went on before the commit", () => {
-      go(...prepared("a.bcolz"), ...prepared("b.bcolz"), { kind: "commit", epoch: 77 });
+      go(...prepared("a.bcolz"), ...prepared("b.bcolz"), { kind: "commit", pointers: pointersAt(77) });
       const mark = { ticket: plan.id, table: "a.bcolz", generation };
       const view = (to: string | null, epoch: number, marks = [mark]): MoverView => ({
         node: "n1", tickets: [read()], marks, stages: [], kept: new Map(), unknownMs: new Map(),
@@ -293,7 +309,7 @@ describe("core of tickets", () => {
 
     it("makes CURRENT what a pointer names, and lets go of what pointers have passed by", () => {
       prepareAll();
-      go({ kind: "commit", epoch: 1 });
+      go({ kind: "commit", pointers: pointersAt(1) });
       expect(nextForMover(view({ marks: [mark()], ...pointing(generation, 77) }))).to.deep.equal([{ kind: "promote", ...mark() }]);
       for (const what of [{}, pointing(other, 76), pointing(null, 5)]) expect(nextForMover(view({ marks: [mark()], ...what })), "pointers read before, or not back yet").to.deep.equal([]);
       expect(nextForMover(view({ marks: [mark()], ...pointing(other, 78) }))).to.deep.equal([{ kind: "takeBack", ...mark() }]);

@@ -1,6 +1,6 @@
 /** Tells the registry what has happened to a ticket: reads it, lets the core decide, and makes the change. */
 import { BquerydError } from "../../base/errors.js";
-import { keyOfSlot, type Slot, type TicketCommit, type TicketChange, type TicketHead, type TicketKeeper, type TicketPlan } from "../../registry/tickets.js";
+import { isJoin, keyOfSlot, type Slot, type TicketCommit, type TicketChange, type TicketHead, type TicketKeeper, type TicketPlan } from "../../registry/tickets.js";
 import { decide } from "./tickets/core.js";
 import type { Ticket, TicketEvent } from "./tickets/ticket.js";
 
@@ -52,7 +52,8 @@ const nothing: Omit<Told, "how"> = { reason: null, slot: undefined, head: null, 
 /** The slots that the core needs for an event: one, all, or none. */
 async function readSlots(keeper: TicketKeeper, plan: TicketPlan, event: TicketEvent): Promise<ReadonlyMap<string, Slot>> {
   if ("node" in event) return keeper.slots({ ...plan, tables: plan.tables.filter(({ table }) => table === event.table) }, event.node);
-  return event.kind === "commit" || event.kind === "giveUp" ? keeper.slots(plan) : new Map();
+  const needsAll = event.kind === "commit" || event.kind === "giveUp" || (event.kind === "finish" && isJoin(plan));
+  return needsAll ? keeper.slots(plan) : new Map();
 }
 
 function commit(keeper: TicketKeeper, { id }: TicketHead, change: TicketCommit): Promise<number> {

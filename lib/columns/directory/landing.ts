@@ -68,7 +68,7 @@ export async function promoteGeneration(files: Files, asked: string, { generatio
     const before = await findGenerations(files, path) ?? [];
     const isCurrent = before[0] === generation;
     const all = isCurrent ? [...before] : [generation, ...before.filter((earlier) => earlier !== generation)];
-    const wanted = new Set(isCurrent ? all : [...all.slice(0, keepGenerations), ...await named?.() ?? []]);
+    const wanted = new Set(isCurrent ? all : [...all.slice(0, keepGenerations), ...all.length > keepGenerations ? await named?.() ?? [] : []]);
     const kept = all.filter((one) => wanted.has(one));
     if (!isCurrent) {
       if (await files.find(join(path, footerName(generation))) === undefined) throw new BquerydError("CORRUPT_FOOTER", `${path} was prepared for generation ${generation}, whose footer is not there; download the table again`, { details: { path, generation } });

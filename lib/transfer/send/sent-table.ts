@@ -4,6 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { BquerydError } from "../../base/errors.js";
 import { isBcolz, readBcolzDirectory } from "../../columns/bcolz/directory.js";
 import { listBcolzFiles } from "../../columns/bcolz/files.js";
+import type { SetPlace } from "../../columns/files/footer.js";
 import { parseTableName } from "../../columns/names.js";
 import { openOwnTable } from "../../columns/read/open.js";
 import type { ObjectSource } from "../../objects/objects.js";
@@ -13,6 +14,8 @@ import type { Manifest, ManifestFile } from "../manifest.js";
 /** A table that nothing is collected of until it is closed. */
 export interface SentTable {
   readonly manifest: Manifest;
+  /** Its place in a set; null for a table that is none's. */
+  readonly set: SetPlace | null;
   /** A file of the manifest, hashed as it is read: of one that is not what the manifest says CORRUPT_CHUNK, or BUSY of one of bcolz. */
   sourceOf(file: ManifestFile): ObjectSource;
   close(): void;
@@ -33,6 +36,7 @@ function openSentOwn(path: string): SentTable {
   const pathOf = (file: string): string => join(table.path, file);
   const footerName = `${generation}.json`;
   return {
+    set: footer.set,
     manifest: {
       format: "bqueryd-manifest", version: 1, kind: "bqueryd", table: name, generation, rows,
       files: [...footer.files.map(({ name: file, bytes, sha256 }) => ({ name: file, bytes, sha256 })), { name: footerName, bytes: statSync(pathOf(footerName)).size, sha256: generation }],
@@ -57,6 +61,7 @@ async function openSentBcolz(path: string, signal: AbortSignal | undefined): Pro
   // What was written while it was read would be of no generation.
   if (readBcolzDirectory(path).generation !== generation) throw changed(table, "read");
   return {
+    set: null,
     manifest: { format: "bqueryd-manifest", version: 1, kind: "bcolz", table, generation, rows, files },
     sourceOf: (file) => hashedSource(pathOf(file.name), file, () => changed(table, "sent")), close: () => undefined,
   };

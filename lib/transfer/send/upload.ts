@@ -6,6 +6,7 @@
 import { basename, resolve } from "node:path";
 import { mapBounded } from "../../base/bounded.js";
 import { BquerydError } from "../../base/errors.js";
+import type { SetPlace } from "../../columns/files/footer.js";
 import type { ObjectStore } from "../../objects/objects.js";
 import { contentKey, encodeManifest, manifestKey, type ManifestFile } from "../manifest.js";
 import { openSentTable, type SentTable } from "./sent-table.js";
@@ -35,6 +36,8 @@ export interface UploadedTable {
   readonly generation: string;
   readonly manifestKey: string;
   readonly rows: number;
+  /** Its place in a set; null for a table that is none's. */
+  readonly set: SetPlace | null;
   /** Of all its files, and of those that had to be sent. */
   readonly bytes: number;
   readonly bytesSent: number;
@@ -112,13 +115,13 @@ async function sendFiles(store: ObjectStore, sendings: readonly Sending[], table
   });
 }
 
-async function sendManifest(store: ObjectStore, { manifest }: SentTable, bytesSent: number, signal: AbortSignal): Promise<UploadedTable> {
+async function sendManifest(store: ObjectStore, { manifest, set }: SentTable, bytesSent: number, signal: AbortSignal): Promise<UploadedTable> {
   const { table, generation, rows, files } = manifest;
   const bytes = encodeManifest(manifest);
   const source = { bytes: bytes.length, async *open(start: number, end: number) { yield bytes.subarray(start, end); } };
   await store.write(manifestKey(table, generation), source, { signal });
   await store.write(manifestKey(table), source, { signal });
-  return { table, generation, rows, manifestKey: manifestKey(table, generation), bytes: uniqueFiles(files).reduce((sum, file) => sum + file.bytes, 0), bytesSent };
+  return { table, generation, rows, set, manifestKey: manifestKey(table, generation), bytes: uniqueFiles(files).reduce((sum, file) => sum + file.bytes, 0), bytesSent };
 }
 
 /** Files of one content are one object. */

@@ -132,7 +132,7 @@ function* tend(world: TicketWorld, process: TicketProcess): Steps<void> {
   for (const head of heads) {
     const next = nextForTicket(head, nowMs, stallMs);
     if (next === undefined) continue;
-    const event: TicketEvent = next === "commit" ? { kind: next, epoch: process.known.epoch } : next === "giveUp" ? { kind: next, stallMs } : { kind: next };
+    const event: TicketEvent = next === "commit" ? { kind: next, pointers: process.known } : next === "giveUp" ? { kind: next, stallMs } : { kind: next };
     const outcome = yield* tell(world, head.id, undefined, event);
     world.count(`${next} ${outcome}`);
   }

@@ -21,7 +21,7 @@ export interface DownloadHost {
   nodes(): readonly NodeRoles[];
 }
 
-type Asked = Pick<ClientMessage & { type: "call" }, "bucket" | "sources" | "replicas" | "ticket" | "detail">;
+type Asked = Pick<ClientMessage & { type: "call" }, "bucket" | "sources" | "sets" | "replicas" | "ticket" | "detail">;
 
 /** How often a ticket is read again that changed while it was to be cancelled: its state has few changes to go through. */
 const cancelsMax = 20;
@@ -32,10 +32,10 @@ const cancelsMax = 20;
  * TICKET_FAILED where no node could get anything, EXISTS for an id that is taken, BUSY when there are too many, REGISTRY_UNAVAILABLE.
  */
 export async function makeTicket({ registry: { tickets }, log, nodes }: DownloadHost, asked: Asked): Promise<TicketMade> {
-  const { bucket, tables } = requireRequest(asked);
+  const { bucket, tables, sets } = requireRequest(asked);
   const there = nodes();
   const id = asked.ticket ?? "";
-  const wanted: TicketPlan = { id, bucket, tables, nodes: there.map(({ node }) => node), replicas: asked.replicas ?? null };
+  const wanted: TicketPlan = { id, bucket, tables, nodes: there.map(({ node }) => node), replicas: asked.replicas ?? null, ...(sets === undefined ? {} : { sets }) };
   const before = asked.ticket === undefined ? undefined : await tickets.plan(id);
   if (before === undefined) requireMakable(wanted, there);
   const isNew = before === undefined && asked.ticket !== undefined;
@@ -96,7 +96,7 @@ export async function deleteTicket({ registry: { tickets }, log }: DownloadHost,
   throw new BquerydError("BUSY", `the ticket ${id} changed ${cancelsMax} times while it was to be cancelled; ask again`, { details: { ticket: id } });
 }
 
-function requireRequest({ bucket, sources = [] }: Asked): Pick<TicketPlan, "bucket" | "tables"> {
+function requireRequest({ bucket, sources = [], sets = [] }: Asked): Pick<TicketPlan, "bucket" | "tables" | "sets"> {
   if (bucket === undefined) throw new BquerydError("USAGE", "download names no bucket; write rpc.download({filenames: ['taxi.bcolz'], bucket: 'shop'})");
   parseBucket(bucket);
   if (sources.length === 0) throw new BquerydError("USAGE", "download names no table; write rpc.download({filenames: ['taxi.bcolz'], bucket: 'shop'})");
@@ -106,7 +106,10 @@ function requireRequest({ bucket, sources = [] }: Asked): Pick<TicketPlan, "buck
     if (names.has(table)) throw new BquerydError("USAGE", `download names ${table} twice; name it once`, { details: { table } });
     names.add(table);
   }
-  return { bucket, tables: sources };
+  const bases = new Set(sources.flatMap(({ table }) => { const { base, shard } = parseTableName(table); return shard === null ? [] : [base]; }));
+  const strange = sets.find((set) => !bases.has(set));
+  if (strange !== undefined) throw new BquerydError("USAGE", `download names the set '${strange}' and no shard of it; name its shards, or leave the set out`, { details: { set: strange } });
+  return sets.length === 0 ? { bucket, tables: sources } : { bucket, tables: sources, sets: [...new Set(sets)].sort() };
 }
 
 function requireMakable(plan: TicketPlan, there: readonly NodeRoles[]): void {
@@ -126,7 +129,7 @@ async function createTicket(tickets: TicketKeeper, plan: TicketPlan): Promise<vo
 
 /** The plan that there is under the id, of which nodes may have come or gone since. */
 function requireSame(plan: TicketPlan | undefined, wanted: TicketPlan): TicketPlan {
-  const asked = ({ bucket, tables, replicas }: TicketPlan): string => JSON.stringify([bucket, replicas, tables.map(({ table, manifest, generation }) => [table, manifest, generation])]);
+  const asked = ({ bucket, tables, replicas, sets = [] }: TicketPlan): string => JSON.stringify([bucket, replicas, sets, tables.map(({ table, manifest, generation }) => [table, manifest, generation])]);
   if (plan !== undefined && asked(plan) === asked(wanted)) return plan;
   throw new BquerydError("EXISTS", `there is another ticket ${wanted.id} already; give another id`, { details: { ticket: wanted.id } });
 }

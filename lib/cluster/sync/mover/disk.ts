@@ -65,7 +65,7 @@ export async function hasSurplus(files: Files, dataDir: string, table: string, p
 }
 
 /** Generations that wait in the directory of a table. What cannot be read is for whoever writes there to tell about. */
-function marksOf(dataDir: string, table: string): PreparedMark[] {
+export function marksOf(dataDir: string, table: string): PreparedMark[] {
   try {
     return readPrepared(join(dataDir, table)).map(({ ticket, generation }) => ({ ticket, table, generation }));
   } catch (cause) {
@@ -96,7 +96,8 @@ function keptOf(dataDir: string, tickets: readonly Ticket[]): Map<string, readon
   return new Map([...tables].map((table) => [table, generationsOf(join(dataDir, table), table)]));
 }
 
-function generationsOf(path: string, table: string): readonly string[] {
+/** The generations of a table: what CURRENT lists, the one of a table of bcolz, none of what is damaged or not there. */
+export function generationsOf(path: string, table: string): readonly string[] {
   try {
     return isBcolz(path) ? [readBcolzDirectory(path).generation] : readCurrent(path, table);
   } catch (cause) {

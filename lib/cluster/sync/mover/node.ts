@@ -7,7 +7,7 @@ import { toBquerydError } from "../../../base/errors.js";
 import { realFiles, type Files } from "../../../base/files.js";
 import type { Log } from "../../../base/log.js";
 import { spareMsOf } from "../../../columns/directory/collect.js";
-import type { Pointers, Registry } from "../../../registry/registry.js";
+import type { Registry } from "../../../registry/registry.js";
 import type { Slot, TicketHead, TicketPlan } from "../../../registry/tickets.js";
 import type { MoverFacts } from "../../metrics/mover-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
@@ -18,10 +18,13 @@ import { tell } from "../telling.js";
 import { nextForMover, noteUnknown, unknownPatienceMs, type MoverStep } from "../tickets/next.js";
 import type { Ticket } from "../tickets/ticket.js";
 import { createWaking } from "../waking.js";
+import { announceNode, type Announcing } from "./announcing.js";
 import { hasSurplus, openNodeDisk, type DiskView, type NodeDisk } from "./disk.js";
+import { Joins } from "./joins.js";
+import { Knowledge } from "./knowledge.js";
 import { createSolePlace, type SolePlace } from "./sole.js";
 import { collectTable, doStep, isWaiting, type StepTools } from "./steps.js";
-import { followPointers, tendTickets } from "./tend.js";
+import { tendTickets } from "./tend.js";
 
 /** What a mover needs from the process it runs in. The registry stays the caller's. */
 export interface MoverOptions {
@@ -80,9 +83,10 @@ class MoverNode {
   readonly #problem: Problem;
   readonly #place: SolePlace;
   readonly #plans = new Map<string, TicketPlan>();
+  readonly #knowledge: Knowledge;
+  readonly #joins: Joins;
   #disk: NodeDisk | undefined;
-  #known: Pointers = { epoch: 0, tables: new Map() };
-  #arePointersDue = true;
+  #announcing: Announcing | undefined;
   #unknownSince: ReadonlyMap<string, number> = new Map();
   /** Steps that failed, by what they are. */
   readonly #failing = new Map<string, Failing>();
@@ -106,18 +110,24 @@ class MoverNode {
     this.#problem = createProblem(this.#log, "mover.failed");
     this.#files = options.files ?? realFiles;
     this.#place = createSolePlace(this.#files, options.config.dataDir);
+    const { registry, config } = options;
+    this.#knowledge = new Knowledge({ registry, files: this.#files, log: this.#log, config });
+    this.#joins = new Joins({ registry, files: this.#files, log: this.#log, node: config.node, dataDir: config.dataDir, knowledge: this.#knowledge, planOf: (id) => this.#planOf(id) });
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
   }
 
   async open(): Promise<void> {
     this.#shown = await this.#options.show?.({ role: "mover", describeDoing: () => this.#doing, onShutdown: (reason) => { void this.stop(reason); } });
     if (this.#shown !== undefined) this.id = this.#shown.id;
+    const { node, expiryMs } = this.#config;
+    this.#announcing = announceNode(this.#registry, { id: this.id, node, pid: process.pid }, expiryMs, this.#log);
     const stopWatching = this.#registry.watch((change) => {
-      if (change !== "tickets") this.#arePointersDue = true;
+      if (change !== "tickets") this.#knowledge.noteChanged();
       this.#waking.wake();
     });
     void this.#run().finally(async () => {
       stopWatching();
+      await Promise.all([this.#announcing?.close(), this.#knowledge.close()]);
       await this.#place.release().catch((cause: unknown) => { this.#log.warn({ event: "mover.failed", message: toBquerydError(cause).message }); });
       await this.#shown?.close(this.#stopReason ?? "");
       this.#settleStopped(this.#stopReason ?? "");
@@ -155,7 +165,7 @@ class MoverNode {
         if (isHolder && isStandby) this.#log.info({ event: "mover.atWork" });
         isStandby = !isHolder;
         if (isHolder) waitMs = await this.#sweep();
-        else this.#disk = undefined;
+        else await this.#standBy();
         this.#registryWatch.noteUp();
         this.#problem.noteNone();
       } catch (cause) {
@@ -169,24 +179,30 @@ class MoverNode {
     }
   }
 
+  async #standBy(): Promise<void> {
+    this.#disk = undefined;
+    await this.#knowledge.close();
+  }
+
   /** Does all there is to do, and gives how long to wait then. */
   async #sweep(): Promise<number> {
     const { node, stallMs } = this.#config;
     if (this.#waking.isDue()) await this.#waking.wait(0);
-    if (this.#arePointersDue) await this.#followPointers();
+    await this.#knowledge.look();
     this.#disk ??= await this.#openDisk();
     const { heads, nowMs } = await this.#registry.tickets.list();
     const tended = await tendTickets({
-      registry: this.#registry, log: this.#log, stallMs, followPointers: () => this.#followPointers(), planOf: (id) => this.#planOf(id),
+      registry: this.#registry, log: this.#log, stallMs, followPointers: () => this.#knowledge.follow(), planOf: (id) => this.#planOf(id),
     }, heads, nowMs);
     if (tended) return 0;
     const tickets = await this.#readTickets(heads);
     const view = await this.#disk.look(tickets);
     // Marks are judged by the pointers as they are after the tickets were read: a commit moves both at once.
-    if (view.marks.length > 0) await this.#followPointers();
-    const steps = nextForMover({ node, tickets, pointers: this.#known, ...view, unknownMs: this.#noteUnknown(view, heads) });
+    if (view.marks.length > 0) await this.#knowledge.follow();
+    const steps = nextForMover({ node, tickets, pointers: this.#knowledge.pointers, ...view, unknownMs: this.#noteUnknown(view, heads) });
     const isWhole = await this.#doSteps(steps, view);
     if (!isWhole) return 0;
+    if (await this.#joins.look({ tickets, nowMs })) return 0;
     await this.#collect(view);
     const underWay = new Set(heads.filter(isUnderWay).map(({ id }) => id));
     await this.#removeFolders(view, heads);
@@ -197,7 +213,7 @@ class MoverNode {
   /** The disk as one before left it, which may have died before it collected what it took off CURRENT. */
   async #openDisk(): Promise<NodeDisk> {
     const { dataDir, node } = this.#config;
-    for (const table of this.#known.tables.keys()) this.#collecting.set(table, 0);
+    for (const table of this.#knowledge.pointers.tables.keys()) this.#collecting.set(table, 0);
     return openNodeDisk(this.#files, dataDir, node);
   }
 
@@ -208,16 +224,6 @@ class MoverNode {
       const head = states.get(ticket);
       const isOver = head === undefined ? monotonicMs() - (this.#unknownSince.get(ticket) ?? Infinity) >= unknownPatienceMs : !isUnderWay(head);
       if (isOver && !inUse.has(ticket)) await removeEmptyFolders(this.#files, this.#config.dataDir, ticket);
-    }
-  }
-
-  async #followPointers(): Promise<Pointers> {
-    this.#arePointersDue = false;
-    try {
-      return this.#known = await followPointers(this.#registry, this.#known);
-    } catch (cause) {
-      this.#arePointersDue = true;
-      throw cause;
     }
   }
 
@@ -291,6 +297,7 @@ class MoverNode {
     const times = this.#repeated.get(keyOf(step)) ?? 0;
     this.#repeated.set(keyOf(step), times + 1);
     this.#steps[step.kind] += 1;
+    this.#joins.noteChanged();
     if (times === 0) this.#failing.delete(keyOf(step));
     else this.#pause(step, times);
   }
@@ -305,7 +312,7 @@ class MoverNode {
       if (dueMs > monotonicMs() || this.#isStopping()) continue;
       this.#collecting.delete(table);
       const { dataDir } = this.#config;
-      const pointed = this.#known.tables.get(table)?.generation ?? null;
+      const pointed = this.#knowledge.pointers.tables.get(table)?.generation ?? null;
       try {
         if (!await hasSurplus(this.#files, dataDir, table, pointed)) continue;
         await collectTable(this.#toolsOf(view), table);
@@ -327,6 +334,7 @@ class MoverNode {
     const { dataDir, node, keepGenerations, timeoutMs } = this.#config;
     return {
       files: this.#files, dataDir, node, log: this.#log, keepGenerations, timeoutMs, waiting,
+      named: (table) => this.#knowledge.named(table),
       tell: async (ticket, event) => {
         const plan = await this.#planOf(ticket);
         return plan === undefined ? { how: "gone", reason: null, slot: undefined, head: null, epoch: undefined } : tell(this.#registry.tickets, plan, event);
@@ -336,7 +344,7 @@ class MoverNode {
   }
 
   #restMs(isBusy: boolean): number {
-    const dueMs = Math.min(...[...this.#failing.values()].map((one) => one.dueMs), ...this.#collecting.values());
+    const dueMs = Math.min(this.#joins.dueMs, this.#knowledge.isKept ? Infinity : monotonicMs() + busyLookMs, ...[...this.#failing.values()].map((one) => one.dueMs), ...this.#collecting.values());
     return Math.min(isBusy ? busyLookMs : idleLookMs, Math.max(1, dueMs - monotonicMs()));
   }
 }

@@ -24,6 +24,8 @@ export interface StepTools {
   readonly waiting: ReadonlyMap<PreparedMark, Stage>;
   /** Tells a ticket of an event. Throws REGISTRY_UNAVAILABLE. */
   readonly tell: (ticket: string, event: TicketEvent) => Promise<Told>;
+  /** The generations that pointers name of a table right now. Throws REGISTRY_UNAVAILABLE. */
+  readonly named: (table: string) => Promise<readonly string[]>;
   /** The table has generations that nothing needs, and may lose them later. */
   readonly collectLater: (table: string) => void;
 }
@@ -78,7 +80,7 @@ async function promote(tools: StepTools, mark: PreparedMark): Promise<StepEnd> {
   const { files, node, log, keepGenerations } = tools;
   const { ticket, table, generation } = mark;
   await withCollection(tools, table, async () => {
-    await promoteTable(files, landingOf(tools, ticket, table, tools.waiting.get(findWaiting(tools, mark))), generation, { ...timesOf(tools), keepGenerations });
+    await promoteTable(files, landingOf(tools, ticket, table, tools.waiting.get(findWaiting(tools, mark))), generation, { ...timesOf(tools, table), keepGenerations });
   });
   tools.collectLater(table);
   const told = await tools.tell(ticket, { kind: "switched", node, table });
@@ -94,7 +96,7 @@ async function settle({ tell, node }: StepTools, { ticket, table }: MoverStep & 
 async function takeBack(tools: StepTools, mark: PreparedMark): Promise<StepEnd> {
   const { ticket, table } = mark;
   const stage = tools.waiting.get(findWaiting(tools, mark));
-  await withCollection(tools, table, () => takeBackTable(tools.files, landingOf(tools, ticket, table, stage), timesOf(tools)));
+  await withCollection(tools, table, () => takeBackTable(tools.files, landingOf(tools, ticket, table, stage), timesOf(tools, table)));
   tools.log.info({ event: "slot.takenBack", ticket, table, generation: mark.generation });
   return "done";
 }
@@ -108,7 +110,7 @@ async function clear({ files, dataDir }: StepTools, stage: Stage): Promise<StepE
 
 /** Collects what a table does not need any more; tells whether there may be more of it later. Throws BUSY, IO. */
 export async function collectTable(tools: StepTools, table: string): Promise<void> {
-  await withCollection(tools, table, () => collectGenerations(tools.files, join(tools.dataDir, table), timesOf(tools)));
+  await withCollection(tools, table, () => collectGenerations(tools.files, join(tools.dataDir, table), timesOf(tools, table)));
 }
 
 /** Where a table is landed from, and where to. One without a stage of its own has nothing in any. */
@@ -147,8 +149,8 @@ async function showWorkers({ files, dataDir }: StepTools, table: string): Promis
   await files.touch(join(dataDir, table), wallMs()).catch(() => undefined);
 }
 
-function timesOf({ timeoutMs }: StepTools): LandingTimes {
-  return { nowMs: wallMs(), spareMs: spareMsOf(timeoutMs) };
+function timesOf({ timeoutMs, named }: StepTools, table: string): LandingTimes {
+  return { nowMs: wallMs(), spareMs: spareMsOf(timeoutMs), named: () => named(table) };
 }
 
 function noteFailed({ log }: StepTools, ticket: string, { head }: Told): void {

@@ -42,7 +42,7 @@ export async function tendTickets(tools: TendTools, heads: readonly TicketHead[]
 
 async function tend(tools: TendTools, plan: TicketPlan, next: "commit" | "finish" | "giveUp"): Promise<boolean> {
   const { registry, stallMs, log } = tools;
-  const event: TicketEvent = next === "commit" ? { kind: next, epoch: (await tools.followPointers()).epoch } : next === "giveUp" ? { kind: next, stallMs } : { kind: next };
+  const event: TicketEvent = next === "commit" ? { kind: next, pointers: await tools.followPointers() } : next === "giveUp" ? { kind: next, stallMs } : { kind: next };
   try {
     const told = await tell(registry.tickets, plan, event);
     if (told.epoch !== undefined) log.info({ event: "ticket.committed", ticket: plan.id, tables: plan.tables.length, epoch: told.epoch });

@@ -26,15 +26,16 @@
  * A ticket that joins brings one node what pointers name already, and is made by that node's mover (catch-up.ts). Its commit
  * moves no pointer: what came is made CURRENT where the pointer names it still, and else taken back, table by table.
  */
-import type { PointerChange } from "../../../registry/registry.js";
-import { isJoin, keyOfSlot, type Slot } from "../../../registry/tickets.js";
+import { findTableName } from "../../../columns/names.js";
+import type { PointerChange, Pointers } from "../../../registry/registry.js";
+import { isJoin, keyOfSlot, type Slot, type TicketPlan } from "../../../registry/tickets.js";
 import { decideSlot } from "./slot-events.js";
 import { already, countSlots, endTicket, refuse, supersededText, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
 
 /** The outcome of an event at a time of the registry's clock. The ticket holds the slots that the event needs. */
 export function decide(ticket: Ticket, event: TicketEvent, nowMs: number): Outcome {
   switch (event.kind) {
-    case "commit": return onCommit(ticket, event.epoch);
+    case "commit": return onCommit(ticket, event.pointers);
     case "finish": return onFinish(ticket);
     case "giveUp": return onGiveUp(ticket, event.stallMs, nowMs);
     case "cancel": return onCancel(ticket);
@@ -42,7 +43,7 @@ export function decide(ticket: Ticket, event: TicketEvent, nowMs: number): Outco
   }
 }
 
-function onCommit(ticket: Ticket, epoch: number): Outcome {
+function onCommit(ticket: Ticket, before: Pointers): Outcome {
   const { head, slots } = ticket;
   if (head.state === "committed" || head.state === "done") return already;
   if (head.state !== "active") return refuse(`the ticket is ${head.state}`);
@@ -51,10 +52,11 @@ function onCommit(ticket: Ticket, epoch: number): Outcome {
   const behind = [...slots].find(([, { state }]) => state !== "prepared" && !(isJoining && state === "failed"));
   if (behind !== undefined) return refuse(`the slot '${behind[0]}' is ${behind[1].state}`);
   if (isJoining && head.counts.prepared === 0) return endJoin(ticket);
-  if (isJoining) return { kind: "commit", commit: { expectedVersion: head.version, expectedEpoch: epoch, pointers: [] } };
+  const expected = { expectedVersion: head.version, expectedEpoch: before.epoch };
+  if (isJoining) return { kind: "commit", commit: { ...expected, pointers: [] } };
   const pointers = pointersOf(ticket);
   if (typeof pointers === "string") return endTicket(ticket, { state: "failed", reason: pointers });
-  return { kind: "commit", commit: { expectedVersion: head.version, expectedEpoch: epoch, pointers } };
+  return { kind: "commit", commit: { ...expected, pointers: [...pointers, ...shrunkPointers(ticket.plan, before)] } };
 }
 
 /** The pointers that the slots agree on, or how they do not. */
@@ -69,6 +71,16 @@ function pointersOf({ plan, slots }: Ticket): PointerChange[] | string {
     pointers.push({ table, generation: first.generation, source: { bucket: plan.bucket, replicas: plan.replicas, hasManifest: manifest !== null } });
   }
   return pointers;
+}
+
+/** No generation for the shards that sets of the ticket had and have no more: a set is the shards that pointers name. */
+function shrunkPointers({ tables, sets = [] }: TicketPlan, before: Pointers): PointerChange[] {
+  const [brought, whole] = [new Set(tables.map(({ table }) => table)), new Set(sets)];
+  return [...before.tables].flatMap(([table, { generation }]) => {
+    const name = findTableName(table);
+    const isGone = generation !== null && !brought.has(table) && name !== undefined && name.shard !== null && whole.has(name.base);
+    return isGone ? [{ table, generation: null }] : [];
+  });
 }
 
 function preparedAt(slot: Slot | undefined, node: string): { node: string; generation: string }[] {

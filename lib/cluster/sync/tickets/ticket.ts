@@ -1,5 +1,6 @@
 /** A ticket as those see it who work on it, what can happen to it, and what comes of that. */
 import { limits } from "../../../base/limits.js";
+import type { Pointers } from "../../../registry/registry.js";
 import { isJoin, keyOfSlot, type Slot, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketPlan } from "../../../registry/tickets.js";
 
 /** A ticket as it was read: with the slots of one node, or of all. */
@@ -38,8 +39,8 @@ export type TicketEvent =
   | SlotPlace & { readonly kind: "superseded" }
   /** The mover has made the generation CURRENT, or found that pointers have gone on without it. */
   | SlotPlace & { readonly kind: "switched" }
-  /** Every slot is prepared, or failed where it joins: all slots have been read, and the pointers are at `epoch`. */
-  | { readonly kind: "commit"; readonly epoch: number }
+  /** Every slot is prepared, or failed where it joins: all slots have been read, and these pointers after them. */
+  | { readonly kind: "commit"; readonly pointers: Pointers }
   /** Every slot is switched, or failed where it joins; of one that joins all slots have been read. */
   | { readonly kind: "finish" }
   /** Nothing has changed for `stallMs`: all slots have been read. */
