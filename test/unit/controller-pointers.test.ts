@@ -125,6 +125,11 @@ describe("pointers in the catalog", () => {
     expect(info()).to.deep.include({ epoch: 7, warnings: [
       "node node of w2 lacks the generation in use of taxi.bcolz, and is not asked for it; copy or download the table again to node of w2",
     ] });
+    const source = { bucket: "s3://shop/daily", replicas: null, hasManifest: true };
+    const fetched = { epoch: 7, tables: new Map([["taxi.bcolz", { generation: generationOf("b"), epoch: 7, source }]]) };
+    expect(describeCluster({ own, state: core.state, sessions: createSessions(), controllers: [], pointers: fetched }, 0).warnings).to.deep.equal([
+      "node node of w2 lacks the generation in use of taxi.bcolz, and is not asked for it; start bqueryd downloader and bqueryd movebcolz on node of w2, which fetch it by themselves",
+    ]);
     core.tell({ kind: "holdings", workerId: "w2", added: [keeping(older, newer)], removed: [] });
     expect(info(), "once it keeps that").to.deep.include({ warnings: [] });
   });

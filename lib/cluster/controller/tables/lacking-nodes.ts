@@ -3,12 +3,13 @@
  * that a pointer names, as a node that was away while a table was switched. It is asked for no such table until it has that.
  */
 import { parseTableName } from "../../../columns/names.js";
+import type { Pointers } from "../../../registry/registry.js";
 import { chosenHoldings, isHeldBy } from "./catalog.js";
 import type { ControllerState } from "../state.js";
 
-/** A sentence for each such node and table or set. Sets that no node has whole are spread over nodes on purpose. */
-export function describeLackingNodes(state: ControllerState): string[] {
-  return [...describeOtherGenerations(state), ...describeFewerShards(state)];
+/** A sentence for each such node and table or set; what pointers have a source for the node's mover fetches by itself. Sets that no node has whole are spread over nodes on purpose. */
+export function describeLackingNodes(state: ControllerState, pointers?: Pointers): string[] {
+  return [...describeOtherGenerations(state, pointers), ...describeFewerShards(state)];
 }
 
 function describeFewerShards(state: ControllerState): string[] {
@@ -21,8 +22,8 @@ function describeFewerShards(state: ControllerState): string[] {
   });
 }
 
-function describeOtherGenerations({ catalog, workers }: ControllerState): string[] {
-  const lacking = new Map<string, { readonly node: string; readonly table: string; count: number }>();
+function describeOtherGenerations({ catalog, workers, carriers }: ControllerState, pointers: Pointers | undefined): string[] {
+  const lacking = new Map<string, { readonly node: string; readonly table: string; count: number; hasSource: boolean }>();
   for (const [name, generation] of catalog.pointed) {
     const held = catalog.shards.get(name);
     if (held === undefined) continue;
@@ -35,15 +36,23 @@ function describeOtherGenerations({ catalog, workers }: ControllerState): string
     const table = shard === null ? name : base;
     for (const [node, isHeld] of nodes) {
       if (isHeld) continue;
+      const hasSource = (pointers?.tables.get(name)?.source ?? null) !== null;
       const found = lacking.get(`${node} ${table}`);
-      if (found === undefined) lacking.set(`${node} ${table}`, { node, table, count: 1 });
-      else found.count += 1;
+      if (found === undefined) lacking.set(`${node} ${table}`, { node, table, count: 1, hasSource });
+      else Object.assign(found, { count: found.count + 1, hasSource: found.hasSource && hasSource });
     }
   }
-  return [...lacking.values()].map(({ node, table, count }) => {
+  return [...lacking.values()].map(({ node, table, count, hasSource }) => {
     const what = table.endsWith(".bcolz") ? table : `${count} of the shards of ${table}`;
-    return `node ${node} lacks the generation in use of ${what}, and is not asked for it; copy or download the table again to ${node}`;
+    return `node ${node} lacks the generation in use of ${what}, and is not asked for it; ${hasSource ? remedyOf(node, carriers) : `copy or download the table again to ${node}`}`;
   });
+}
+
+/** Who brings it there, or what to start for that. */
+function remedyOf(node: string, carriers: ControllerState["carriers"]): string {
+  const roles = new Set([...carriers.values()].flatMap((carrier) => (carrier.node === node ? [carrier.role] : [])));
+  const absent = [...(roles.has("downloader") ? [] : ["bqueryd downloader"]), ...(roles.has("mover") ? [] : ["bqueryd movebcolz"])];
+  return absent.length === 0 ? "its mover has it fetched by itself" : `start ${absent.join(" and ")} on ${node}, which fetch it by themselves`;
 }
 
 interface SetCounts {
