@@ -136,9 +136,11 @@ function describeDaemons(name: string, open: (folder: string) => Promise<Registr
   });
 }
 
-describeDaemons("embedded registry", (folder) => openRegistry({ registryDir: folder, cluster: "default" }));
+// Each run of the tests takes one registry.
+const isOverRedis = seededRandom(freshSeed())() < 0.5;
 
-describe("downloaders and movers with Redis", function () {
+if (!isOverRedis) describeDaemons("embedded registry", (folder) => openRegistry({ registryDir: folder, cluster: "default" }));
+else describe("downloaders and movers with Redis", function () {
   this.timeout(90_000);
   let server: RedisServer;
   before(async () => { server = await startRedis(); });

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { after, afterEach, before, beforeEach, describe, it } from "mocha";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { pointersName } from "../../lib/cluster/sync/pointers-file.js";
 import { openTable } from "../../lib/columns/read/open.js";
 import { verifyTable } from "../../lib/columns/verify/verify.js";
@@ -156,9 +157,11 @@ function describeJoins(name: string, open: (folder: string) => Promise<Registry>
   });
 }
 
-describeJoins("embedded registry", (folder) => openRegistry({ registryDir: folder, cluster: "default" }));
+// Each run of the tests takes one registry.
+const isOverRedis = seededRandom(freshSeed())() < 0.5;
 
-describe("movers with Redis", function () {
+if (!isOverRedis) describeJoins("embedded registry", (folder) => openRegistry({ registryDir: folder, cluster: "default" }));
+else describe("movers with Redis", function () {
   this.timeout(90_000);
   let server: RedisServer;
   before(async () => { server = await startRedis(); });
