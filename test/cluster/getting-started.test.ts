@@ -68,7 +68,7 @@ function requireAnswers(stdout: string): void {
   expect(answerTo("rpc.info()")).to.match(/^tcp:\/\/127\.0\.0\.1:\d+: 1 controller, 2 workers, 1 client, 0 calls, 1 downloader.*\n/).and.match(/\nworker [0-9a-f]{8} .* idle +2 +11 +40\.0 k$/m);
   expect(answerTo("rpc.ping()")).to.equal("pong");
   expect(answerTo("rpc.sleep(")).to.equal("z...");
-  expect(answerTo("rpc.loglevel(")).to.match(/level: 'warn', controllers: 1, workers: 2/);
+  expect(answerTo("rpc.loglevel(")).to.match(/level: 'warn',\s+controllers: 1,\s+workers: 2,\s+downloaders: 1,\s+movers: 1\s/);
   expect(Number(answerTo("rpc.last_call_duration"))).to.be.within(0, 60);
   expect(answerTo("rpc.execute_code(").match(/'tripdata_2016-01(-\d\.bcolzs|\.bcolz)'/g)).to.have.length(11);
   expect(answerTo("rpc.distribute(")).to.match(/^bqueryd_download_ticket_[0-9a-f]{16}$/);
