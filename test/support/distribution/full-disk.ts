@@ -7,13 +7,16 @@ import { mkdir, mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { seededRandom } from "../../../lib/base/clock.js";
 import { BquerydError } from "../../../lib/base/errors.js";
+import { anyInt64 } from "../random/draw.js";
 import { writeTable } from "../write-table.js";
 import { until } from "../until.js";
 import { withDistribution, type DistributionStage } from "./stage.js";
 
-const diskBytes = 4 * 2 ** 20;
-/** Of 8 bytes each, and no two alike: more than the disk holds. */
+/** Of which a downloader leaves 64 MiB free. */
+const diskBytes = 70 * 2 ** 20;
+/** Of 8 bytes each, drawn at random: more than the disk has room for. */
 const rows = 1_000_000;
 const waitSeconds = 60;
 const freedWithinMs = 60_000;
@@ -31,11 +34,11 @@ export async function distributeToFullDisk(): Promise<string | undefined> {
 }
 
 async function fillDisk({ folder, bucket, connect }: DistributionStage, disk: string): Promise<string | undefined> {
-  const rpc = await connect();
+  const [rpc, random] = [await connect(), seededRandom(1)];
   const [small, large] = [join(folder, "small", "ones.bcolz"), join(folder, "large", "ones.bcolz")];
   for (const path of [small, large]) await mkdir(join(path, ".."));
   await writeTable(small, [{ name: "v", dtype: "int64", values: [1n, 2n, 3n] }]);
-  await writeTable(large, [{ name: "v", dtype: "int64", values: Array.from({ length: rows }, (_, row) => BigInt(row) * 0x9e37_79b9_7f4an) }]);
+  await writeTable(large, [{ name: "v", dtype: "int64", values: Array.from({ length: rows }, () => anyInt64(random)) }]);
   await rpc.distribute([small], bucket, { wait: true, timeout: waitSeconds });
   const freeBytes = await findFreeBytes(disk);
   const failure = await rpc.distribute([large], bucket, { wait: true, timeout: waitSeconds }).then(() => undefined, (error: unknown) => error);
