@@ -43,7 +43,7 @@ const cleanWithinMs = 60_000;
 /** What a query may be told while the controllers it goes through are killed. */
 const allowed: readonly ErrorCode[] = ["CONNECTION_LOST", "NO_CONTROLLER", "SHARD_UNAVAILABLE", "STALE", "WORKER_LOST"];
 /** What asking for a distribution may be told then: whoever was told so asks again. */
-const again: readonly ErrorCode[] = ["CONNECTION_LOST", "NO_CONTROLLER", "REGISTRY_UNAVAILABLE", "DEADLINE", "SHARD_UNAVAILABLE"];
+const again: readonly ErrorCode[] = ["CONNECTION_LOST", "NO_CONTROLLER", "REGISTRY_UNAVAILABLE", "DEADLINE", "SHARD_UNAVAILABLE", "NOT_FOUND"];
 
 interface Run {
   readonly stage: DistributionStage;
@@ -111,7 +111,9 @@ async function distribute(rpc: Rpc, bucket: string, { folder, generations }: Ver
       await rpc.distribute(paths, bucket, { wait: true, timeout: waitSeconds });
       return;
     } catch (error) {
-      if (!(error instanceof BquerydError) || !again.includes(error.code) || monotonicMs() > untilMs) throw error;
+      // Refused before there was a ticket: all movers or downloaders were killed just then.
+      const isRefused = error instanceof BquerydError && error.code === "TICKET_FAILED" && error.details["ticket"] === undefined;
+      if (!(error instanceof BquerydError) || !(isRefused || again.includes(error.code)) || monotonicMs() > untilMs) throw error;
       await delay(100);
     }
   }
