@@ -111,8 +111,8 @@ async function distribute(rpc: Rpc, bucket: string, { folder, generations }: Ver
       await rpc.distribute(paths, bucket, { wait: true, timeout: waitSeconds });
       return;
     } catch (error) {
-      // Refused before there was a ticket: all movers or downloaders were killed just then.
-      const isRefused = error instanceof BquerydError && error.code === "TICKET_FAILED" && error.details["ticket"] === undefined;
+      // All movers or downloaders were killed just then, or Redis with the ticket in it; one that was tried and failed has a reason.
+      const isRefused = error instanceof BquerydError && error.code === "TICKET_FAILED" && error.details["reason"] === undefined;
       if (!(error instanceof BquerydError) || !(isRefused || again.includes(error.code)) || monotonicMs() > untilMs) throw error;
       await delay(100);
     }
