@@ -1,7 +1,8 @@
 /** How wide text is in the cells of a terminal. */
 
 const printableAscii = /^[\x20-\x7e]*$/;
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Made when it is first needed: that takes longer than all else that a process loads of this. */
+let segmenter: Intl.Segmenter | undefined;
 
 /** Characters that move the cursor, start an escape sequence or reorder what is around them. */
 const unprintable = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
@@ -32,7 +33,7 @@ export function escapeUnprintable(text: string): string {
 export function displayWidth(text: string): number {
   if (printableAscii.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += graphemeWidth(segment);
+  for (const { segment } of graphemesOf(text)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -41,12 +42,17 @@ export function truncateToWidth(text: string, width: number): string {
   if (text.length <= width && printableAscii.test(text)) return text;
   let used = 0;
   let fitting = 0;
-  for (const { segment, index } of segmenter.segment(text)) {
+  for (const { segment, index } of graphemesOf(text)) {
     used += graphemeWidth(segment);
     if (used <= width - 1) fitting = index + segment.length;
     if (used > width) return `${text.slice(0, fitting)}…`;
   }
   return text;
+}
+
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  return segmenter.segment(text);
 }
 
 function graphemeWidth(grapheme: string): number {

@@ -4,8 +4,7 @@
  *   a pointer:   EPOCH GENERATION, or EPOCH - for none; then, of a table that can be fetched, a space and its source as JSON
  *   the epoch:   a whole number, as text
  */
-import { Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Type, TypeCompiler } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import type { ControllerRecord, NodeRecord, PointerChange, Pointers, TablePointer, TableSource } from "./registry.js";

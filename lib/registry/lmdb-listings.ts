@@ -2,8 +2,7 @@
  * Listings that end, in an LMDB database: by id a record as JSON, when its time is over, and the process behind it, whose end
  * ends the listing at once. Writes are part of the transaction they are called in.
  */
-import { Type, type TSchema } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Type, TypeCompiler, type TSchema } from "../base/typebox.js";
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
 import { foreign, NodeSchema, parseJson, RecordSchema } from "./entries.js";

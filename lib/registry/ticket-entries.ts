@@ -10,8 +10,7 @@
  *   a plan:   JSON
  */
 import { isDeepStrictEqual } from "node:util";
-import { Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Type, TypeCompiler } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { decodeEpoch, foreign, isGeneration, isTable, nodePattern, parseJson, requireChanges } from "./entries.js";

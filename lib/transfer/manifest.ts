@@ -8,8 +8,7 @@
  * It comes from a bucket that others may write, so it is believed in nothing: every name is one that a table can have,
  * and every size and hash is looked at again when the files come.
  */
-import { Type, type Static } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Type, Value, type Static } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 import { canonicalJson } from "../base/json.js";
 import { limits } from "../base/limits.js";

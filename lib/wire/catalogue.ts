@@ -1,6 +1,5 @@
 /** Checks headers against the catalogue in messages.ts: which message belongs where, and what its fields hold. */
-import type { TSchema } from "@sinclair/typebox";
-import { TypeCompiler, type TypeCheck } from "@sinclair/typebox/compiler";
+import { TypeCompiler, type TSchema, type TypeCheck } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 import { suggestion } from "../base/nearest.js";
 import { clientMessages, clientReplies, workerMessages, workerReplies } from "./messages.js";

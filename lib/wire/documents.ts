@@ -1,6 +1,5 @@
 /** What info(), files() and the other verbs about the cluster answer. Names are those of JSON documents, times are seconds. */
-import { Type, type TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Type, Value, type TSchema } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 
 /** A cluster as one of its controllers sees it: the answer of info(). */

@@ -1,6 +1,5 @@
 /** What download() and downloads() answer. Names are those of JSON documents, times are seconds by the registry's clock. */
-import { Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Type, Value } from "../base/typebox.js";
 import { requireDocument } from "./documents.js";
 
 /** What stands before the id of a ticket where people see it. */

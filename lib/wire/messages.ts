@@ -3,7 +3,7 @@
  * only the two ends open. Headers travel as MessagePack maps; PROTOCOL.md numbers the frames. Ids are 128 random bits
  * as 32 hexadecimal digits, made by the sender.
  */
-import { Type, type Static, type TSchema } from "@sinclair/typebox";
+import { Type, type Static, type TSchema } from "../base/typebox.js";
 import { limits } from "../base/limits.js";
 
 const Id = Type.String({ pattern: "^[0-9a-f]{32}$" });

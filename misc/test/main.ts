@@ -29,6 +29,8 @@ const tests = fileURLToPath(new URL("../../test/", import.meta.url));
 const processesMost = 4;
 const groupLimitMs = 300_000;
 const running = new Set<ChildProcess>();
+/** What asked for an end: no other group is begun then. */
+let stoppedBy: NodeJS.Signals | undefined;
 const memoryFolder = "/dev/shm";
 /** More than all groups side by side put there, with what their processes take. */
 const memoryFreeBytesMin = 8 * 2 ** 30;
@@ -47,13 +49,18 @@ async function main(words: readonly string[]): Promise<number> {
   const chosen = words.length === 0 ? files : files.filter((file) => words.some((word) => file.includes(word)));
   const startMs = monotonicMs();
   const endings = await mapBounded(groupFiles(chosen), Math.min(processesMost, availableParallelism()), run);
+  if (stoppedBy !== undefined) {
+    process.stdout.write(`stopped by ${stoppedBy}\n`);
+    return 1;
+  }
   const [passed, failed] = [sumOf(endings, "passed"), sumOf(endings, "failed")];
   for (const { failures } of endings) process.stdout.write(failures);
   process.stdout.write(`${slowest(endings)}\n${chosen.length} files in ${Math.round((monotonicMs() - startMs) / 1000)} s\n${passed} passed, ${failed} failed\n`);
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
-function run(files: readonly string[]): Promise<Ending> {
+async function run(files: readonly string[]): Promise<Ending> {
+  if (stoppedBy !== undefined) return { files, seconds: 0, passed: 0, failed: 0, failures: "" };
   const startMs = monotonicMs();
   const env = { ...process.env, TMPDIR: fitsMemory(files) ? smallTemp : tmpdir() };
   const child = spawn(process.execPath, [mocha, ...files], { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -101,5 +108,6 @@ function sumOf(endings: readonly Ending[], name: "passed" | "failed"): number {
 }
 
 function stopAll(signal: NodeJS.Signals): void {
+  stoppedBy = signal;
   for (const child of running) child.kill(signal);
 }

@@ -45,7 +45,7 @@ describe("a cluster with keys", function () {
   }
 
   async function start(role: string, key: string, ...more: string[]): Promise<BquerydProcess> {
-    const started = await startBqueryd([role, `--registry-dir=${path("registry")}`, `--data-dir=${path("data")}`, `--key-file=${path(key)}`, "--cache-memory=16MB", "--query-memory=16MB", "--heartbeat=0.1", "--expiry=1", ...more]);
+    const started = await startBqueryd([role, `--registry-dir=${path("registry")}`, `--data-dir=${path("data")}`, `--key-file=${path(key)}`, "--cache-memory=16MB", "--query-memory=16MB", "--heartbeat=0.2", "--expiry=5", ...more]);
     processes.push(started);
     return started;
   }

@@ -7,7 +7,6 @@ import { after, before, describe, it } from "mocha";
 import type { Rpc } from "../../lib/index.js";
 import { startCluster, type Cluster } from "../../misc/support/cluster.js";
 import { failureOf } from "../support/failure.js";
-import { until } from "../support/until.js";
 import { writeShards, writeTable, type PlainColumn } from "../support/write-table.js";
 
 const rows = 300_000;
@@ -61,7 +60,14 @@ describe("the memory of queries in a cluster", function () {
       expect(failure).to.have.property("message").that.matches(/'own', 'few'.*raise message_bytes_max/);
       await expectAnswer(rpc, "whole");
     }
-    await until("the worker has given back what it took", () => residentBytes(worker!.pid) <= heldBytes + 16 * megabyte);
+    // What leaks would only be more after more of them.
+    let [leftBytes, rounds] = [residentBytes(worker!.pid), 0];
+    while (leftBytes > heldBytes + 16 * megabyte && rounds++ < 10) {
+      await ask();
+      await expectAnswer(rpc, "whole");
+      leftBytes = Math.min(leftBytes, residentBytes(worker!.pid));
+    }
+    expect(leftBytes).to.be.at.most(heldBytes + 16 * megabyte);
     expect((await rpc.info()).workers.map(({ pid }) => pid)).to.deep.equal([worker!.pid]);
   });
 

@@ -161,7 +161,7 @@ describe("doctor", function () {
     mkdirSync(join(folder, "node_modules"));
     const named = readFileSync(join(root, "package.json"), "utf8").match(/"(?:@[\w.-]+\/)?[\w.-]+": "\d/g)!.map((text) => text.slice(1, text.indexOf('"', 1)));
     for (const name of named.filter((one) => !one.startsWith("@") && one !== "zeromq" && one !== "version")) symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
-    for (const scope of ["@sinclair", "@mongodb-js"]) symlinkSync(join(root, "node_modules", scope), join(folder, "node_modules", scope));
+    symlinkSync(join(root, "node_modules", "@mongodb-js"), join(folder, "node_modules", "@mongodb-js"));
     const { status, stderr } = spawnSync(process.execPath, [join(copy, "bin", "bqueryd.js"), "doctor"], { encoding: "utf8", timeout: 20_000 });
     expect(status, stderr).to.equal(70);
     expect(stderr).to.match(/^bqueryd: INTERNAL: the program cannot be loaded \(.*zeromq.*\); install its packages again with npm ci\nfailed {3}packages: zeromq cannot be loaded: /);

@@ -6,8 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { Type, type Static } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Type, TypeCompiler, type Static } from "../../base/typebox.js";
 import { randomId } from "../../base/clock.js";
 import { toBquerydError } from "../../base/errors.js";
 import { isSystemError, type Files } from "../../base/files.js";

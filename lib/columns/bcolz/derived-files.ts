@@ -11,8 +11,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { Type, type Static, type TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Type, Value, type Static, type TSchema } from "../../base/typebox.js";
 import { randomId } from "../../base/clock.js";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import { isSystemError } from "../../base/files.js";

@@ -5,8 +5,7 @@
  *   COLUMN/meta/sizes   {"shape": [rows, ...], "nbytes", "cbytes"}: only the shape counts
  *   COLUMN/meta/storage {"dtype", "chunklen", ...}: the rest concerns writers
  */
-import { Type, type Static, type TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Type, Value, type Static, type TSchema } from "../../base/typebox.js";
 import { limits } from "../../base/limits.js";
 import { corruptFooter } from "../files/footer.js";
 

@@ -1,5 +1,5 @@
 /** A column of bcolz without texts: decoded chunk by chunk, its statistics kept beside the data once all are known. */
-import { Type, type Static } from "@sinclair/typebox";
+import { Type, type Static } from "../../base/typebox.js";
 import type { Heap } from "../../kernels/heap.js";
 import { chunkRows } from "../dtypes.js";
 import type { ChunkStatistics, TableColumn } from "../read/table.js";

@@ -1,6 +1,6 @@
 /** A text column of bcolz: its dictionary, codes and extremes are derived at first use and kept beside the data. */
 import { crc32 } from "node:zlib";
-import { Type, type Static } from "@sinclair/typebox";
+import { Type, type Static } from "../../base/typebox.js";
 import { BquerydError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { Heap } from "../../kernels/heap.js";

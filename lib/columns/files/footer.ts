@@ -1,7 +1,6 @@
 /** The footer of a table, version 1: the file that describes one immutable generation. */
 import { createHash } from "node:crypto";
-import { Type, type TSchema } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import { Type, Value, type TSchema } from "../../base/typebox.js";
 import { BquerydError } from "../../base/errors.js";
 import { canonicalJson } from "../../base/json.js";
 import { limits } from "../../base/limits.js";
