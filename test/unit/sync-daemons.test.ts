@@ -145,7 +145,7 @@ else describe("downloaders and movers with Redis", function () {
   let server: RedisServer;
   before(async () => { server = await startRedis(); });
   after(() => server.remove());
-  const open = (): Promise<Registry> => openRedisRegistry({ redisUrl: server.url, cluster: "default", answerMs: 1_000 });
+  const open = (): Promise<Registry> => openRedisRegistry({ redisUrl: server.url, cluster: "default" });
   afterEach(() => server.ask("FLUSHALL"));
 
   describeDaemons("redis registry", open);
