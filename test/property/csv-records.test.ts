@@ -5,6 +5,7 @@ import { freshSeed } from "../../lib/base/clock.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
 import type { CsvTuning } from "../../lib/formats/csv/read.js";
 import { dtypeOfKinds, kindsOf } from "../../lib/formats/values/infer.js";
+import { texts } from "../support/values.js";
 import { readCsvText } from "../unit/csv-reading.js";
 import type { CsvContent } from "../unit/csv-reading.js";
 
@@ -116,7 +117,7 @@ describe("csv: any text", function () {
 describe("csv: random tables", function () {
   this.timeout(120_000);
 
-  const anyName = fc.oneof(fc.constantFrom("__proto__", "../x", "😀", "a b", "é".repeat(127)), fc.string({ unit: "binary", minLength: 1, maxLength: 12 })).filter((name) => !/[\ud800-\udfff]/.test(name.replace(/[\ud800-\udbff][\udc00-\udfff]/g, "")));
+  const anyName = fc.oneof(fc.constantFrom("__proto__", "../x", "😀", "a b", "é".repeat(127)), texts({ minLength: 1, maxLength: 12 }));
   const anyCell = fc.oneof(
     fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }).map(String), fc.double({ noNaN: true, noDefaultInfinity: true }).map(String), fc.constantFrom("true", "false", "2024-01-31", "2024-01-31T01:02:03.4Z", "007", "NaN"),
     fc.string({ maxLength: 20 }), fc.constantFrom('"', '""', "a\nb", "\r\n", ",", ";;;", "line\rend", ""),
