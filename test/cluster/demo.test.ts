@@ -49,26 +49,24 @@ async function staysForPeople(): Promise<void> {
   expect(run.stderr()).to.equal("");
 }
 
+async function endsByCtrlC(moment: string): Promise<void> {
+  const run = startDemo();
+  await until(`the demo prints ${moment}`, () => run.stdout().includes(moment), 60_000);
+  run.child.kill("SIGINT");
+  expect(await run.ended, moment).to.equal(130);
+  expect(run.stderr(), moment).to.equal("bqueryd: CANCELLED: it was interrupted: SIGINT\n");
+}
+
 describe("demo", function () {
   this.timeout(120_000);
-  // Each run of the tests takes one of each sort; .ci/run runs the demo besides.
+  // Each run of the tests takes one of them; .ci/run runs the demo besides.
   const random = seededRandom(freshSeed());
   let before: string[] = [];
   beforeEach(() => { before = readdirSync(tmpdir()); });
 
-  it("answers six questions about three million flights as DuckDB does, for programs or for people", async () => {
-    await oneOf(random, [answersInJson, staysForPeople])();
+  it("answers six questions about three million flights as DuckDB does, for programs or for people, or ends by Ctrl-C, and leaves nothing behind", async () => {
+    await oneOf(random, [answersInJson, staysForPeople, () => endsByCtrlC(oneOf(random, ["$ bqueryd import", "$ bqueryd up", "> rpc.groupby"]))])();
     expect(readdirSync(tmpdir())).to.deep.equal(before);
-  });
-
-  it("leaves nothing behind when Ctrl-C ends it", async () => {
-    const moment = oneOf(random, ["$ bqueryd import", "$ bqueryd up", "> rpc.groupby"]);
-    const run = startDemo();
-    await until(`the demo prints ${moment}`, () => run.stdout().includes(moment), 60_000);
-    run.child.kill("SIGINT");
-    expect(await run.ended, moment).to.equal(130);
-    expect(run.stderr(), moment).to.equal("bqueryd: CANCELLED: it was interrupted: SIGINT\n");
-    expect(readdirSync(tmpdir()), moment).to.deep.equal(before);
   });
 
   it("refuses flags that it does not know, and two that exclude each other", async () => {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -76,10 +77,14 @@ describe("daemons in operation", function () {
     const cluster = `c${children.length}`;
     const flags = [`--cluster=${cluster}`, ...more];
     const [controller, worker] = [start("controller", ...flags), start("worker", ...flags)];
+    return { controller, worker, rpc: await connectWhenUp(controller, worker, cluster) };
+  }
+
+  async function connectWhenUp(controller: Daemon, worker: Daemon, cluster = "default"): Promise<Rpc> {
     await Promise.all([controller.events("process.started"), worker.events("worker.registered")]);
     const rpc = await connectWhenListed({ registry_dir: join(folder, "registry"), cluster });
     connections.push(rpc);
-    return { controller, worker, rpc };
+    return rpc;
   }
 
   /** With beats so short a controller that has to wait for the processor is off the list for a moment. */
@@ -109,10 +114,11 @@ describe("daemons in operation", function () {
   }
 
   it("tell what they did by --metrics-port, and whether they are ready", async () => {
-    const lonely = start("controller", "--metrics-port=0", "--cluster=lonely");
-    expect(await ask(lonely, "/readyz")).to.deep.equal({ status: 503, text: "not ready: no worker is registered with it\n" });
-    expect(await ask(lonely, "/healthz")).to.deep.equal({ status: 200, text: "ok\n" });
-    const { controller, worker, rpc } = await startCluster("--metrics-port=0");
+    const controller = start("controller", "--metrics-port=0");
+    expect(await ask(controller, "/readyz")).to.deep.equal({ status: 503, text: "not ready: no worker is registered with it\n" });
+    expect(await ask(controller, "/healthz")).to.deep.equal({ status: 200, text: "ok\n" });
+    const worker = start("worker", "--metrics-port=0");
+    const rpc = await connectWhenUp(controller, worker);
     await rpc.groupby("taxi", [], ["v"]);
     await rpc.groupby("nothing", [], ["v"]).catch(() => undefined);
     for (const daemon of [controller, worker]) expect(await ask(daemon, "/readyz")).to.deep.equal({ status: 200, text: "ready\n" });
@@ -125,11 +131,13 @@ describe("daemons in operation", function () {
   });
 
   it("end with one line where the port for metrics is taken", async () => {
-    const first = start("worker", "--metrics-port=0");
-    const url = new URL(String((await first.events("process.started"))[0]!["metrics"]));
-    const second = start(oneOf(random, ["worker", "controller"]), `--metrics-port=${url.port}`);
-    expect(await second.ended()).to.equal(69);
-    expect(second.stderr()).to.match(/^bqueryd: PORT_IN_USE: port \d+ of 127\.0\.0\.1 is in use by another process; stop it or set another metrics_port$/m);
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as AddressInfo;
+    const refused = start(oneOf(random, ["worker", "controller"]), `--metrics-port=${port}`);
+    expect(await refused.ended()).to.equal(69);
+    holder.close();
+    expect(refused.stderr()).to.match(/^bqueryd: PORT_IN_USE: port \d+ of 127\.0\.0\.1 is in use by another process; stop it or set another metrics_port$/m);
   });
 
   it("are told by SIGHUP to read their configuration again, and keep the one they have when it is wrong", async () => {
@@ -171,21 +179,17 @@ describe("daemons in operation", function () {
   });
 
   it("a worker that drops its caches answers on", async () => {
-    const { worker, rpc } = await startCluster();
     const file = join(folder, "low.cfg");
     writeFileSync(file, "");
-    const low = start("worker", "--cluster=c0", `--config=${file}`);
-    await low.events("worker.registered");
-    worker.child.kill("SIGTERM");
-    await worker.ended();
+    const { worker, rpc } = await startCluster(`--config=${file}`);
     writeFileSync(file, "memory_limit = 16MB\n");
-    low.child.kill("SIGHUP");
-    await low.events("memory.dropped");
+    worker.child.kill("SIGHUP");
+    await worker.events("memory.dropped");
     writeFileSync(file, "");
-    low.child.kill("SIGHUP");
-    await low.events("config.reloaded", 2);
+    worker.child.kill("SIGHUP");
+    await worker.events("config.reloaded", 2);
     expect((await rpc.groupby("taxi", [], ["v"])).rows()).to.deep.equal([{ v: 6 }]);
-    expect(low.child.exitCode).to.equal(null);
+    expect(worker.child.exitCode).to.equal(null);
   });
 
   it("SIGTERM lets a worker and a controller finish what they have", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import type { Rpc } from "../../lib/index.js";
-import { startCluster, withCluster } from "../../misc/support/cluster.js";
+import { startCluster } from "../../misc/support/cluster.js";
 import { until } from "../support/until.js";
 import { writeShards } from "../support/write-table.js";
 
@@ -30,8 +30,9 @@ describe("a cluster of processes", function () {
     return workers.map(({ pid }) => pid).sort((a, b) => a - b);
   }
 
-  it("answers when it is up, goes on without a worker that was killed, and takes in another", async () => {
-    await withCluster({ dataDir, workers: 2, flags }, async ({ rpc, workers, startWorker }) => {
+  it("answers when it is up, goes on without a worker that was killed, takes in another, and leaves no process and no registry when it is stopped", async () => {
+    const { rpc, controllers, workers, registryDir, startWorker, stop } = await startCluster({ dataDir, workers: 2, flags });
+    try {
       const [killed, other] = workers;
       expect(await workerPids(rpc)).to.deep.equal([killed!.pid, other!.pid].sort((a, b) => a - b));
       expect(await sum(rpc)).to.equal(44_850);
@@ -42,16 +43,13 @@ describe("a cluster of processes", function () {
       const third = await startWorker();
       expect(await workerPids(rpc)).to.deep.equal([other!.pid, third.pid].sort((a, b) => a - b));
       expect(await sum(rpc)).to.equal(44_850);
-    });
-  });
-
-  it("has ended every process and removed its registry when it is stopped", async () => {
-    const cluster = await startCluster({ dataDir, workers: 1, flags });
-    const processes = [...cluster.controllers, ...cluster.workers];
-    await cluster.stop();
-    expect(processes.map(({ hasEnded }) => hasEnded)).to.deep.equal([true, true]);
-    expect(await Promise.all(processes.map(({ ended }) => ended))).to.deep.equal([0, 0]);
-    expect(existsSync(cluster.registryDir)).to.equal(false);
+    } finally {
+      await stop();
+    }
+    const processes = [...controllers, ...workers.slice(1)];
+    expect(processes.map(({ hasEnded }) => hasEnded)).to.deep.equal([true, true, true]);
+    expect(await Promise.all(processes.map(({ ended }) => ended))).to.deep.equal([0, 0, 0]);
+    expect(existsSync(registryDir)).to.equal(false);
   });
 
   it("leaves nothing behind when a process cannot start, and says why", async () => {

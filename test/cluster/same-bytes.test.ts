@@ -15,7 +15,7 @@ const shards = 7;
 /** Floats whose sums depend on the order of additions, with nulls and a skewed key. */
 async function writeFloats(dataDir: string, seed: number): Promise<void> {
   const random = seededRandom(seed);
-  const rows = Array.from({ length: 10_000 }, () => ({ key: `k${Math.floor(random() ** 3 * 50)}`, part: BigInt(Math.floor(random() * 1e9)), value: random() < 0.1 ? null : (random() - 0.5) * 10 ** Math.floor(random() * 12) }));
+  const rows = Array.from({ length: 4_000 }, () => ({ key: `k${Math.floor(random() ** 3 * 50)}`, part: BigInt(Math.floor(random() * 1e9)), value: random() < 0.1 ? null : (random() - 0.5) * 10 ** Math.floor(random() * 12) }));
   await writeShards(Array.from({ length: shards }, (_, shard) => join(dataDir, `floats-${shard}.bcolzs`)), [
     { name: "key", dtype: "string", values: rows.map(({ key }) => key) },
     { name: "part", dtype: "int64", values: rows.map(({ part }) => part) },
@@ -53,7 +53,7 @@ function bitsOf(values: ArrayBufferView): string {
 describe("the same query", function sameBytes() {
   this.timeout(120_000);
 
-  it("gives the same bytes of every measure with 1, 2, 3 and 8 workers, caches bypassed, cold and warm, and while workers are killed", async () => {
+  it("gives the same bytes of every measure with 1, 3 and 5 workers, caches bypassed, cold and warm, and while workers are killed", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "bqueryd-same-"));
     const seed = freshSeed();
     try {
@@ -64,8 +64,8 @@ describe("the same query", function sameBytes() {
         const compare = async (what: string, asking = rpc): Promise<void> => {
           (await askAll(asking)).forEach((answer, k) => { expect(answer === expected[k], `query ${k} with ${what}, seed ${seed}`).to.equal(true); });
         };
-        for (const count of [2, 3, 8]) {
-          while (workers.length < count) await startWorker();
+        for (const count of [3, 5]) {
+          await Promise.all(Array.from({ length: count - workers.length }, startWorker));
           await compare(`${count} workers`);
         }
         const keeping = await connect({ registry_dir: registryDir });
@@ -77,7 +77,7 @@ describe("the same query", function sameBytes() {
         }
         // What they were doing is done again by others.
         const asked = compare("workers killed");
-        for (const killed of workers.slice(5)) {
+        for (const killed of workers.slice(3)) {
           killed.signal("SIGKILL");
           await killed.ended;
         }

@@ -7,12 +7,15 @@ import { sorts } from "../support/hostile/messages.js";
 describe("malformed messages", function malformed() {
   this.timeout(180_000);
 
-  for (const withKeys of [false, true]) it(`from all sides end no process and leave nothing behind, and an honest client is served through it all, ${withKeys ? "with" : "without"} keys`, async () => {
+  it("from all sides end no process and leave nothing behind, and an honest client is served through it all, with keys or without", async () => {
     const seed = freshSeed();
-    const report = await sendMalformed({ count: withKeys ? 1_000 : 2_000, seed, withKeys, isWarm: false });
-    expect(report.failure, `seed ${seed}`).to.equal(undefined);
-    expect(report.sent).to.be.at.least(withKeys ? 1_000 : 2_000);
-    expect(report.answers).to.be.greaterThan(10);
-    for (const sort of sorts.filter((name) => !["frames", "bomb", "oversized"].includes(name))) expect(report.bySort[sort], sort).to.be.greaterThan(0);
+    // Each run of the tests takes one; .ci/run sends many more with keys and without.
+    const withKeys = seed % 2 === 0;
+    const report = await sendMalformed({ count: 1_000, seed, withKeys, isWarm: false });
+    const what = `seed ${seed}, ${withKeys ? "with" : "without"} keys`;
+    expect(report.failure, what).to.equal(undefined);
+    expect(report.sent, what).to.be.at.least(1_000);
+    expect(report.answers, what).to.be.greaterThan(10);
+    for (const sort of sorts.filter((name) => !["frames", "bomb", "oversized"].includes(name))) expect(report.bySort[sort], `${sort}, ${what}`).to.be.greaterThan(0);
   });
 });

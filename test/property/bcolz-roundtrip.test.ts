@@ -61,7 +61,7 @@ describe("tables written for bcolz", () => {
         }
         await rm(own, { recursive: true });
         await rm(output, { recursive: true });
-      }), { numRuns: 30 });
+      }), { numRuns: 12 });
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -71,7 +71,7 @@ describe("chunks, encoded and decoded", function () {
         const dictionary = hasDictionary && isTextDtype(dtype) ? distinct(values) : undefined;
         const chunk = await encodeValues(dtype, values, { codec, rowsAtOnce, dictionary });
         expectChunk(dtype, values, chunk, dictionary, chunk.record.encoding);
-      }), { numRuns: 150 });
+      }), { numRuns: 60 });
     });
   }
 

@@ -55,7 +55,7 @@ describe("tables, written and read", () => {
         expect(openTable(path).columns.map(({ name, dtype }) => [name, dtype])).to.deep.equal(columns.map(({ name, dtype }) => [name, dtype]));
         expect(await readdir(folder)).to.have.length(1);
         await rm(path, { recursive: true });
-      }), { numRuns: 80 });
+      }), { numRuns: 40 });
     } finally {
       await rm(folder, { recursive: true });
     }

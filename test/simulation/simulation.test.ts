@@ -5,7 +5,7 @@ import type { SimulationReport } from "./world.js";
 
 /** From the seed on from which few seeds bring all that is rare. */
 const firstSeed = 14;
-const [seedsLeast, seedsMost] = [40, 120];
+const [seedsLeast, seedsMost] = [15, 120];
 /** Few of the last are at a controller that knows less than they do just when their client gives them up. */
 const happening: ReadonlyMap<string, number> = new Map([
   ...["answer result", "answer result of rows", "shard left out", "answer DEADLINE", "answer CANCELLED", "answer BUSY", "call restarted", "log task.retried", "log worker.lost", "resolved by pointers", "version switched", "looked for", "fault registry emptied", "fault registry away", "answer STALE", "fault repeated message", "task begun again", "call asked again", "answer result of sleep", "answer result of execute_code"]
@@ -28,7 +28,7 @@ describe("simulation of a cluster", function simulation() {
 
   it("answers every call rightly and once when nothing breaks", () => {
     const counts = new Map<string, number>();
-    for (let seed = 0; seed < 15; seed++) {
+    for (let seed = 0; seed < 7; seed++) {
       const report = runSimulation(seed, { faults: false });
       addCounts(counts, report);
       if (report.problems.length > 0) expect.fail(describeFailure(report, false));
@@ -36,7 +36,7 @@ describe("simulation of a cluster", function simulation() {
       expect(report.counts.get("answer result of rows"), `seed ${seed}`).to.be.greaterThan(5);
     }
     // Versions that only lie beside the current ones are served from the moment on that they are named.
-    for (const what of ["version switched", "looked for"]) expect(counts.get(what) ?? 0, what).to.be.at.least(10);
+    for (const what of ["version switched", "looked for"]) expect(counts.get(what) ?? 0, what).to.be.at.least(5);
   });
 
   it("answers every call once, rightly or with an error in time, while everything breaks", () => {

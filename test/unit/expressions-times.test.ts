@@ -63,7 +63,7 @@ describe("times in expressions", () => {
       const random = seededRandom(20_160_229);
       const local = createLocal(zone);
       // Around changes of the clocks too: most lie in these months, on a Sunday.
-      const times = Array.from({ length: 1_500 }, (_, k) => k % 2 === 0
+      const times = Array.from({ length: 500 }, (_, k) => k % 2 === 0
         ? BigInt(whole(random, -2_208_988_800, 4_102_444_800)) * secondNs
         : BigInt(Date.UTC(whole(random, 1970, 2040), [2, 3, 9, 10][whole(random, 0, 3)] ?? 9, whole(random, 1, 31), whole(random, 0, 23), whole(random, 0, 59)) / 1_000) * secondNs);
       for (const [unit, label] of Object.entries(labels)) {
@@ -81,7 +81,7 @@ describe("times in expressions", () => {
     it(`parts in ${zone} are those of its local time`, () => {
       const random = seededRandom(7);
       const local = createLocal(zone);
-      const times = Array.from({ length: 1_000 }, () => BigInt(whole(random, -2_208_988_800, 4_102_444_800)) * secondNs);
+      const times = Array.from({ length: 400 }, () => BigInt(whole(random, -2_208_988_800, 4_102_444_800)) * secondNs);
       for (const part of ["year", "month", "day", "hour", "minute", "second"] as const) {
         expect(compute(`${part}(t, '${zone}')`, times), part).to.deep.equal(times.map((time) => BigInt(local(time)[part])));
       }

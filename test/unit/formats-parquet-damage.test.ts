@@ -6,7 +6,7 @@ import { parquetMetadataAsync, parquetSchema } from "hyparquet";
 import { ByteWriter, parquetWriteBuffer } from "hyparquet-writer";
 import { writeMetadata } from "hyparquet-writer/src/metadata.js";
 import { after, before, describe, it } from "mocha";
-import { seededRandom } from "../../lib/base/clock.js";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
 import { countParts, groupBytesMax, openGroup } from "../../lib/formats/parquet/group.js";
 import { describeSchema, planGroups } from "../../lib/formats/parquet/plan.js";
@@ -40,6 +40,9 @@ async function withClaims(file: ArrayBuffer, rawBytes: bigint): Promise<Buffer> 
   return Buffer.concat([Buffer.from(file, 0, file.byteLength - 8 - metadata.metadata_length), writer.getBytes(), Buffer.from("PAR1")]);
 }
 
+/** One byte in so many is changed, and one length in so many cut at, from one on that is drawn: each is in one run or another. */
+const every = 4;
+
 describe("damaged Parquet", function () {
   this.timeout(120_000);
   let folder = "";
@@ -62,26 +65,27 @@ describe("damaged Parquet", function () {
   for (const name of ["V1", "V2", "zstd", "lz4", "brotli", "deltas"]) {
     it(`with any byte changed gives values or an error, and little memory is taken: ${name}`, async () => {
       const whole = files.get(name)!;
-      const random = seededRandom(20_261_123);
+      const seed = freshSeed();
+      const random = seededRandom(seed);
       const before = process.memoryUsage.rss();
       let failures = 0;
-      for (let at = 0; at < whole.length; at++) {
+      for (let at = seed % every; at < whole.length; at += every) {
         const damaged = Buffer.from(whole);
         damaged[at]! ^= 1 << Math.floor(random() * 8);
         try {
           await readHere(damaged);
         } catch (cause) {
-          expect(cause).to.be.instanceOf(Error);
+          expect(cause, `byte ${at}, seed ${seed}`).to.be.instanceOf(Error);
           failures += 1;
         }
       }
-      expect(failures).to.be.greaterThan(whole.length / 20);
+      expect(failures, `seed ${seed}`).to.be.greaterThan(whole.length / every / 20);
       expect((process.memoryUsage.rss() - before) / megabyte).to.be.below(groupBytesMax / megabyte);
     });
 
     it(`cut at any length is an error: ${name}`, async () => {
       const whole = files.get(name)!;
-      for (let length = 0; length < whole.length; length++) {
+      for (let length = freshSeed() % every; length < whole.length; length += every) {
         writeFileSync(join(folder, "cut"), whole.subarray(0, length));
         const error = await failureOf(async () => (await openParquet(join(folder, "cut"), plainOptions)).close());
         expect(error.code, `${length} bytes`).to.equal("BAD_INPUT");
@@ -93,7 +97,7 @@ describe("damaged Parquet", function () {
     const random = seededRandom(7);
     const damagedPath = join(folder, "damaged");
     let failures = 0;
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 20; round++) {
       const whole = files.get([...files.keys()][round % files.size]!)!;
       const damaged = Buffer.from(whole);
       for (let flips = 0; flips < 3; flips++) damaged[Math.floor(random() * damaged.length)]! ^= 1 << Math.floor(random() * 8);
@@ -112,7 +116,7 @@ describe("damaged Parquet", function () {
         failures += 1;
       }
     }
-    expect(failures).to.be.greaterThan(15);
+    expect(failures).to.be.greaterThan(5);
   });
 
   it("that says its row group is larger than memory is refused before anything is read", async () => {

@@ -14,7 +14,8 @@ import type { FileCase } from "./cases.js";
 
 const executable = fileURLToPath(new URL("../../../bin/bqueryd.js", import.meta.url));
 const megabyte = 1024 * 1024;
-const rows = 3_000_000;
+/** Of the table whose export is measured, and of the one whose export is ended before it is done. */
+const [rows, longRows] = [3_000_000, 1_000_000];
 const batchRows = 100_000;
 const wideRows = 600;
 const wideBytes = 267_000;
@@ -40,9 +41,13 @@ export function startExport(...args: readonly string[]): Export {
   return { child, ended, hasEnded: () => child.exitCode !== null || child.signalCode !== null, errors: () => errors };
 }
 
-/** The path of a table of three million rows in the folder, made first where it is missing. */
-export async function requireLargeTable(folder: string): Promise<string> {
-  const path = join(folder, "large.bcolz");
+/** The path of a table in the folder whose export takes a while, made first where it is missing. */
+export function requireLongTable(folder: string): Promise<string> {
+  return requireTable(folder, longRows);
+}
+
+async function requireTable(folder: string, rows: number): Promise<string> {
+  const path = join(folder, `of-${rows}-rows.bcolz`);
   if (existsSync(path)) return path;
   const columns = [{ name: "n", dtype: "int64" }, { name: "x y $", dtype: "float64" }, { name: "few", dtype: "string" }, { name: "many", dtype: "string" }, { name: "t", dtype: "timestamp" }] as const;
   const writer = await createTables({ paths: [path], columns, set: false, replace: false, sort: null, files: unsyncedFiles });
@@ -73,7 +78,7 @@ export const exportManyRowsCases: readonly FileCase[] = formats.map((format) => 
   name: `an export of three million rows to ${format} stays below 400 MB of memory`,
   run: async (folder) => {
     const output = join(folder, `large.${format}`);
-    await measureExport(await requireLargeTable(folder), output, 400 * megabyte);
+    await measureExport(await requireTable(folder, rows), output, 400 * megabyte);
     if (format !== "arrow") {
       const [sums] = await queryDuckDb(`SELECT count(*), sum(n)::DOUBLE, count(DISTINCT few), count(DISTINCT many), sum("x y $") FROM '${output}'`);
       expect(sums!.slice(0, 4).map(Number)).to.deep.equal([rows, rows * (rows - 1) / 2, 500, rows]);
@@ -98,7 +103,7 @@ export const exportLongTextsCases: readonly FileCase[] = formats.map((format) =>
 export const exportEndedCases: readonly FileCase[] = formats.map((format) => ({
   name: `an export told to end while it writes ${format} leaves nothing`,
   run: async (folder) => {
-    const table = await requireLargeTable(folder);
+    const table = await requireLongTable(folder);
     const before = readdirSync(folder);
     const running = startExport(table, join(folder, `cut.${format}`));
     while (!running.hasEnded() && !readdirSync(folder).some((name) => name.endsWith(".tmp") && statSync(join(folder, name)).size > 0)) await delay(1);

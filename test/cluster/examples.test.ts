@@ -11,30 +11,55 @@ import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { oneOf } from "../support/random/draw.js";
 import { startRedis } from "../support/redis.js";
 
-const example = fileURLToPath(new URL("../../examples/getting-started.js", import.meta.url));
-const rows = 20_000;
+const [gettingStarted, nightlyPush] = ["getting-started", "nightly-push"].map((name) => fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url)));
+/** Of the first steps, and of a night. */
+const [rows, nightRows] = [20_000, 5_000];
 
 /** The run of the example, and the exit code and output of one that failed. */
-async function run(flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+async function run(example: string, flags: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<{ code: number; stdout: string; stderr: string }> {
   return promisify(execFile)(process.execPath, ["--enable-source-maps", example, ...flags], { env: { ...process.env, NO_COLOR: "1", ...environment } })
     .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }), (failure: { code: number; stdout: string; stderr: string }) => failure);
 }
 
-describe("the first steps", function () {
-  this.timeout(120_000);
+describe("examples", function () {
+  this.timeout(180_000);
 
   // Each run of the tests takes one of each sort.
   const random = seededRandom(freshSeed());
 
-  it("run as they are written, print the right answers, and leave nothing, with a folder for the registry or a Redis server", () => oneOf(random, [() => walk(), walkOverRedis])());
+  it("run as they are written, print the right answers, and leave nothing: the first steps, with a folder for the registry or a Redis server, or the nightly push", () => oneOf(random, [() => walk(), walkOverRedis, pushNights])());
 
   it("say what they take when they are given something else", async () => {
     const flags = oneOf(random, [["--rows", "many"], ["--rows", "0"], ["--shards", "2"]]);
-    const { code, stderr } = await run(flags);
+    const { code, stderr } = await run(oneOf(random, [gettingStarted!, nightlyPush!]), flags);
     expect(code, flags.join(" ")).to.equal(64);
     expect(stderr).to.match(/^bqueryd: USAGE: /);
   });
 });
+
+/** Each night comes to both nodes, and a bad one is rolled back before the next. */
+async function pushNights(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "bqueryd-nightly-"));
+  try {
+    const { code, stdout, stderr } = await run(nightlyPush!, ["--rows", String(nightRows)], { TMPDIR: folder, XDG_STATE_HOME: folder });
+    expect(code, stderr).to.equal(0);
+    expect(stderr.replaceAll(/^bqueryd distribute: .*\n/gm, "")).to.equal("");
+    expect(readdirSync(folder)).to.deep.equal([]);
+    const answers = stdout.split("\nbqueryd> rpc.groupby").slice(1).map((part) => /^ *([\d,]+) +(-?[\d.]+) +(-?[\d.]+) *$/m.exec(part)?.slice(1).map((text) => Number(text.replaceAll(",", ""))));
+    // The second night is looked at, and what is in use again after it.
+    expect(answers).to.deep.equal([factsOfNight(1), factsOfNight(2, true), factsOfNight(1), factsOfNight(3)]);
+    expect(stdout).to.contain("night 2 is bad: a fare is below 0");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Its trips, the least fare, and the sum of all. */
+function factsOfNight(seed: number, isSpoiled = false): [number, number, number] {
+  const at = header.split(",").indexOf("fare_amount");
+  const cents = [...trips(nightRows, { seed, isSpoiled })].map((trip) => Math.round(100 * Number(trip.split(",")[at])));
+  return [nightRows, Math.min(...cents) / 100, cents.reduce((sum, fare) => sum + fare, 0) / 100];
+}
 
 async function walkOverRedis(): Promise<void> {
   const server = await startRedis();
@@ -51,7 +76,7 @@ async function walkOverRedis(): Promise<void> {
 async function walk(...flags: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "bqueryd-walk-"));
   try {
-    const { code, stdout, stderr } = await run(["--rows", String(rows), ...flags], { TMPDIR: folder, XDG_STATE_HOME: folder });
+    const { code, stdout, stderr } = await run(gettingStarted!, ["--rows", String(rows), ...flags], { TMPDIR: folder, XDG_STATE_HOME: folder });
     expect(code, stderr).to.equal(0);
     expect(stderr).to.equal("");
     expect(readdirSync(folder)).to.deep.equal([]);
