@@ -9,10 +9,10 @@ const diskProcesses = 4;
 /** Files that take ten seconds and more, where most take less than two: each has a process of its own. */
 const longFiles = [
   "cluster/readme", "cluster/bench", "cluster/import-processes", "cluster/import-memory", "cluster/export-processes", "cluster/up",
-  "cluster/same-bytes", "cluster/demo", "cluster/rows", "cluster/operation", "cluster/keys", "cluster/query-memory", "cluster/examples", "cluster/switch", "cluster/two-workers", "cluster/worker",
-  "fault/malformed", "fault/controller-lost", "fault/stopped-reader", "fault/registry-lost", "fault/worker-killed", "simulation/simulation",
+  "cluster/same-bytes", "cluster/demo", "cluster/rows", "cluster/operation", "cluster/keys", "cluster/query-memory", "cluster/examples", "cluster/switch", "cluster/original", "cluster/distribution", "cluster/processes", "cluster/two-workers", "cluster/worker",
+  "fault/malformed", "fault/lost", "fault/stopped-reader", "simulation/simulation",
   "property/block-scan", "property/columns-chunks", "property/columns-crash", "property/columns-damage", "property/columns-faults", "property/columns-roundtrip",
-  "property/csv-records", "property/engine-conditions", "property/export-roundtrip", "property/expressions", "property/random-queries", "property/same-bytes",
+  "property/csv-records", "property/engine-conditions", "property/export-roundtrip", "property/expressions", "property/random-queries",
   "property/three-parts", "unit/arrow-damage", "unit/cli", "unit/engine-baskets", "unit/engine-parts", "unit/engine-rows", "unit/export",
   "unit/formats-parquet-damage", "unit/formats-parquet-types", "unit/import", "unit/import-command", "unit/import-text", "unit/kernels-accumulate", "unit/measures-lists",
 ].map((name) => `/${name}.test.js`);

@@ -27,7 +27,7 @@ const mocha = createRequire(import.meta.url).resolve("mocha/bin/mocha.js");
 const needs = ["need-redis.mjs", "need-s3-clients.mjs"].map((name) => fileURLToPath(new URL(`../../../misc/${name}`, import.meta.url)));
 const tests = fileURLToPath(new URL("../../test/", import.meta.url));
 const processesMost = 4;
-const groupLimitMs = 300_000;
+const groupLimitMs = 600_000;
 const running = new Set<ChildProcess>();
 /** What asked for an end: no other group is begun then. */
 let stoppedBy: NodeJS.Signals | undefined;

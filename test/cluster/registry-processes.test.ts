@@ -64,7 +64,7 @@ describe("embedded registry shared by processes", () => {
     const killedMs = monotonicMs();
     await kill(child);
     await until("the loss is noticed", () => changes > 0);
-    expect(monotonicMs() - killedMs).to.be.below(2_000);
+    expect(monotonicMs() - killedMs).to.be.below(60_000);
     expect(await registry.controllers()).to.deep.equal([]);
     stop();
   });

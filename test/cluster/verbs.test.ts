@@ -44,7 +44,7 @@ describe("verbs over real processes", function () {
   }
 
   async function idle(): Promise<void> {
-    await until("nothing runs", async () => (await rpc.queries()).length === 0 && (await rpc.info()).workers.every(({ busy }) => !busy), 10_000);
+    await until("nothing runs", async () => (await rpc.queries()).length === 0 && (await rpc.info()).workers.every(({ busy }) => !busy), 20_000);
   }
 
   /** The processes of functions that run in our data directory now. */
@@ -69,15 +69,15 @@ describe("verbs over real processes", function () {
   });
 
   it("a list of sleeps is queued and answered at once, and the queue is served after them", async () => {
-    const startMs = monotonicMs();
-    const ids = await rpc.sleep([0.4, 0.4, 0.4, 0.4], { affinity: "night" }) as string[];
-    expect(monotonicMs() - startMs).to.be.below(400);
+    const ids = await rpc.sleep([60, 60, 60, 60], { affinity: "night" }) as string[];
     expect(ids).to.have.length(4);
-    const queries = await rpc.queries();
-    expect(queries.map(({ query }) => query)).to.have.members(ids);
-    expect(queries.map(({ state }) => state).sort()).to.deep.equal(["running", "running", "waiting", "waiting"]);
-    expect((await rpc.groupby("taxi", [], ["v"])).numRows).to.equal(1);
-    expect(monotonicMs() - startMs, "both workers slept first").to.be.above(350);
+    const states = async (): Promise<string> => (await rpc.queries()).map(({ state }) => state).sort().join();
+    await until("both workers sleep", async () => await states() === "running,running,waiting,waiting");
+    expect((await rpc.queries()).map(({ query }) => query)).to.have.members(ids);
+    const next = rpc.groupby("taxi", [], ["v"]);
+    await until("it waits for them", async () => await states() === "running,running,waiting,waiting,waiting");
+    for (const id of ids) await rpc.cancel(id);
+    expect((await next).numRows).to.equal(1);
     await idle();
   });
 
@@ -104,8 +104,8 @@ describe("verbs over real processes", function () {
     const startMs = monotonicMs();
     await rpc.cancel(first);
     await next;
-    // Bounded at ten times, for a machine that does other things.
-    expect(monotonicMs() - startMs).to.be.below(1_000);
+    // Bounded at a hundred times, for a machine that does other things, and still long before the other one has slept.
+    expect(monotonicMs() - startMs).to.be.below(10_000);
     for (const id of others) await rpc.cancel(id);
     await idle();
   });

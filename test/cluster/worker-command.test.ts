@@ -52,7 +52,7 @@ describe("bqueryd worker and bqueryd controller", function () {
     return {
       child, ended,
       stderr: () => stderr,
-      started: () => until(`${command} has started`, () => stderr.includes('"process.started"'), 10_000),
+      started: () => until(`${command} has started`, () => stderr.includes('"process.started"'), 20_000),
     };
   }
 

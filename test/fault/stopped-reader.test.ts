@@ -59,7 +59,7 @@ describe("a client that stops reading", function stoppedReader() {
         reader.quieten();
         await reader.socket.close(0);
       }
-      await until("its connection is gone", () => factsOf(controllers[0]!.pid).descriptors <= early.descriptors, 10_000);
+      await until("its connection is gone", () => factsOf(controllers[0]!.pid).descriptors <= early.descriptors, 20_000);
     });
   });
 });

@@ -85,13 +85,13 @@ describe("conditions", function () {
     const random = seededRandom(seed);
     const rows = 2 * 65_536 + 3;
     const { generation, columns } = await fill(random, rows, { isSorted: true, suffixes: ["a"] });
-    for (let turn = 0; turn < 15; turn++) {
+    for (let turn = 0; turn < 8; turn++) {
       const term = drawCondition(random, columns, oneOf(random, [0, 1, 2]), () => undefined);
       const found = select(generation, [term]);
       pruned += found.cost.chunksPruned;
       expect(found.rows, `seed ${seed}: ${show(term)}`).to.deep.equal(expected(columns, rows, term));
     }
-    expect(pruned).to.be.greaterThan(10);
+    expect(pruned).to.be.greaterThan(5);
   });
 });
 

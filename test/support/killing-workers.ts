@@ -74,7 +74,7 @@ async function loadAndKill(folder: string, kills: number, choose: (workers: numb
       const answered = report.answers;
       await until("queries are under way", () => report.answers >= answered + streams, 20_000);
       process.kill(victim, "SIGKILL");
-      await until("the killed worker is gone from info()", async () => !(await workerPids(rpc)).includes(victim), 10_000);
+      await until("the killed worker is gone from info()", async () => !(await workerPids(rpc)).includes(victim), 20_000);
     }
     const answered = report.answers;
     await workersWhenTwo(rpc);

@@ -115,7 +115,7 @@ describe("writing a table", () => {
   });
 
   it("makes folders on the way, and fails where the system refuses them", async function () {
-    this.timeout(5_000);
+    this.timeout(30_000);
     for (const impossible of ["/proc/none/a.bcolz", "/dev/null/a.bcolz"]) {
       expect((await failureOf(() => writeTable(impossible, [column("int64", [1n])]))).code, impossible).to.be.oneOf(["NOT_FOUND", "IO"]);
     }
@@ -298,7 +298,7 @@ describe("a writer's lock", () => {
       const [line] = await once(parent.stdout, "data") as [Buffer];
       const pid = line.toString().trim();
       const fieldsOf = (): string[] => readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
-      await until("the child has ended", () => fieldsOf()[0] === "Z", 10_000);
+      await until("the child has ended", () => fieldsOf()[0] === "Z", 20_000);
       await writeFile(join(path, "LOCK"), `${pid} ${fieldsOf()[19]!} x\n`);
       await writeTable(path, [column("int64", [1n])], { replace: true });
       expect(readTable(path).get("v")).to.deep.equal([1n]);

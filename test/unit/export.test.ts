@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { BquerydError } from "../../lib/base/errors.js";
 import { dtypes } from "../../lib/columns/dtypes.js";
 import type { Dtype } from "../../lib/columns/dtypes.js";
@@ -16,6 +17,7 @@ import { importFiles } from "../../lib/formats/import/import.js";
 import { requireExportFormat } from "../../lib/formats/export/formats.js";
 import { failureOf } from "../support/failure.js";
 import { queryDuckDb, readByDuckDb } from "../support/parquet.js";
+import { oneOf } from "../support/random/draw.js";
 import { readTable } from "../support/read-table.js";
 import type { StoredValue } from "../support/read-table.js";
 import { valuesOf } from "../support/typed-values.js";
@@ -65,13 +67,16 @@ describe("exporting", () => {
     ["tsv", (path) => readTextFile(`read_csv('${path}', header = true, auto_detect = false, delim = '\t', quote = '"', escape = '"', allow_quoted_nulls = false`, (name) => `unhex(substr(${name}, 3))`)],
     ["ndjson", (path) => readTextFile(`read_json('${path}', format = 'newline_delimited'`, (name) => `from_base64(${name})`)],
   ];
+  // Each run of the tests has more rows than a chunk for one of them.
+  const [long] = oneOf(seededRandom(freshSeed()), readers);
   for (const [format, read] of readers) {
     it(`to ${format} gives DuckDB every dtype, nulls and odd names as they are`, async () => {
-      await writeTable(at("t.bcolz"), everyDtype);
+      const columns = everyDtype.map(({ values, ...column }) => ({ ...column, values: values.slice(0, format === long ? rows : 3_000) }));
+      await writeTable(at("t.bcolz"), columns);
       const summary = await exportTo(`t.${format}`);
-      expect(summary).to.include({ rows, bytes: readFileSync(at(`t.${format}`)).length });
+      expect(summary).to.include({ rows: columns[0]!.values.length, bytes: readFileSync(at(`t.${format}`)).length });
       const found = await read(at(`t.${format}`));
-      for (const { name, values } of everyDtype) expect(found.get(name), name).to.deep.equal(values);
+      for (const { name, values } of columns) expect(found.get(name), name).to.deep.equal(values);
     }).timeout(60_000);
 
     it(`to ${format} of no rows is a file that DuckDB reads`, async () => {

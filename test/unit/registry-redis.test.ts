@@ -54,10 +54,10 @@ describe("redis registry over a server", () => {
     expect(failure).to.include({ code: "REGISTRY_UNAVAILABLE" });
     expect(failure.message).to.contain(`127.0.0.1:${server.port}`).and.contain("did not answer within 300 ms");
     expect(monotonicMs() - startMs).to.be.within(250, 2_000);
-    await until("the loss is noticed", () => changes.length === 2, 10_000);
+    await until("the loss is noticed", () => changes.length === 2, 20_000);
     server.thaw();
-    await until("the list can be read again", async () => (await registry.controllers().catch(() => [])).length === 1, 10_000);
-    await until("that is noticed", () => changes.length === 3, 10_000);
+    await until("the list can be read again", async () => (await registry.controllers().catch(() => [])).length === 1, 20_000);
+    await until("that is noticed", () => changes.length === 3, 20_000);
     await registry.close();
     await server.ask("FLUSHALL");
   });
@@ -134,8 +134,8 @@ describe("redis registry over a server", () => {
     expect(await failureOf(() => registry.controllers())).to.include({ code: "REGISTRY_UNAVAILABLE" });
     await until("the loss is noticed", () => changes.length >= 2);
     await server.start();
-    await until("it answers again", async () => (await registry.controllers().catch(() => undefined))?.length === 0, 10_000);
-    await until("that is noticed", () => changes.length >= 3, 10_000);
+    await until("it answers again", async () => (await registry.controllers().catch(() => undefined))?.length === 0, 20_000);
+    await until("that is noticed", () => changes.length >= 3, 20_000);
     await registry.close();
   });
 });

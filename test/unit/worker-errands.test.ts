@@ -170,7 +170,7 @@ describe("errands of a worker", function () {
 
   it("execute_code ends what it has begun when it is cancelled, other processes as well", async () => {
     const taskId = begin({ kind: "execute_code", function: "child_process.execSync" }, { args: ["sleep 1000 & echo $$ > pid; sleep 1000"] });
-    await until("it has begun", async () => /\d/.test(await read("pid").catch(() => "")), 10_000);
+    await until("it has begun", async () => /\d/.test(await read("pid").catch(() => "")), 20_000);
     const shell = Number(await read("pid"));
     errands.cancel(taskId);
     expect(await endOf(taskId)).to.have.nested.property("failure.code", "CANCELLED");
