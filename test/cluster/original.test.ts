@@ -155,7 +155,7 @@ describe("what was wrong with the original", function () {
     await writeSet(dataDir, "long", [whole("a", upTo(rows).map((row) => row % 100_003)), whole("b", upTo(rows).map((row) => row % 7))], 8);
     // Not so many more than before: a table of an earlier test may have come to one of them only.
     const tables = (await readdir(dataDir)).filter((name) => !name.startsWith(".")).length;
-    await until("both workers hold all there is", async () => (await shardsHeld()).every((held) => held === tables), 60_000);
+    await until("both workers hold all there is", async () => (await shardsHeld()).every((held) => held === tables), 45_000);
     const asked = rpc.groupby("long", ["a", "b"], [["*", "count", "n"]], [], { cache: false });
     cluster.workers[0]!.signal("SIGKILL");
     await cluster.workers[0]!.ended;
