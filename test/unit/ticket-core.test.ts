@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { beforeEach, describe, it } from "mocha";
 import { claimsMax } from "../../lib/cluster/sync/tickets/slot-events.js";
 import { decide } from "../../lib/cluster/sync/tickets/core.js";
-import { findClaim, nextForMover, nextForTicket, noteUnknown, unknownPatienceMs, type MoverView } from "../../lib/cluster/sync/tickets/next.js";
+import { findClaim, nextForMover, nextForTicket, noteUnknown, unknownPatienceMs, unknownStagePatienceMs, type MoverView } from "../../lib/cluster/sync/tickets/next.js";
 import { chooseNodes, placeTicket } from "../../lib/cluster/sync/tickets/placement.js";
 import type { Claim, Outcome, Ticket, TicketEvent } from "../../lib/cluster/sync/tickets/ticket.js";
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
@@ -335,8 +335,10 @@ describe("core of tickets", () => {
       unknown = noteUnknown(unknown, [plan.id], new Set(), 9_000);
       expect([...unknown]).to.deep.equal([[plan.id, 5_000]]);
       expect(noteUnknown(unknown, [plan.id], new Set([plan.id]), 9_500).size, "it is back").to.equal(0);
-      expect(nextForMover(view({ ...left, unknownMs: new Map([[plan.id, unknownPatienceMs - 1]]) }))).to.deep.equal([]);
-      expect(nextForMover(view({ ...left, unknownMs: new Map([[plan.id, unknownPatienceMs]]) }))).to.deep.equal([{ kind: "takeBack", ...mark() }, { kind: "clear", ...stage }]);
+      const after = (ms: number) => nextForMover(view({ ...left, unknownMs: new Map([[plan.id, ms]]) }));
+      expect(after(unknownStagePatienceMs - 1)).to.deep.equal([]);
+      for (const ms of [unknownStagePatienceMs, unknownPatienceMs - 1]) expect(after(ms)).to.deep.equal([{ kind: "clear", ...stage }]);
+      expect(after(unknownPatienceMs)).to.deep.equal([{ kind: "takeBack", ...mark() }, { kind: "clear", ...stage }]);
     });
   });
 

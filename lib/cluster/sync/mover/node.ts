@@ -15,7 +15,7 @@ import { createProblem, watchRegistry, type Problem, type RegistryWatch } from "
 import type { Show, Shown } from "../showing.js";
 import { removeEmptyFolders } from "../stages.js";
 import { tell } from "../telling.js";
-import { nextForMover, noteUnknown, unknownPatienceMs, type MoverStep } from "../tickets/next.js";
+import { nextForMover, noteUnknown, unknownStagePatienceMs, type MoverStep } from "../tickets/next.js";
 import type { Ticket } from "../tickets/ticket.js";
 import { createWaking } from "../waking.js";
 import { announceNode, type Announcing } from "./announcing.js";
@@ -222,7 +222,7 @@ class MoverNode {
     const states = new Map(heads.map((head) => [head.id, head]));
     for (const ticket of folders) {
       const head = states.get(ticket);
-      const isOver = head === undefined ? monotonicMs() - (this.#unknownSince.get(ticket) ?? Infinity) >= unknownPatienceMs : !isUnderWay(head);
+      const isOver = head === undefined ? monotonicMs() - (this.#unknownSince.get(ticket) ?? Infinity) >= unknownStagePatienceMs : !isUnderWay(head);
       if (isOver && !inUse.has(ticket)) await removeEmptyFolders(this.#files, this.#config.dataDir, ticket);
     }
   }

@@ -46,8 +46,10 @@ export type MoverStep =
   | PreparedMark & { readonly kind: "takeBack" }
   | Stage & { readonly kind: "clear" };
 
-/** How long a ticket must have been unknown before what it left is cleaned up: pointers of an emptied registry are back long before. */
+/** How long a ticket must have been unknown before its marks are taken back: pointers of an emptied registry are back long before. */
 export const unknownPatienceMs = 600_000;
+/** The same for stages, which no pointer names. A ticket does not come back; it may only have been made after the list was read. */
+export const unknownStagePatienceMs = 10_000;
 
 /** The slot that a downloader claims: any of its node that may be; several downloaders prefer different ones. */
 export function findClaim(ticket: Ticket, node: string, process: string, nowMs: number): SlotPlace | undefined {
@@ -95,7 +97,7 @@ function stepOfMark(view: MoverView, mark: PreparedMark, ticket: Ticket | undefi
 
 /** Whether a mark that no pointer names has lost its use. */
 function isOver(view: MoverView, { ticket: id, table, generation }: PreparedMark, ticket: Ticket | undefined): boolean {
-  if (ticket === undefined) return isLongUnknown(view, id);
+  if (ticket === undefined) return isUnknownFor(view, id, unknownPatienceMs);
   const { state } = ticket.head;
   return state === "failed" || state === "cancelled" || isSuperseded(view, ticket, table, generation);
 }
@@ -110,8 +112,8 @@ function isSuperseded({ pointers }: MoverView, { head: { epoch }, plan }: Ticket
   return isJoin(plan) ? pointers.epoch >= epoch && pointer.generation !== generation : pointer.epoch > epoch;
 }
 
-function isLongUnknown({ unknownMs }: MoverView, id: string): boolean {
-  return (unknownMs.get(id) ?? 0) >= unknownPatienceMs;
+function isUnknownFor({ unknownMs }: MoverView, id: string, patienceMs: number): boolean {
+  return (unknownMs.get(id) ?? 0) >= patienceMs;
 }
 
 function stepsOfSlots(view: MoverView, ticket: Ticket): MoverStep[] {
@@ -132,7 +134,7 @@ function isSettled(view: MoverView, ticket: Ticket, table: string, { generation 
 
 /** Whether a stage may still be fetched into, taken over by the next claim, or landed. */
 function isWanted(view: MoverView, { ticket: id, table, fence }: Stage, ticket: Ticket | undefined): boolean {
-  if (ticket === undefined) return !isLongUnknown(view, id);
+  if (ticket === undefined) return !isUnknownFor(view, id, unknownStagePatienceMs);
   const slot = ticket.slots.get(keyOfSlot({ node: view.node, table }));
   if (ticket.head.state !== "active" || slot === undefined) return false;
   return slot.state === "queued" || slot.state === "downloading" || (slot.state === "verified" && slot.fence === fence);
