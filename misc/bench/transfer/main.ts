@@ -10,6 +10,7 @@ import { measureDownload, measureUpload } from "./large.js";
 import { measureMany } from "./many.js";
 import { measureResume, measureUnchanged } from "./partly.js";
 import { startStore, type StoreProcess } from "./processes.js";
+import { measureSwitch } from "./switch.js";
 import { wideColumns, writeWide } from "./tables.js";
 
 /** What to measure, on tables that are made for it and removed. */
@@ -39,7 +40,7 @@ export interface CaseInput {
 }
 
 const cases: ReadonlyMap<string, (input: CaseInput) => Promise<CaseResult[]>> = new Map([
-  ["download", measureDownload], ["upload", measureUpload], ["many", measureMany], ["unchanged", measureUnchanged], ["resume", measureResume],
+  ["download", measureDownload], ["upload", measureUpload], ["many", measureMany], ["unchanged", measureUnchanged], ["resume", measureResume], ["switch", measureSwitch],
 ]);
 
 /** Measures the cases one after the other. Throws naming the first thing that is wrong; USAGE. */

@@ -165,13 +165,15 @@ async function untilClean({ nodes }: DistributionStage, { generations }: Version
     left = "";
     for (const [node, directory] of nodes) left ||= await findLeft(node, directory, generations);
     return left === "";
-  }, cleanWithinMs).catch((cause: unknown) => { throw new Error(`a distribution left something: ${left}`, { cause }); });
+  }, cleanWithinMs).catch((cause: unknown) => { throw new Error(`a distribution left something: ${left}; ${String(cause)}`, { cause }); });
 }
 
 async function findLeft(node: string, directory: string, generations: ReadonlyMap<string, string>): Promise<string> {
   const incoming = join(directory, ".bqueryd-incoming");
   // The mover's own lock stays as long as it is at work.
-  const stages = existsSync(incoming) ? (await readdir(incoming, { recursive: true })).filter((name) => name !== "LOCK") : [];
+  // What is removed while it is being listed is as good as there: the next look tells.
+  const found = existsSync(incoming) ? await readdir(incoming, { recursive: true }).catch((): string[] => ["what is just removed"]) : [];
+  const stages = found.filter((name) => name !== "LOCK");
   if (stages.length > 0) return `${stages[0]} on ${node}`;
   for (const [table, generation] of generations) {
     const names = await readdir(join(directory, table)).catch((): string[] => []);

@@ -1,5 +1,5 @@
 /** Nodes of a cluster in this process: each a data directory with downloaders and a mover over one registry. */
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { randomId } from "../../../lib/base/clock.js";
@@ -34,7 +34,7 @@ export interface Nodes {
   upload(table: string, value: bigint, rows?: number): Promise<TicketTable & { readonly generation: string }>;
   createTicket(tables: readonly TicketTable[], nodes?: readonly string[], facts?: Partial<TicketPlan>): Promise<TicketPlan>;
   startDownloader(node: string, options?: Partial<DownloaderOptions> & { flags?: Readonly<Record<string, string>> }): Promise<RunningDownloader>;
-  startMover(node: string, flags?: Readonly<Record<string, string>>, files?: Files, show?: Show): Promise<RunningMover>;
+  startMover(node: string, flags?: Readonly<Record<string, string>>, files?: Files, show?: Show, ownRegistry?: Registry): Promise<RunningMover>;
   head(id: string): Promise<TicketHead | undefined>;
   slots(plan: TicketPlan): Promise<ReadonlyMap<string, Slot>>;
   /** Resolves when the ticket is in the state. */
@@ -43,17 +43,20 @@ export interface Nodes {
   current(node: string, table: string): string | undefined;
   /** Names below the folder of stages, but for the lock. */
   incoming(node: string): Promise<string[]>;
-  /** Stops all that was started, and removes all files. */
+  /** Stops all that was started and closes the registry; files stay. */
+  leave(): Promise<void>;
+  /** The same, and removes all files. */
   close(): Promise<void>;
 }
 
 const withinMs = 30_000;
 
-/** No daemons yet, over a registry that is closed with the rest. */
-export async function setNodes(openRegistry: (folder: string) => Promise<Registry>): Promise<Nodes> {
+/** No daemons yet, over a registry that is closed with the rest; `from` is the folder of nodes that are closed, to begin with a copy of what they left. */
+export async function setNodes(openRegistry: (folder: string) => Promise<Registry>, from?: string): Promise<Nodes> {
   const folder = await mkdtemp(join(tmpdir(), "bqueryd-nodes-"));
   const bucket = join(folder, "bucket");
-  await mkdir(bucket);
+  if (from === undefined) await mkdir(bucket);
+  else await cp(from, folder, { recursive: true });
   const registry = await openRegistry(join(folder, "registry"));
   const { log, events } = createSilentLog();
   const running: { stop(reason: string): Promise<void> }[] = [];
@@ -84,8 +87,8 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
       running.push(started);
       return started;
     },
-    async startMover(node, flags, files = unsyncedFiles, show) {
-      const started = await startMover({ config: await configure(node, flags), log, registry, files, show });
+    async startMover(node, flags, files = unsyncedFiles, show, ownRegistry = registry) {
+      const started = await startMover({ config: await configure(node, flags), log, registry: ownRegistry, files, show });
       running.push(started);
       return started;
     },
@@ -110,9 +113,12 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
       const names = await readdir(join(dataDir(node), ".bqueryd-incoming"), { recursive: true }).catch((): string[] => []);
       return names.filter((name) => !name.startsWith("LOCK"));
     },
-    async close() {
+    async leave() {
       await Promise.all(running.map((one) => one.stop("the test is over")));
       await registry.close();
+    },
+    async close() {
+      await nodes.leave();
       await rm(folder, { recursive: true });
     },
   };

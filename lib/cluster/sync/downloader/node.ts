@@ -8,7 +8,7 @@ import type { Log } from "../../../base/log.js";
 import type { ObjectStore } from "../../../objects/objects.js";
 import { openObjectStore } from "../../../objects/open.js";
 import type { Registry } from "../../../registry/registry.js";
-import type { TicketPlan } from "../../../registry/tickets.js";
+import { keyOfSlot, type SlotPlace, type TicketPlan } from "../../../registry/tickets.js";
 import { createBuffers } from "../../../transfer/fetch/buffers.js";
 import { createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
 import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
@@ -54,6 +54,8 @@ export interface RunningDownloader {
 const [buffersMax, bufferBytes] = [12, 4 * 1024 * 1024];
 /** How soon to look again unless something is told: while a ticket is active leases may run out, and else nothing is to be expected. */
 const [activeLookMs, idleLookMs] = [1_000, 5_000];
+/** For so long slots that were read are tried before all are read anew. */
+const seenForMs = 1_000;
 /** How long a process that ends tries to tell what became of its slot. */
 const farewellMs = 3_000;
 const retryMs = 500;
@@ -86,6 +88,7 @@ class DownloaderNode {
   #bandwidth: Bandwidth;
   readonly #plans = new Map<string, TicketPlan>();
   #store: { readonly bucket: string; readonly store: ObjectStore } | undefined;
+  #seen: { readonly ticket: Ticket; readonly nowMs: number; readonly readMs: number } | undefined;
   #shown: Shown | undefined;
   #doing: { readonly table: string; readonly lease: Lease } | undefined;
   #bytes = 0;
@@ -175,6 +178,8 @@ class DownloaderNode {
   async #findWork(): Promise<{ readonly next: NextClaim | undefined; readonly isActive: boolean }> {
     const { tickets } = this.#registry;
     const { node } = this.#config;
+    const again = this.#findAgain();
+    if (again !== undefined) return { next: again, isActive: true };
     const { heads, nowMs } = await tickets.list();
     const open = heads.filter(({ state, counts }) => state === "active" && counts.queued + counts.downloading > 0);
     for (const id of [...this.#plans.keys()]) if (!open.some((head) => head.id === id)) this.#plans.delete(id);
@@ -187,9 +192,28 @@ class DownloaderNode {
       isActive = true;
       const ticket: Ticket = { head, plan, slots: await tickets.slots(plan, node) };
       const next = findNextClaim([ticket], node, this.id, nowMs);
-      if (next !== undefined) return { next, isActive };
+      if (next === undefined) continue;
+      this.#seen = { ticket, nowMs, readMs: monotonicMs() };
+      return { next, isActive };
     }
     return { next: undefined, isActive };
+  }
+
+  /** One more slot of the ticket that was looked at a moment ago: to read a thousand slots for each small table would take longer than the tables. */
+  #findAgain(): NextClaim | undefined {
+    if (this.#seen === undefined || monotonicMs() - this.#seen.readMs > seenForMs) return this.#seen = undefined;
+    const next = findNextClaim([this.#seen.ticket], this.#config.node, this.id, this.#seen.nowMs);
+    if (next === undefined) this.#seen = undefined;
+    return next;
+  }
+
+  /** What was claimed, or another has, is none to be claimed any more. */
+  #forgetSlot({ node, table }: SlotPlace, isOurs: boolean): void {
+    if (this.#seen === undefined) return;
+    const { ticket } = this.#seen;
+    const slots = new Map(ticket.slots);
+    slots.delete(keyOfSlot({ node, table }));
+    this.#seen = isOurs ? { ...this.#seen, ticket: { ...ticket, slots } } : undefined;
   }
 
   async #work({ ticket: { plan }, place }: NextClaim): Promise<void> {
@@ -197,7 +221,9 @@ class DownloaderNode {
     const told = await this.#insist(plan, { kind: "claim", ...place, process: this.id, leaseMs });
     if (told?.head?.state === "failed") this.#log.warn({ event: "ticket.failed", ticket: plan.id, message: told.head.reason ?? `begun ${claimsMax} times` });
     const { slot } = told ?? {};
-    if (slot?.state !== "downloading" || slot.owner !== this.id) return;
+    const isOurs = slot?.state === "downloading" && slot.owner === this.id;
+    this.#forgetSlot(place, isOurs);
+    if (!isOurs) return;
     const claim: Claim = { ...place, process: this.id, fence: slot.fence };
     this.#log.debug({ event: "slot.claimed", ticket: plan.id, table: claim.table, fence: claim.fence });
     try {

@@ -1,6 +1,7 @@
 /** What lies on a node for the sake of tickets: marks, stages, and the generations that tables keep. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { monotonicMs } from "../../../base/clock.js";
 import { BquerydError } from "../../../base/errors.js";
 import { isSystemError, type Files } from "../../../base/files.js";
 import { isBcolz, readBcolzDirectory } from "../../../columns/bcolz/directory.js";
@@ -24,21 +25,40 @@ export interface DiskView extends Pick<MoverView, "marks" | "stages" | "kept"> {
 
 /** A node's disk that is looked at again and again. */
 export interface NodeDisk {
+  /** A table was worked at: its marks are read anew with the next look. */
+  noteChanged(table: string): void;
   /** Looks; tickets hold the slots of this node. Throws the system's error. */
   look(tickets: readonly Ticket[]): Promise<DiskView>;
 }
 
+/** All marks are read again after so long, in case that somebody else has changed them all the same. */
+const knownForMs = 10_000;
+
 /** A disk of which nothing is known yet but the tables that have marks: those are looked for in all tables, once. Throws the system's error. */
 export async function openNodeDisk(files: Files, dataDir: string, node: string): Promise<NodeDisk> {
   const looked = new Set((await readdir(dataDir)).filter((name) => isTableName(name) && marksOf(dataDir, name).length > 0));
+  /** Nobody but the one mover writes marks. */
+  const known = new Map<string, readonly PreparedMark[]>();
+  let knownSinceMs = monotonicMs();
+  function findMarks(table: string): readonly PreparedMark[] {
+    const marks = known.get(table) ?? marksOf(dataDir, table);
+    known.set(table, marks);
+    return marks;
+  }
   return {
+    noteChanged(table) { known.delete(table); },
     async look(tickets) {
       const underWay = tickets.filter(({ head: { state } }) => state === "active" || state === "committed");
       const comingTables = underWay.flatMap(({ slots }) => [...slots.keys()].map(tableOf));
-      const marks = [...new Set([...looked, ...comingTables])].flatMap((table) => marksOf(dataDir, table));
+      if (monotonicMs() - knownSinceMs > knownForMs) {
+        known.clear();
+        knownSinceMs = monotonicMs();
+      }
+      const marks = [...new Set([...looked, ...comingTables])].flatMap(findMarks);
       looked.clear();
       // What is under way may be given a mark before the next look, when its ticket may be over.
       for (const table of [...comingTables, ...marks.map((mark) => mark.table)]) looked.add(table);
+      for (const table of [...known.keys()]) if (!looked.has(table)) known.delete(table);
       const waiting = new Map<PreparedMark, Stage>();
       const stages: Stage[] = [];
       const folders = await listTicketFolders(files, dataDir);
@@ -47,7 +67,7 @@ export async function openNodeDisk(files: Files, dataDir: string, node: string):
         if (mark === undefined || [...waiting.keys()].some((one) => isSame(one, mark))) stages.push(stage);
         else waiting.set(mark, stage);
       }
-      return { marks: [...marks, ...waiting.keys()], stages, folders, waiting, kept: keptOf(dataDir, underWay) };
+      return { marks: [...marks, ...waiting.keys()], stages, folders, waiting, kept: keptOf(dataDir, underWay, new Set(marks.map(keyOfMark))) };
     },
   };
 }
@@ -89,10 +109,13 @@ async function findWaiting(files: Files, dataDir: string, stage: Stage, slot: Sl
   return { ticket: stage.ticket, table: stage.table, generation: seal.generation };
 }
 
-/** What CURRENT lists of the tables that are not switched yet. */
-function keptOf(dataDir: string, tickets: readonly Ticket[]): Map<string, readonly string[]> {
+/** What CURRENT lists of the tables that are not switched yet and have no mark that says so. */
+function keptOf(dataDir: string, tickets: readonly Ticket[], marked: ReadonlySet<string>): Map<string, readonly string[]> {
   const committed = tickets.filter(({ head }) => head.state === "committed");
-  const tables = new Set(committed.flatMap(({ slots }) => [...slots].flatMap(([key, { state }]) => (state === "prepared" ? [tableOf(key)] : []))));
+  const tables = new Set(committed.flatMap(({ head, slots }) => [...slots].flatMap(([key, { state }]) => {
+    const table = tableOf(key);
+    return state === "prepared" && !marked.has(keyOfMark({ ticket: head.id, table })) ? [table] : [];
+  })));
   return new Map([...tables].map((table) => [table, generationsOf(join(dataDir, table), table)]));
 }
 
@@ -109,6 +132,10 @@ export function generationsOf(path: string, table: string): readonly string[] {
 
 function slotOf(tickets: readonly Ticket[], node: string, { ticket, table }: Stage): Slot | undefined {
   return tickets.find(({ head }) => head.id === ticket)?.slots.get(keyOfSlot({ node, table }));
+}
+
+function keyOfMark({ ticket, table }: Pick<PreparedMark, "ticket" | "table">): string {
+  return `${ticket} ${table}`;
 }
 
 /** Names of nodes and tables have no spaces. */

@@ -17,6 +17,9 @@ export interface KnowledgeParts {
   readonly config: Pick<Config, "dataDir" | "cluster">;
 }
 
+/** For so long pointers that were read are taken for those of now. */
+const freshMs = 200;
+
 /** A mover's pointers. The file is its own while it is open: the mover at work in data_dir opens it, others do not. */
 export class Knowledge {
   readonly #parts: KnowledgeParts;
@@ -24,6 +27,7 @@ export class Knowledge {
   #file: PointersFile | undefined;
   #pointers: Pointers = { epoch: 0, tables: new Map() };
   #isDue = true;
+  #followedMs = -Infinity;
   #isKept = true;
 
   constructor(parts: KnowledgeParts) {
@@ -60,19 +64,25 @@ export class Knowledge {
   /** The pointers as the registry has them now, after what it has lost was put back. Throws REGISTRY_UNAVAILABLE. */
   async follow(): Promise<Pointers> {
     this.#isDue = false;
+    const askedMs = monotonicMs();
     try {
       this.#pointers = await followPointers(this.#parts.registry, this.#pointers);
     } catch (cause) {
       this.#isDue = true;
       throw cause;
     }
+    this.#followedMs = askedMs;
     await this.#keep(monotonicMs());
     return this.#pointers;
   }
 
-  /** The generation that the table's pointer names now, for steps that drop some. Throws REGISTRY_UNAVAILABLE. */
+  /**
+   * The generation that the table's pointer names now, for steps that drop some, which come many after one another: what was read a moment
+   * ago is good unless a change was told of. What is dropped on a pointer that moves meanwhile is listed again (catch-up.ts). Throws REGISTRY_UNAVAILABLE.
+   */
   async named(table: string): Promise<readonly string[]> {
-    const generation = (await this.follow()).tables.get(table)?.generation ?? null;
+    const isFresh = !this.#isDue && monotonicMs() - this.#followedMs < freshMs;
+    const generation = (isFresh ? this.#pointers : await this.follow()).tables.get(table)?.generation ?? null;
     return generation === null ? [] : [generation];
   }
 

@@ -197,8 +197,9 @@ class MoverNode {
     if (tended) return 0;
     const tickets = await this.#readTickets(heads);
     const view = await this.#disk.look(tickets);
-    // Marks are judged by the pointers as they are after the tickets were read: a commit moves both at once.
-    if (view.marks.length > 0) await this.#knowledge.follow();
+    // Marks are judged by the pointers as they are after the tickets were read: a commit moves both at once. Those of an active ticket are not.
+    const active = new Set(heads.flatMap(({ id, state }) => (state === "active" ? [id] : [])));
+    if (view.marks.some(({ ticket }) => !active.has(ticket))) await this.#knowledge.follow();
     const steps = nextForMover({ node, tickets, pointers: this.#knowledge.pointers, ...view, unknownMs: this.#noteUnknown(view, heads) });
     const isWhole = await this.#doSteps(steps, view);
     if (!isWhole) return 0;
@@ -272,6 +273,7 @@ class MoverNode {
 
   async #tryStep(tools: StepTools, step: MoverStep, failures: number): Promise<boolean> {
     const { kind, table } = step;
+    this.#disk?.noteChanged(table);
     this.#doing = `${kind} ${table}`;
     try {
       const end = await doStep(tools, step, failures);
