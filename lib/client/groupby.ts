@@ -129,15 +129,15 @@ async function askThread<T extends Taking & { drop(): void }>(
   finish: (taking: T, answer: Answer, leftMs: () => number) => Promise<Answered>,
 ): Promise<Answered> {
   const endMs = monotonicMs() + timeoutMs;
-  const failing = new AbortController();
+  let end = (): void => undefined;
   let failure: { readonly error: unknown } | undefined;
   const taking = create((error) => {
     failure ??= { error };
-    failing.abort();
+    end();
   });
-  const signal = question.signal === undefined ? failing.signal : AbortSignal.any([question.signal, failing.signal]);
   try {
-    return await finish(taking, await session.ask(callOf({ ...question, signal }, asked, timeoutMs, taking)), () => Math.max(1, endMs - monotonicMs()));
+    const call: Call = { ...callOf(question, asked, timeoutMs, taking), onAsked: (ending) => { end = ending; } };
+    return await finish(taking, await session.ask(call), () => Math.max(1, endMs - monotonicMs()));
   } catch (error) {
     taking.drop();
     throw failure === undefined ? error : failure.error;

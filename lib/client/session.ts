@@ -27,6 +27,8 @@ export interface Call {
    * many slices of an attempt were taken, now or later; it does nothing when the call is over.
    */
   onReply?(reply: News, body: readonly Uint8Array[], grant: Grant): void;
+  /** Is handed what ends the call as its signal does, at once and while it goes on; afterwards that does nothing. */
+  onAsked?(end: () => void): void;
   /** What an errand came to, before the final answer; again when the call was sent again. */
   onAnswer?(form: "json" | "bytes", body: readonly Uint8Array[]): void;
 }
@@ -112,7 +114,8 @@ export class Session {
         this.#cancel(entry);
         entry.settle(error);
       };
-      const timer = setTimeout(() => { stop(this.#missing ?? (this.#welcomed.size === 0 ? unanswered(entry) : late(call))); }, call.timeoutMs + graceMs);
+      // Of whole milliseconds: Node keeps a list for each length there is.
+      const timer = setTimeout(() => { stop(this.#missing ?? (this.#welcomed.size === 0 ? unanswered(entry) : late(call))); }, Math.ceil(call.timeoutMs) + graceMs);
       const onAbort = (): void => { stop(cancelled()); };
       const entry: Pending = {
         id, call, deadlineMs: monotonicMs() + call.timeoutMs, sends: 0, link: undefined, isOut: false,
@@ -127,6 +130,7 @@ export class Session {
       };
       this.#pending.set(id, entry);
       call.signal?.addEventListener("abort", onAbort, { once: true });
+      call.onAsked?.(() => { if (this.#pending.has(id)) onAbort(); });
       this.#send(entry);
     });
   }

@@ -250,12 +250,26 @@ function nameShard(cause: unknown, shard: string): unknown {
   return new BquerydError(cause.code, cause.message, { details: { ...cause.details, shard }, cause: cause.cause });
 }
 
-/** Decodes queries; the tasks of one query come one after another, so the latest is kept. */
+/** Bytes of a query up to which it is kept beside the latest, and how many are. */
+const keptQueryBytesMax = 2_048;
+const keptQueriesMax = 64;
+
+/** Decodes queries; the tasks of one query come one after another, and small questions again and again, so these are kept. */
 function createQueryDecoder(): { decode(bytes: Uint8Array): Query } {
   let latest: { readonly bytes: Uint8Array; readonly query: Query } | undefined;
+  const kept = new Map<string, Query>();
+  function decodeSmall(bytes: Uint8Array): Query {
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+    const query = kept.get(key) ?? decodeQuery(bytes);
+    kept.delete(key);
+    kept.set(key, query);
+    if (kept.size > keptQueriesMax) kept.delete(kept.keys().next().value!);
+    return query;
+  }
   return {
     decode(bytes) {
-      if (latest === undefined || Buffer.compare(latest.bytes, bytes) !== 0) latest = { bytes, query: decodeQuery(bytes) };
+      if (latest !== undefined && Buffer.compare(latest.bytes, bytes) === 0) return latest.query;
+      latest = { bytes, query: bytes.length <= keptQueryBytesMax ? decodeSmall(bytes) : decodeQuery(bytes) };
       return latest.query;
     },
   };

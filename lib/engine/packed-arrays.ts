@@ -8,9 +8,12 @@
 import { createMappedBytes } from "../base/mapped-bytes.js";
 import { requireCount, type AnyArray, type Description } from "./states/bytes.js";
 
+// Making one takes longer than what it does here.
+const [encoder, decoder] = [new TextEncoder(), new TextDecoder("utf-8", { fatal: true })];
+
 /** The bytes of a description and arrays; `check` may throw, told how many there will be before they are taken. */
 export function packArrays(description: Description, arrays: readonly AnyArray[], check: (bytes: number) => void = () => undefined): Uint8Array {
-  const head = new TextEncoder().encode(JSON.stringify({ ...description, lengths: arrays.map((array) => array.byteLength) }));
+  const head = encoder.encode(JSON.stringify({ ...description, lengths: arrays.map((array) => array.byteLength) }));
   let at = padded(4 + head.length);
   const length = arrays.reduce((sum, array) => sum + padded(array.byteLength), at);
   check(length);
@@ -38,7 +41,7 @@ export function unpackArrays(packed: Uint8Array): { description: Description; ar
   const bytes = packed.byteOffset % 8 === 0 ? packed : packed.slice();
   const headBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
   if (headBytes > bytes.length - 4) throw new RangeError("cut short");
-  const description = requireRecord(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(4, 4 + headBytes))));
+  const description = requireRecord(JSON.parse(decoder.decode(bytes.subarray(4, 4 + headBytes))));
   let at = padded(4 + headBytes);
   const arrays = requireArray(description.lengths).map((entry) => {
     const length = requireCount(entry);

@@ -147,7 +147,7 @@ class EmbeddedRegistry implements Registry {
   }
 
   async announce(record: ControllerRecord, ttlMs: number): Promise<void> {
-    await this.#write(() => {
+    await this.#renew(() => {
       const before = this.#readLive().map((entry) => entry.record);
       this.#controllers.put(record, ttlMs);
       if (!isDeepStrictEqual(before, this.#readLive().map(({ record }) => record))) this.#countChange();
@@ -166,7 +166,7 @@ class EmbeddedRegistry implements Registry {
 
   async announceNode(record: NodeRecord, ttlMs: number): Promise<void> {
     requireNode(record);
-    await this.#write(() => { this.#nodes.put(record, ttlMs); });
+    await this.#renew(() => { this.#nodes.put(record, ttlMs); });
   }
 
   async withdrawNode(id: string): Promise<void> {
@@ -225,11 +225,20 @@ class EmbeddedRegistry implements Registry {
     });
   }
 
-  async #write<T>(change: () => T): Promise<T> {
+  #write<T>(change: () => T): Promise<T> {
+    return this.#writeBy(() => this.#database.transactionSync(change));
+  }
+
+  /** Writes what is written every second, and stays as it was where that fails half way: the disk is waited for on another thread. */
+  #renew(change: () => void): Promise<void> {
+    return this.#writeBy(() => this.#database.transaction(change));
+  }
+
+  async #writeBy<T>(transact: () => T | Promise<T>): Promise<T> {
     const writing = this.#guard(async () => {
       const { lock } = this.#files;
       await checkDiskSpace(lock.registryDir);
-      return withWriterLock(lock, () => this.#database.transactionSync(change));
+      return withWriterLock(lock, transact);
     });
     this.#work.add(writing);
     try {

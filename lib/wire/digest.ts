@@ -8,7 +8,11 @@ export function digestOf(shards: readonly { readonly name: string; readonly gene
   return hash.digest("hex");
 }
 
-/** The digest of lists of names, as a key that stays short however many there are: 64 hexadecimal digits. */
-export function digestOfNames(...lists: readonly (readonly string[])[]): string {
-  return createHash("sha256").update(JSON.stringify(lists)).digest("hex");
+/** Lists of names that are longer as JSON than this are known by a digest. */
+const keyCharactersMax = 256;
+
+/** Lists of names as a key that stays short however many there are: their JSON, or 64 hexadecimal digits in its place. */
+export function keyOfNames(...lists: readonly (readonly string[])[]): string {
+  const key = JSON.stringify(lists);
+  return key.length <= keyCharactersMax ? key : createHash("sha256").update(key).digest("hex");
 }

@@ -57,7 +57,7 @@ export function decodeFrames<C extends Channel, D extends Direction>(
   if (bytes > messageBytesMax) throw badMessage(`a message has ${bytes} bytes, more than ${messageBytesMax}`);
   const header = unpackHeader(headerBytes);
   try {
-    return { header: requireHeader(channel, direction, header), body: frames.slice(headerFrames) };
+    return { header: requireHeader(channel, direction, header), body: frames.slice(headerFrames).map(asBytes) };
   } catch (cause) {
     throw withId(cause, header);
   }
@@ -105,6 +105,11 @@ function countBytes(frames: readonly Uint8Array[]): number {
   let bytes = 0;
   for (const frame of frames) bytes += frame.length;
   return bytes;
+}
+
+/** The same memory without Buffer's own methods, some of which mean something else than a Uint8Array's. */
+function asBytes(frame: Uint8Array): Uint8Array {
+  return Buffer.isBuffer(frame) ? new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength) : frame;
 }
 
 function withId(cause: unknown, header: unknown): unknown {

@@ -18,8 +18,12 @@ export function joinMessages(messages: readonly Uint8Array[][]): Uint8Array[] {
   const head = new Uint8Array(tag.length + 2 * messages.length);
   head.set(tag);
   const counts = new DataView(head.buffer, tag.length);
-  messages.forEach((frames, index) => { counts.setUint16(2 * index, frames.length, true); });
-  return [head, ...messages.flat()];
+  const joined: Uint8Array[] = [head];
+  for (const [index, frames] of messages.entries()) {
+    counts.setUint16(2 * index, frames.length, true);
+    for (const frame of frames) joined.push(frame);
+  }
+  return joined;
 }
 
 /** The messages of what came, of what is no packet itself alone; or BAD_MESSAGE where a packet says other than it holds. */

@@ -93,9 +93,10 @@ function startRouter(socket: RawSocket, options: RouterOptions): Router {
   socket.onRefused((refusal) => { if (refusal === "mismatch" && closing === undefined) options.onRefused?.(); });
 
   async function receive(): Promise<void> {
-    for await (const [routingId, ...frames] of socket.receive()) {
+    for await (const frames of socket.receive()) {
+      const routingId = frames.shift();
       if (closing !== undefined || routingId === undefined) continue;
-      const peer = Buffer.from(routingId).toString("hex");
+      const peer = Buffer.from(routingId.buffer, routingId.byteOffset, routingId.length).toString("hex");
       for (const message of messagesOf(frames)) if (!shutOut.has(peer)) take(peer, message);
     }
   }

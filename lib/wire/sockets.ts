@@ -13,7 +13,7 @@ export type SendOutcome = "sent" | "full" | "unreachable";
 /** A zeromq socket whose sends never wait. */
 export interface RawSocket {
   send(frames: Uint8Array[]): Promise<SendOutcome>;
-  /** Whole messages as they come, until the socket is closed. */
+  /** Whole messages as they come, until the socket is closed. Their frames are Buffers. */
   receive(): AsyncIterable<Uint8Array[]>;
   /** Tells whether a message has come that `receive` has not yielded. */
   hasMessage(): boolean;
@@ -207,21 +207,22 @@ function outcomeOf(cause: unknown): SendOutcome {
   }
 }
 
-async function* receiveFrames(socket: Router | Dealer): AsyncIterable<Uint8Array[]> {
-  try {
-    for await (const frames of socket) {
-      for (const frame of frames) traffic.bytesIn += frame.length;
-      yield frames.map(asBytes);
-    }
-  } catch (cause) {
-    // After many messages in a row zeromq puts a read off, and then reads what may have been closed meanwhile.
-    if (!(socket.closed && codeOf(cause) === "ENOTSOCK")) throw cause;
-  }
+/** An iterator of our own: zeromq's and a generator around it would put off every message twice. */
+function receiveFrames(socket: Router | Dealer): AsyncIterable<Uint8Array[]> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => receiveNext(socket) }) };
 }
 
-/** The same memory without Buffer's own methods, some of which mean something else than a Uint8Array's. */
-function asBytes(frame: Buffer): Uint8Array {
-  return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
+async function receiveNext(socket: Router | Dealer): Promise<IteratorResult<Uint8Array[], undefined>> {
+  if (socket.closed) return { done: true, value: undefined };
+  try {
+    const frames = await socket.receive();
+    for (const frame of frames) traffic.bytesIn += frame.length;
+    return { done: false, value: frames };
+  } catch (cause) {
+    // EAGAIN ends a read that waited. After many messages in a row zeromq puts one off, and then reads what may have been closed meanwhile.
+    if (socket.closed && ["EAGAIN", "ENOTSOCK"].includes(codeOf(cause) ?? "")) return { done: true, value: undefined };
+    throw cause;
+  }
 }
 
 /** The system's code of a failure, EADDRINUSE for one. */

@@ -54,10 +54,12 @@ function answering(partials: readonly (Partial | Uint8Array)[], ends = true): { 
     await new Promise((resolve, reject) => {
       // The result comes in a later turn, as from a socket.
       if (ends) setImmediate(resolve);
-      call.signal?.addEventListener("abort", () => {
+      const end = (): void => {
         isCancelled = true;
         reject(new BquerydError("CANCELLED", "the call was cancelled"));
-      });
+      };
+      call.signal?.addEventListener("abort", end);
+      call.onAsked?.(end);
     });
     return { type: "result", id, value: null, cost: noCost, queuedMs: 0, workers: 1, retries: 0 };
   };

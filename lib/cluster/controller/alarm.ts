@@ -23,7 +23,8 @@ export function createAlarm(onDue: () => void, lateMsMax: number): Alarm {
 
   function start(delayMs: number): void {
     clearTimeout(timer);
-    timer = setTimeout(ring, Math.min(Math.max(delayMs, 0), delayMsMax));
+    // Of whole milliseconds: Node keeps a list for each length there is.
+    timer = setTimeout(ring, Math.min(Math.max(Math.ceil(delayMs), 0), delayMsMax));
   }
 
   function ring(): void {

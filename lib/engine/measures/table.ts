@@ -57,8 +57,18 @@ export interface MeasurePlan {
   readonly states: readonly StateSpec[];
 }
 
-/** The plan of measures, the same in every process that is given them. */
+const plans = new WeakMap<readonly MeasureSpec[], MeasurePlan>();
+
+/** The plan of measures, the same in every process that is given them. Lists of measures never change: what was planned for one is kept. */
 export function planMeasures(measures: readonly MeasureSpec[]): MeasurePlan {
+  const known = plans.get(measures);
+  if (known !== undefined) return known;
+  const plan = makePlan(measures);
+  plans.set(measures, plan);
+  return plan;
+}
+
+function makePlan(measures: readonly MeasureSpec[]): MeasurePlan {
   const inputs = createList<Expression>();
   const states = createList<StateSpec>();
   const planned = measures.map((measure) => {

@@ -1,5 +1,5 @@
 /** What calls cost, by the columns they read: the first batches of a call are cut by what the ones before it cost. */
-import { digestOfNames } from "../../../wire/digest.js";
+import { keyOfNames } from "../../../wire/digest.js";
 import { createLatest, lowOf, type Latest } from "./latest.js";
 import { createMean, type RunningMean } from "./running-mean.js";
 
@@ -14,7 +14,7 @@ export interface Habit {
   mergesRuns: boolean;
 }
 
-/** Habits by a digest of tables and columns, the one used last at the end. */
+/** Habits by the key of tables and columns, the one used last at the end. */
 export type Habits = Map<string, Habit>;
 
 /** Habits kept; older ones are forgotten. */
@@ -22,7 +22,7 @@ const habitsMax = 1_000;
 
 /** The habit of calls that read these columns of these tables, as kept from now on. */
 export function habitOf(habits: Habits, { tables, columns }: { readonly tables: readonly string[]; readonly columns: readonly string[] }): Habit {
-  const key = digestOfNames(tables, columns.toSorted());
+  const key = keyOfNames(tables, columns.toSorted());
   const habit = habits.get(key) ?? { shardMs: createLatest(), rowMs: createLatest(), partialBytes: createMean(), mergesRuns: true };
   habits.delete(key);
   habits.set(key, habit);

@@ -21,6 +21,7 @@ export function note({ values }: Latest, value: number): void {
 
 /** The lower quartile of the latest values; undefined before the first. */
 export function lowOf({ values }: Latest): number | undefined {
+  if (values.length < 5) return values.length === 0 ? undefined : Math.min(...values);
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 4)];
 }
 

@@ -2,7 +2,7 @@
 import { BquerydError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { indexTables, resolveAmong, resolveSome, type AvailableTable, type Leniency, type ResolvedTables, type TableIndex } from "../../../columns/resolve-tables.js";
-import { digestOfNames } from "../../../wire/digest.js";
+import { keyOfNames } from "../../../wire/digest.js";
 import type { AbsentColumn, Holding, ShardRef, WidenedColumn } from "../../../wire/messages.js";
 import { widestDtype } from "../../../engine/widening.js";
 import { chooseHoldings, type GoneGeneration, type HeldShard, type Pointed } from "./generations.js";
@@ -31,10 +31,10 @@ export interface Catalog {
   chosen: ReadonlyMap<string, Holding> | undefined;
   /** Of what is chosen. */
   index: TableIndex | undefined;
-  /** Lists of shards by a digest of the tables of their calls, and the shards in all of them. */
+  /** Lists of shards by the key of the tables of their calls, and the shards in all of them. */
   readonly resolved: Map<string, readonly ShardRef[]>;
   resolvedShards: number;
-  /** Of lists of shards, by a digest of columns. */
+  /** Of lists of shards, by the key of columns. */
   widened: WeakMap<readonly ShardRef[], Map<string, readonly WidenedColumn[]>>;
 }
 
@@ -109,7 +109,7 @@ export function chosenHoldings(catalog: Catalog): ReadonlyMap<string, Holding> {
  */
 export function resolveShards(catalog: Catalog, tables: readonly string[], gone: readonly GoneGeneration[] = []): readonly ShardRef[] {
   if (gone.length > 0) return resolveChosen(catalog, tables, strict, gone).shards;
-  const key = digestOfNames(tables);
+  const key = keyOfNames(tables);
   const known = catalog.resolved.get(key);
   if (known !== undefined) return known;
   const { shards } = resolveChosen(catalog, tables, strict, gone);
@@ -191,7 +191,7 @@ export function columnDtypes(catalog: Catalog, shards: readonly ShardRef[], colu
 export function widenedColumns(catalog: Catalog, shards: readonly ShardRef[], columns: readonly string[]): readonly WidenedColumn[] {
   const ofShards = catalog.widened.get(shards) ?? new Map<string, readonly WidenedColumn[]>();
   catalog.widened.set(shards, ofShards);
-  const key = digestOfNames(columns);
+  const key = keyOfNames(columns);
   const known = ofShards.get(key);
   if (known !== undefined) return known;
   const dtypesOf = new Map(columns.map((name) => [name, new Set<string>()]));

@@ -30,14 +30,13 @@ function serve(port: MessagePort, setup: ComputeSetup): void {
     return;
   }
   const [collectMuch, collectRest] = [createCollector(busyGarbageBytesMax), createCollector(taskGarbageBytesMax)];
-  let idle: NodeJS.Timeout | undefined;
+  const idle = setTimeout(collectRest, idleMs).unref();
   port.on("message", (request: ComputeRequest) => {
     switch (request.kind) {
       case "run":
-        clearTimeout(idle);
         runTask(port, engine, request, () => Atomics.load(stopFlag, 0) === request.run);
         collectMuch();
-        idle = setTimeout(collectRest, idleMs).unref();
+        idle.refresh();
         break;
       case "forget": engine.forget(request.names); break;
       case "close":
