@@ -107,6 +107,9 @@ function describeJoins(name: string, open: (folder: string) => Promise<Registry>
       const plan = await nodes.createTicket([asked]);
       await until("it is prepared", async () => (await nodes.slots(plan)).get(keyOfSlot({ node: "n2", table }))?.state === "prepared", waitMs);
       await away.stop();
+      const first = await startNode(nodes, "n1");
+      await until("this node has switched", async () => (await nodes.head(plan.id))?.counts.switched === 1, waitMs);
+      await first.stop();
       await startNode(nodes, "n1", { stall: "0.5" });
       await nodes.reaches(plan.id, "done");
       expect((await nodes.head(plan.id))?.reason).to.match(/by n2, which do that when they are back$/);
