@@ -1,6 +1,6 @@
 /**
  * The registry of one machine without a server: an LMDB environment in a folder that its processes share. A write is
- * one synchronous transaction behind the writer lock; readers look at a change counter when the file is written.
+ * one transaction behind the writer lock, synchronous but for renewals; readers look at a change counter when the file is written.
  *
  *   CLUSTER:bqueryd_controllers:ID    JSON of a controller, when its listing ends, and the process behind it
  *   CLUSTER:bqueryd_changes           how often the list of controllers has changed, renewals left out
