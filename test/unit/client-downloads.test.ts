@@ -21,7 +21,7 @@ const columns = [{ name: "v", dtype: "int64", values: [1n, 2n, 3n, 4n] }] as con
 const idOf = (name: string): string => name.slice(ticketPrefix.length);
 
 describe("the verbs that bring tables to nodes", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let cluster: TicketCluster;
   let controller: RunningController;
   let rpc: Rpc;

@@ -75,7 +75,7 @@ function openStage(): Stage {
 }
 
 describe("the tables of onPartial", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const threads: MergeThread[] = [];
 
   afterEach(async () => {

@@ -30,7 +30,7 @@ function pong(id: string): ClientReply {
 }
 
 describe("a client whose controller is lost", function () {
-  this.timeout(15_000);
+  this.timeout(60_000);
   const closers: (() => Promise<void>)[] = [];
   afterEach(async () => { for (const close of closers.splice(0).reverse()) await close(); });
 

@@ -227,7 +227,7 @@ describe("the merging of an answer", () => {
   });
 
   it("keeps no process alive that has nothing else to do", async function ends() {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const script = `
       import { createMergeThread } from ${JSON.stringify(new URL("../../lib/client/merge-thread.js", import.meta.url).href)};
       import { encodeQuery } from ${JSON.stringify(new URL("../../lib/engine/query/bytes.js", import.meta.url).href)};

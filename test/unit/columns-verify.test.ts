@@ -123,7 +123,7 @@ describe("verifying a table", () => {
   });
 
   it("stops reading when the thread beside it has failed", async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     await writeTable(path, columns(1));
     const blob = Buffer.alloc(4 * 1024 * 1024, 7);
     await writeFile(join(path, "blob"), blob);
@@ -138,7 +138,7 @@ describe("verifying a table", () => {
   });
 
   it("reads no more of a file than it may hold", async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     await writeTable(path, columns(1));
     const { generation } = openTable(path);
     for (const [name, found] of [[`${generation}.json`, "its SHA-256 differs"], ["CURRENT", "is not a list of generations"]] as const) {

@@ -115,7 +115,7 @@ describe("writing a table", () => {
   });
 
   it("makes folders on the way, and fails where the system refuses them", async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     for (const impossible of ["/proc/none/a.bcolz", "/dev/null/a.bcolz"]) {
       expect((await failureOf(() => writeTable(impossible, [column("int64", [1n])]))).code, impossible).to.be.oneOf(["NOT_FOUND", "IO"]);
     }
@@ -289,7 +289,7 @@ describe("a writer's lock", () => {
   });
 
   it("of a process that has ended and was not yet waited for is taken over", async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const path = join(folder, "taxi.bcolz");
     await mkdir(path);
     // The shell becomes a program that waits for no child, so that the first one, which ends after that, stays a zombie.

@@ -17,7 +17,7 @@ async function* items(count: number): AsyncGenerator<number> {
 }
 
 describe("pool of threads", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let pool: Pool<PoolTask, Float64Array>;
   beforeEach(() => {
     pool = createPool<PoolTask, Float64Array>(entry, { threads: 2 });

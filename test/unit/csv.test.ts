@@ -25,7 +25,7 @@ async function collect(batches: AsyncIterable<SourceBatch>): Promise<SourceBatch
 const countThreads = (): number => readdirSync("/proc/self/task").length;
 
 describe("csv: a source", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let folder = "";
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "bqueryd-csv-"));

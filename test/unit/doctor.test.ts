@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const program = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
 
 describe("doctor", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   beforeEach(() => { folder = mkdtempSync(join(tmpdir(), "bqueryd-doctor-")); });
   afterEach(() => { rmSync(folder, { recursive: true }); });

@@ -16,7 +16,7 @@ import { writeShards, writeTable, type PlainColumn } from "../support/write-tabl
 const numbers = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"] as const satisfies Dtype[];
 
 describe("measures over shards", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let dataDir = "";
   let engine: Engine;
 

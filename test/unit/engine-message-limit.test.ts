@@ -18,7 +18,7 @@ import { writeShards, writeTable, type PlainColumn } from "../support/write-tabl
 const rows = 80_000;
 
 describe("partials and what a message may have", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let dataDir = "";
   let shards: StoredShard[] = [];
   /** All rows in one. */

@@ -51,7 +51,7 @@ function wideOf(words: BigUint64Array): bigint[] {
 }
 
 describe("kernels: accumulators by slot", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("countSlots counts rows, countSlotsNonNull those that are not null", eachCase((arena, n, random) => {
     eachPattern(arena, n, random, (rows) => {
@@ -188,7 +188,7 @@ function magnitudeOf(value: bigint): bigint {
 }
 
 describe("kernels: tallies in words", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("settle to the counts and sums that passes of their own give, and begin anew", eachCase((arena, n, random) => {
     const codes = generate(Uint8Array, n, () => below(random, 256));
@@ -213,7 +213,7 @@ describe("kernels: tallies in words", function () {
 });
 
 describe("kernels: float64 sums", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("sumSlotsF64 loses nothing to cancellation over a few rows, and at most 2^-41 of the magnitudes over many", eachCase((arena, n, random) => {
     const { values, units } = cancellingValues(n, random);
@@ -307,7 +307,7 @@ describe("kernels: float64 sums", function () {
 });
 
 describe("kernels: totals and order", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("totals of codes leave nulls out and do not overflow", eachCase((arena, n, random) => {
     for (const { width, type, end } of codeKinds) {

@@ -40,7 +40,7 @@ function orderOf(a: bigint | number, b: bigint | number): number {
 const dayNs = 86_400_000_000_000n;
 
 describe("kernels: conditions", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("masks of bits and bits of masks agree with the bitmap, padded with zeros", eachCase((arena, n, random) => {
     const bitmap = randomBitmap(random, n, 0.3);

@@ -15,7 +15,7 @@ function decode(arena: Arena, block: Uint8Array, targetBytes: number): Uint8Arra
 }
 
 describe("kernels: decoding", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("lz4Decode gives back what a compressor took in", eachCase((arena, n, random) => {
     for (const kinds of [1, 3, 256]) {
@@ -173,7 +173,7 @@ describe("kernels: decoding", function () {
 });
 
 describe("kernels: extremes and narrowing", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("max of codes is unsigned, wherever it lies", eachCase((arena, n, random) => {
     if (n === 0) return;

@@ -48,7 +48,7 @@ function expectGroups(columns: readonly BigUint64Array[], result: { slots: Uint3
 }
 
 describe("kernels: dense slots and packed keys", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("slots of codes set and add, modulo 2^32", eachCase((arena, n, random) => {
     for (const { width, type, end } of codeKinds) {
@@ -100,7 +100,7 @@ describe("kernels: dense slots and packed keys", function () {
 });
 
 describe("kernels: hash groups", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("hashGroup1 numbers groups by first appearance, through stops and rebuilds", eachCase((arena, n, random) => {
     for (const distinct of [3, 1_000, 2 ** 32]) {
@@ -184,7 +184,7 @@ describe("kernels: parts of groups", () => {
 });
 
 describe("kernels: interned strings", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("internText codes strings by first appearance, through stops for room and for codes", eachCase((arena, n, random) => {
     const { kernels } = arena;

@@ -14,7 +14,7 @@ function buildSet(arena: Arena, members: bigint[], capacity: number): number {
 }
 
 describe("kernels: masks", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("maskRange of codes selects both ends and turns round with negate", eachCase((arena, n, random) => {
     for (const { width, type, end } of codeKinds) {
@@ -139,7 +139,7 @@ describe("kernels: masks", function () {
 });
 
 describe("kernels: gathers", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("gather picks values of every width and bits by index", eachCase((arena, n, random) => {
     const rows = 65_536;

@@ -29,7 +29,7 @@ function expectNear(found: number, wanted: number, scale = Math.abs(wanted)): vo
 }
 
 describe("kernels: moments by slot", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("momentsSlots and comomentsSlots give count, mean, squares and products, whatever the first value", eachCase((arena, n, random) => {
     for (const share of [0, 0.3, 1]) {
@@ -133,7 +133,7 @@ describe("kernels: moments by slot", function () {
 });
 
 describe("kernels: histograms", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("values are in the bin whose edges say so, the last one closed, and under or over outside", eachCase((arena, n, random) => {
     for (const [low, high, bins] of [[0, 1, 10], [-5, 12.5, 7], [0.1, 0.7, 3], [1e15, 1e15 + 1, 50]] as const) {

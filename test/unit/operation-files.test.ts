@@ -27,7 +27,7 @@ function read(name: string): string {
 }
 
 describe("the files for operation in misc/", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("name commands, flags and variables that exist", async () => {
     const flags = Object.values(configKeys).map(({ name }) => flagOf(name));

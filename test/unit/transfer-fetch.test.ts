@@ -126,7 +126,7 @@ describe("fetching a table", () => {
   });
 
   it("finds every byte that comes as another, fetches the file again, and never lets it land", async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await upload();
     const lengths = new Map([...memory.objects].map(([key, bytes]) => [key, bytes.length]));
     for (const [key, length] of lengths) {
@@ -237,7 +237,7 @@ describe("fetching a table", () => {
   });
 
   it("goes on after a power cut at any operation", async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await upload();
     for (let operations = 0; ; operations += 3) {
       const root = join(folder, `run-${operations}`);

@@ -96,7 +96,7 @@ describe("a zip of a table's content", () => {
   });
 
   it("that is cut or damaged anywhere is never taken for whole", async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     writeBcolz();
     const members = await entries();
     const good = makeZip(members);

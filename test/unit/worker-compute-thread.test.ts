@@ -93,7 +93,7 @@ describe("worker compute thread", () => {
   });
 
   it("stops its task when it is closed, and ends by force one that does not listen", async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     await start();
     run("a", stubQueries.untilStopped);
     await kinds(2);

@@ -13,7 +13,7 @@ import { failureOf } from "../support/failure.js";
 import { until } from "../support/until.js";
 
 describe("errands of a worker", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let folder = "";
   let dataDir = "";
   let errands: Errands;
