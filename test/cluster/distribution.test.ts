@@ -109,5 +109,21 @@ describe("a set brought to two nodes", function () {
     const changes = seen.filter((value, at) => at > 0 && value !== seen[at - 1]);
     expect(new Set(seen)).to.deep.equal(new Set([BigInt(rows), 2n * BigInt(rows)]));
     expect(changes, "once, and never back").to.deep.equal([2n * BigInt(rows)]);
+    await distributeFewer(3n);
+    expect(await sum(), "of two shards").to.equal(3n * BigInt(rows));
+    const { shards: named, from, to } = await rpc.rollback("numbers");
+    expect([named, await sum()], "of all three again").to.deep.equal([shards.length, 2n * BigInt(rows)]);
+    expect((await registry.pointers()).tables.get(shards[2]!)?.generation).to.be.a("string");
+    expect(await rpc.rollback("numbers", from!)).to.include({ from: to, to: from, shards: 2 });
+    expect(await sum(), "of the two").to.equal(3n * BigInt(rows));
+    expect((await registry.pointers()).tables.get(shards[2]!)?.generation).to.equal(null);
   });
+
+  /** Distributes the set with a shard less. */
+  async function distributeFewer(value: bigint): Promise<void> {
+    const paths = shards.slice(1).map((_, shard) => join(folder, "fewer", shards[shard]!));
+    mkdirSync(join(folder, "fewer"));
+    await writeShards(paths, [{ name: "v", dtype: "int64", values: new Array<bigint>(rows).fill(value) }]);
+    await rpc!.distribute(paths, join(folder, "bucket"), { wait: true, timeout: withinMs / 1_000 });
+  }
 });
