@@ -91,10 +91,10 @@ function hasRoom(folder: string): boolean {
 
 /** A process that did not tell how many passed, or failed all the same, counts as one failure. */
 function readEnding(output: string, files: readonly string[], ended: number | NodeJS.Signals): Pick<Ending, "passed" | "failed" | "failures"> {
-  const counts = /^(\d+) passed, (\d+) failed\n?$/m.exec(output.slice(output.lastIndexOf("\n", output.length - 2) + 1));
+  const counts = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1);
   const passed = Number(counts?.[1] ?? 0);
   const failed = Number(counts?.[2] ?? 0);
-  if (counts !== null && (failed > 0 || ended === 0)) return { passed, failed, failures: failed === 0 ? "" : output.slice(Math.max(0, output.search(/^ {2}\d+ passing/m))) };
+  if (counts !== undefined && (failed > 0 || ended === 0)) return { passed, failed, failures: failed === 0 ? "" : output.slice(Math.max(0, output.search(/^ {2}\d+ passing/m))) };
   return { passed, failed: failed + 1, failures: `\nmocha ended with ${ended} in ${files.join(" ")}\n${output.slice(-4_000)}\n` };
 }
 

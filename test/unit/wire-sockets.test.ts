@@ -153,10 +153,12 @@ describe("sockets", () => {
     const peer = await peerOf(router);
     await client.close();
     await until("the disconnection is noticed", () => router.disconnects === 1);
-    router.send(peer, "client", { type: "heartbeat", known: true });
-    expect(router.unreachable).to.deep.equal([]);
-    await until("the peer is reported", () => router.unreachable.length > 0);
-    expect(router.unreachable).to.deep.equal([peer]);
+    // What is written while zeromq takes the peer away may still count as sent.
+    await until("the peer is reported", () => {
+      if (router.unreachable.length === 0) router.send(peer, "client", { type: "heartbeat", known: true });
+      return router.unreachable.length > 0;
+    });
+    expect(new Set(router.unreachable)).to.deep.equal(new Set([peer]));
     expect(router.queuedBytes(peer)).to.equal(0);
   });
 
