@@ -49,7 +49,7 @@ const checks: ReadonlyMap<string, Check> = new Map([
   ["soak", { about: "mixed load for so many minutes while processes are killed: no wrong answer, no leak", count: 30, run: checkSoak }],
   ["switch", { about: "versions of a set that take each other's place on two nodes under load: every answer of one of them", count: 200, run: checkSwitches }],
   ["distribute", { about: "versions distributed to two nodes under load while any process is killed, and one to a node whose disk is full", count: 200, run: checkDistributions }],
-  ["killpoints", { about: "distributions of which a downloader, a mover, a node's power or the registry dies at an operation; as many as there are, or so many drawn", count: 5_000, run: checkKillPoints }],
+  ["killpoints", { about: "distributions of which a controller, a downloader, a mover, a node's power or the registry dies at an operation; as many as there are, or so many drawn", count: 5_000, run: checkKillPoints }],
   ["fault", { about: "faults of processes and connections under load; with an odd seed, of the Redis server with the registry too", count: 20, run: checkFaults }],
 ]);
 

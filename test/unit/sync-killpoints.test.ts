@@ -12,6 +12,6 @@ describe("a distribution of which something dies", function () {
     const { failure, points, distributions } = await killAtPoints(victims.length, seed);
     expect(failure, `seed ${seed}`).to.equal(undefined);
     expect(distributions).to.equal(victims.length);
-    for (const victim of victims) expect(points[victim]!.operations, victim).to.be.above(10);
+    for (const victim of victims) expect(points[victim]!.operations, victim).to.be.above(victim === "controller" ? 2 : 10);
   });
 });

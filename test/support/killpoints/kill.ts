@@ -4,8 +4,9 @@
  */
 import { readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { seededRandom, wallMs } from "../../../lib/base/clock.js";
+import { randomId, seededRandom, wallMs } from "../../../lib/base/clock.js";
 import type { Files } from "../../../lib/base/files.js";
+import { makeTicket } from "../../../lib/cluster/controller/answers/downloads.js";
 import { readCurrent } from "../../../lib/columns/directory/current.js";
 import { collectGenerations } from "../../../lib/columns/directory/landing.js";
 import { readPrepared } from "../../../lib/columns/files/prepared.js";
@@ -13,16 +14,16 @@ import { verifyTable } from "../../../lib/columns/verify/verify.js";
 import { openDirectory } from "../../../lib/objects/directory/store.js";
 import { openRegistry } from "../../../lib/registry/open.js";
 import type { Registry } from "../../../lib/registry/registry.js";
-import type { TicketPlan } from "../../../lib/registry/tickets.js";
 import { createPowerCut } from "../power-cut.js";
+import { createSilentLog } from "../silent-log.js";
 import { setNodes, type Nodes } from "../sync/nodes.js";
 import { until } from "../until.js";
 import { unsyncedFiles } from "../write-table.js";
 import { createFailingRegistry, type FailingRegistry } from "./failing-registry.js";
 import { createKillable, type Killable, type KillPoint } from "./killable.js";
 
-/** What is killed: a process of the first node, its power, or the registry, which comes back as it was or with nothing in it. */
-export const victims = ["downloader", "mover", "power", "registry", "emptied registry"] as const;
+/** What is killed: the controller that makes the ticket, a process of the first node, its power, or the registry, which comes back as it was or with nothing in it. */
+export const victims = ["downloader", "mover", "power", "registry", "emptied registry", "controller"] as const;
 export type Victim = (typeof victims)[number];
 
 /** A version distributed to two nodes, whose processes have ended, and another one in the bucket. */
@@ -46,6 +47,7 @@ type NamedTable = Awaited<ReturnType<Nodes["upload"]>>;
 const names = ["n1", "n2"];
 const tables = ["taxi.bcolz", "trips-0.bcolzs"];
 const flags = { lease: "1" };
+const roles = new Set(["downloader", "mover"]);
 const withinMs = 120_000;
 const awayMs = 200;
 
@@ -95,18 +97,20 @@ function createRun(stage: KillStage, nodes: Nodes, registry: FailingRegistry, vi
     if (victim === "power") cut = await createPowerCut(dataDir, point?.at ?? Infinity);
     const files = dead.guard(cut === undefined ? unsyncedFiles : killingWith(cut, dead));
     const own = dead.guard(registry.registry);
+    if (victim === "controller") return;
     if (victim !== "mover") starting.push(nodes.startDownloader("n1", { flags, files, registry: own, openStore }).catch(() => undefined));
     if (victim !== "downloader") starting.push(nodes.startMover("n1", flags, files, undefined, own).catch(() => undefined));
   }
   async function startRest(): Promise<void> {
-    if (victim === "mover") await nodes.startDownloader("n1", { flags });
-    if (victim === "downloader") await nodes.startMover("n1", flags);
+    if (victim === "mover" || victim === "controller") await nodes.startDownloader("n1", { flags });
+    if (victim === "downloader" || victim === "controller") await nodes.startMover("n1", flags);
     await Promise.all([nodes.startDownloader("n2", { flags }), nodes.startMover("n2", flags)]);
   }
   /** A supervisor starts again what has died. */
   async function revive(): Promise<void> {
     hasDied = true;
     operations ??= begun();
+    if (victim === "controller") return;
     if (ofRegistry) {
       await new Promise((resolve) => { setTimeout(resolve, awayMs); });
       registry.restart(victim === "registry" ? undefined : await open(join(nodes.folder, "emptied")));
@@ -123,24 +127,35 @@ function createRun(stage: KillStage, nodes: Nodes, registry: FailingRegistry, vi
     if (victim !== "downloader") await nodes.startMover("n1", flags);
   }
 
+  /** Asks a controller for the ticket, and another one when that dies before it has answered. */
+  async function ask(id: string): Promise<void> {
+    const asked = { ticket: id, bucket: nodes.bucket, sources: stage.after.map(({ table, manifest, generation }) => ({ table, manifest, generation })) };
+    const there = names.map((node) => ({ node, roles }));
+    const make = (own: Registry): Promise<unknown> => makeTicket({ registry: own, log: createSilentLog().log, nodes: () => there }, asked);
+    if (victim === "controller" && !isDead()) await Promise.race([make(dead.guard(registry.registry)), dead.died]);
+    if (victim !== "controller" || isDead()) await make(registry.registry);
+  }
+
   async function carryOut(): Promise<void> {
     await startVictim();
     await startRest();
     if (ofRegistry) registry.arm(point);
-    let plan: TicketPlan | undefined;
+    let id = randomId().slice(0, 16);
+    let isMade = false;
     let last = "";
     await until("the ticket is done", async () => {
       if (!hasDied && isDead()) await revive();
-      plan ??= await nodes.createTicket(stage.after).catch(() => undefined);
+      if (!isMade) isMade = await ask(id).then(() => true, () => false);
       await requireWhole(stage, nodes);
-      const head = plan === undefined ? undefined : await nodes.head(plan.id).catch(() => "away" as const);
-      // Whoever waits for a ticket that is not there any more asks again.
-      if (head === undefined) plan = undefined;
+      const head = await nodes.head(id).catch(() => "away" as const);
+      // Whoever waits for a ticket that is not there any more asks for another.
+      if (isMade && head === undefined) [id, isMade] = [randomId().slice(0, 16), false];
       last = JSON.stringify(head);
       if (head !== "away" && (head?.state === "failed" || head?.state === "cancelled")) throw new Error(`the ticket is ${last}`);
       return head !== "away" && head?.state === "done";
     }, withinMs).catch((cause: unknown) => { throw new Error(`${String(cause)}; the ticket: ${last}`, { cause }); });
     operations ??= begun();
+    if (victim !== "emptied registry") await requireOneTicket(nodes, id);
     for (const node of names) {
       await until(`nothing is left on ${node}`, async () => {
         if (!hasDied && isDead()) await revive();
@@ -163,6 +178,12 @@ function createRun(stage: KillStage, nodes: Nodes, registry: FailingRegistry, vi
       dead.release();
     },
   };
+}
+
+/** Whoever is asked again under the same name makes nothing twice. */
+async function requireOneTicket(nodes: Nodes, id: string): Promise<void> {
+  const others = (await nodes.registry.tickets.list()).heads.filter((head) => head.id !== id);
+  if (others.length > 1) throw new Error(`there is more than the first version's ticket besides: ${JSON.stringify(others)}`);
 }
 
 /** The files of a disk with the power cut, of which the process that meets it is dead. */

@@ -18,6 +18,8 @@ export interface Killable {
   /** The same of a store, of which each piece that is read is an operation. */
   guardStore(store: ObjectStore): ObjectStore;
   isDead(): boolean;
+  /** Resolves when it is dead. */
+  readonly died: Promise<void>;
   /** Operations that were begun. */
   begun(): number;
   /** Resolves when nothing is under way any more that was begun before it died. */
@@ -32,11 +34,17 @@ export interface Killable {
 export function createKillable(point?: KillPoint): Killable {
   let begun = 0;
   let isDead = false;
+  let tell: (() => void) | undefined;
+  const died = new Promise<void>((resolve) => { tell = resolve; });
   const underWay = new Set<Promise<unknown>>();
   const buried = new AbortController();
   // Whatever was asked of it and is never answered.
   setMaxListeners(0, buried.signal);
 
+  const die = (): void => {
+    isDead = true;
+    tell?.();
+  };
   const forever = (): Promise<never> => new Promise((_, reject) => {
     const end = (): void => { reject(new Error("killed")); };
     if (buried.signal.aborted) end();
@@ -45,7 +53,7 @@ export function createKillable(point?: KillPoint): Killable {
   async function operate<T>(work: () => Promise<T>): Promise<T> {
     if (isDead) return forever();
     const isLast = begun++ === point?.at;
-    if (isLast) isDead = true;
+    if (isLast) die();
     if (isLast && !point.isDone) return forever();
     const result = work();
     const settling = result.catch(() => undefined).finally(() => { underWay.delete(settling); });
@@ -87,11 +95,12 @@ export function createKillable(point?: KillPoint): Killable {
       read: (...args) => guardPieces(store.read(...args)), list: (...args) => guardPieces(store.list(...args)),
     }),
     isDead: () => isDead,
+    died,
     begun: () => begun,
     async settled() { while (underWay.size > 0) await Promise.all(underWay); },
-    kill() { isDead = true; },
+    kill: die,
     release() {
-      isDead = true;
+      die();
       buried.abort();
     },
   };
