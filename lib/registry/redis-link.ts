@@ -161,6 +161,7 @@ const known: readonly (readonly [RegExp, string, string])[] = [
   [/NOPERM/, "the user of redis_url may not do this", "let the user run scripts and use the keys of bqueryd"],
   [/WRONGTYPE|TOOMANY/, "a key of bqueryd is used by something else", "remove it, or give this cluster another name or a database of its own"],
   [/DB index/, "it has no database of that number", "name another in redis_url"],
+  [/certificate/, "its certificate is not believed", "name the file with that of its authority in the environment variable NODE_EXTRA_CA_CERTS of every process"],
   [/MISCONF/, "it cannot save its data, and takes no changes", "see its log"],
 ];
 

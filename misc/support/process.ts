@@ -25,6 +25,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Whether it shares our terminal: all streams, or only stderr for its progress. By default none. */
   readonly inherit?: "all" | "stderr";
+  /** Variables of its environment besides ours. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How to run it to its end. */
@@ -37,12 +39,12 @@ const program = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
 const keptCharacters = 64 * 1024;
 
 /** Starts `bqueryd ARGS`. Rejects when the system does not start the process. */
-export async function startBqueryd(args: readonly string[], { cwd, inherit }: StartOptions = {}): Promise<BquerydProcess> {
+export async function startBqueryd(args: readonly string[], { cwd, inherit, env }: StartOptions = {}): Promise<BquerydProcess> {
   const input = inherit === "all" ? "inherit" : "ignore";
   const output = inherit === "all" ? "inherit" : "pipe";
   // Without our terminal a group of its own: Ctrl-C reaches us alone, and we end it in order.
   const detached = inherit !== "all";
-  const child = spawn(process.execPath, [program, ...args], { cwd, detached, stdio: [input, output, inherit === undefined ? "pipe" : "inherit", "ipc"] });
+  const child = spawn(process.execPath, [program, ...args], { cwd, detached, env: { ...process.env, ...env }, stdio: [input, output, inherit === undefined ? "pipe" : "inherit", "ipc"] });
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once("close", (code, signal) => { resolve(signal ?? code ?? 0); });
   });

@@ -81,7 +81,8 @@ function askServer(port: number, words: readonly string[]): Promise<string> {
   });
 }
 
-async function findFreePort(): Promise<number> {
+/** A port of loopback that nobody listens on. */
+export async function findFreePort(): Promise<number> {
   const listener = createServer();
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
