@@ -75,13 +75,14 @@ async function benchCluster(): Promise<void> {
 /** Sends and fetches tables beside curl, and moves no byte of a column that is there, after it saw that all comes as it is. */
 async function benchTransfer(): Promise<void> {
   const before = readdirSync(tmpdir());
-  const [timed, counted] = oneOf(seededRandom(freshSeed()), [["download", "unchanged"], ["upload", "resume"], ["many", "unchanged"], ["unchanged", "switch"]] as const);
+  const [timed, counted] = oneOf(seededRandom(freshSeed()), [["download", "unchanged"], ["upload", "resume"], ["many", "unchanged"], ["unchanged", "downloader"], ["unchanged", "switch"]] as const);
   const { code, stdout, stderr } = await runBench("transfer", "--rows", "20000", "--runs", "1", "--only", `${timed},${counted}`, "--json");
   expect(code, stderr).to.equal(0);
   const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   const figuresOf = {
     download: [undefined, "speed of the peer's", "memory", "our processor", "the store's processor"], upload: [undefined, "speed of the peer's", "memory", "our processor", "the store's processor"],
     many: [undefined, "shards", "shards sent", "shards fetched"], unchanged: ["of the table sent", "of the table fetched"], resume: ["fetched before the cut", "fetched twice"],
+    downloader: ["asked to in use", "memory of the downloader"],
     switch: ["shards", "shards distributed", "last prepared to commit", "last prepared to first new answer", "last prepared to all current", "p99 before", "p99 during", "errors"],
   };
   expect(lines.map(({ bench, figure }) => [bench, figure])).to.deep.equal([timed, counted].flatMap((name) => figuresOf[name].map((figure) => [name, figure])));

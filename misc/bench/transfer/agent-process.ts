@@ -1,5 +1,4 @@
 /** Who sends and fetches tables for `bench transfer`, in a process of its own, so that its memory is that of a transfer. */
-import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { mapBounded } from "../../../lib/base/bounded.js";
 import { monotonicMs } from "../../../lib/base/clock.js";
@@ -7,12 +6,13 @@ import { realFiles } from "../../../lib/base/files.js";
 import { keepYoungSmall } from "../../../lib/base/garbage.js";
 import type { ObjectStore } from "../../../lib/objects/objects.js";
 import { openS3 } from "../../../lib/objects/s3/store.js";
-import { createBuffers, rangeBytes, rangesAtOnce } from "../../../lib/transfer/fetch/buffers.js";
+import { createRangeBuffers } from "../../../lib/transfer/fetch/buffers.js";
 import { fetchTable, type FetchProgress } from "../../../lib/transfer/fetch/fetch.js";
 import { createBandwidth } from "../../../lib/transfer/fetch/pace.js";
 import { manifestKey } from "../../../lib/transfer/manifest.js";
 import { uploadTables } from "../../../lib/transfer/send/upload.js";
 import { settingsOf } from "../../../test/support/s3/stage.js";
+import { peakMegabytes } from "./large.js";
 import { bucket, type AgentReport, type Job, type StoreFacts } from "./processes.js";
 
 /** Tables that are fetched side by side. */
@@ -23,7 +23,7 @@ keepYoungSmall();
 const facts = JSON.parse(process.argv[2]!) as StoreFacts;
 const counted = { bytes: 0 };
 const store = counting(await openS3({ bucket, prefix: "" }, settingsOf(facts)));
-const buffers = createBuffers(rangesAtOnce, rangeBytes);
+const buffers = createRangeBuffers();
 process.once("disconnect", () => { void store.close(); });
 process.on("message", (job: Job) => { void report(job); });
 process.send!("ready");
@@ -35,7 +35,7 @@ async function report(job: Job): Promise<void> {
   const outcome = await (job.verb === "send" ? send(job) : fetch(job)).catch((cause: unknown) => ({ failure: String(cause), moved: 0 }));
   const tookMs = monotonicMs() - startMs;
   const { user, system } = process.cpuUsage(before);
-  process.send!({ ...outcome, tookMs, processorMs: (user + system) / 1_000, readBytes: counted.bytes, peakMegabytes: peakMegabytes() } satisfies AgentReport);
+  process.send!({ ...outcome, tookMs, processorMs: (user + system) / 1_000, readBytes: counted.bytes, peakMegabytes: peakMegabytes(process.pid) } satisfies AgentReport);
 }
 
 async function send({ paths }: Extract<Job, { verb: "send" }>): Promise<{ failure: string | null; moved: number }> {
@@ -66,9 +66,4 @@ function counting(inner: ObjectStore): ObjectStore {
       }
     },
   };
-}
-
-/** The most memory that this process has held. */
-function peakMegabytes(): number {
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1_024 / 1e6;
 }

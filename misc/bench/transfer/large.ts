@@ -1,4 +1,5 @@
 /** One large table, up and down: how fast beside curl, in how much memory, and what the store itself takes of the time. */
+import { readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { contentKey, type Manifest } from "../../../lib/transfer/manifest.js";
@@ -10,8 +11,10 @@ import type { CaseInput, CaseResult } from "./main.js";
 import { curlDown, curlUp, type PeerFile } from "./peer.js";
 import { startAgent, type AgentReport } from "./processes.js";
 
-/** The part of the speed of curl that is asked for, and the memory that a transfer may take, MB. */
-const [leastRatio, mostMegabytes] = [0.6, 150];
+/** The part of the speed of curl that is asked for. */
+const leastRatio = 0.6;
+/** The memory that a transfer may take. */
+export const mostMegabytes = 150;
 /** The table is fetched into a folder of this name, and its files by curl into another. */
 const [ours, theirs] = ["ours", "theirs"];
 
@@ -66,8 +69,13 @@ export async function measureUpload(input: CaseInput): Promise<CaseResult[]> {
   }
 }
 
+/** The most memory that a process has held, MB. */
+export function peakMegabytes(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1_024 / 1e6;
+}
+
 /** Puts the large table into the store by a process that ends: its memory is no part of that of a fetching. */
-async function fill({ store, table }: CaseInput): Promise<void> {
+export async function fill({ store, table }: Pick<CaseInput, "store" | "table">): Promise<void> {
   const agent = await startAgent(store);
   try {
     await agent.run({ verb: "send", paths: [table] });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { BquerydError } from "../../../lib/base/errors.js";
 import type { FigureResult, TimedResult } from "../report.js";
+import { measureDownloader } from "./downloader.js";
 import { measureDownload, measureUpload } from "./large.js";
 import { measureMany } from "./many.js";
 import { measureResume, measureUnchanged } from "./partly.js";
@@ -40,7 +41,7 @@ export interface CaseInput {
 }
 
 const cases: ReadonlyMap<string, (input: CaseInput) => Promise<CaseResult[]>> = new Map([
-  ["download", measureDownload], ["upload", measureUpload], ["many", measureMany], ["unchanged", measureUnchanged], ["resume", measureResume], ["switch", measureSwitch],
+  ["download", measureDownload], ["upload", measureUpload], ["many", measureMany], ["unchanged", measureUnchanged], ["resume", measureResume], ["downloader", measureDownloader], ["switch", measureSwitch],
 ]);
 
 /** Measures the cases one after the other. Throws naming the first thing that is wrong; USAGE. */

@@ -63,11 +63,15 @@ export async function startStore(folder: string): Promise<StoreProcess> {
   };
 }
 
+/** Variables by which a process finds whom it is to be for the store. */
+export function credentialsOf({ identity }: Pick<StoreFacts, "identity">): Readonly<Record<string, string>> {
+  return { AWS_ACCESS_KEY_ID: identity.accessKeyId, AWS_SECRET_ACCESS_KEY: identity.secretAccessKey };
+}
+
 /** Starts a process that sends to a store and fetches from it. */
 export async function startAgent({ url, region, identity }: StoreFacts): Promise<AgentProcess> {
-  const credentials = { AWS_ACCESS_KEY_ID: identity.accessKeyId, AWS_SECRET_ACCESS_KEY: identity.secretAccessKey };
   const facts: StoreFacts = { url, region, identity };
-  const child = fork(fileURLToPath(new URL("agent-process.js", import.meta.url)), [JSON.stringify(facts)], { env: { ...process.env, ...credentials } });
+  const child = fork(fileURLToPath(new URL("agent-process.js", import.meta.url)), [JSON.stringify(facts)], { env: { ...process.env, ...credentialsOf({ identity }) } });
   await answerOf(child);
   return {
     async run(job) {

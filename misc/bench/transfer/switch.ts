@@ -11,7 +11,7 @@ import { until } from "../../../test/support/until.js";
 import { writeShards, writeTable } from "../../../test/support/write-table.js";
 import { askInto, createTally, failures, percentile, type Tally } from "../cluster/asked.js";
 import { withCluster, type Cluster } from "../../support/cluster.js";
-import { startBqueryd, type BquerydProcess } from "../../support/process.js";
+import { withDaemons } from "./daemons.js";
 import type { CaseInput, CaseResult } from "./main.js";
 
 /** Shards at most, of so many rows each. */
@@ -28,22 +28,13 @@ export async function measureSwitch({ rows, scratch, signal }: CaseInput): Promi
   for (const folder of [dataDir, bucket]) await mkdir(folder);
   await writeTable(join(dataDir, "small.bcolz"), [{ name: "v", dtype: "int64", values: [1n, 2n, 3n] }]);
   const versions = await Promise.all([1, 2].map((version) => writeVersion(join(scratch, `version ${version}`), shards, BigInt(version))));
-  return withCluster({ dataDir, workers: 1 }, async (cluster) => {
-    const daemons = await Promise.all(["downloader", "movebcolz"].map((role) => startBqueryd([role, `--registry-dir=${cluster.registryDir}`, "--redis-url=", `--data-dir=${dataDir}`])));
-    try {
-      await until("there are a downloader and a mover", async () => {
-        const { downloaders, movers } = await cluster.rpc.info();
-        return downloaders.length > 0 && movers.length > 0;
-      }, 60_000);
-      const firstMs = monotonicMs();
-      await cluster.rpc.distribute(versions[0]!, bucket, { wait: true, timeout: withinSeconds });
-      const tookMs = monotonicMs() - firstMs;
-      const figures = await measureSecond(cluster, { paths: versions[1]!, bucket, shards, signal });
-      return [{ figure: "shards", value: shards, unit: "", limit: null }, { figure: "shards distributed", value: shards / tookMs * 1_000, unit: "1/s", limit: null }, ...figures];
-    } finally {
-      await endAll(daemons);
-    }
-  });
+  return withCluster({ dataDir, workers: 1 }, (cluster) => withDaemons(cluster, { dataDir }, async () => {
+    const firstMs = monotonicMs();
+    await cluster.rpc.distribute(versions[0]!, bucket, { wait: true, timeout: withinSeconds });
+    const tookMs = monotonicMs() - firstMs;
+    const figures = await measureSecond(cluster, { paths: versions[1]!, bucket, shards, signal });
+    return [{ figure: "shards", value: shards, unit: "", limit: null }, { figure: "shards distributed", value: shards / tookMs * 1_000, unit: "1/s", limit: null }, ...figures];
+  }));
 }
 
 interface Second {
@@ -136,9 +127,4 @@ async function writeVersion(folder: string, shards: number, version: bigint): Pr
   const paths = Array.from({ length: shards }, (_, shard) => join(folder, `switched-${shard}.bcolzs`));
   await writeShards(paths, [{ name: "v", dtype: "int64", values: new Array<bigint>(shards * shardRows).fill(version) }]);
   return paths;
-}
-
-async function endAll(processes: readonly BquerydProcess[]): Promise<void> {
-  for (const running of processes) running.signal("SIGTERM");
-  await Promise.all(processes.map(({ ended }) => ended));
 }

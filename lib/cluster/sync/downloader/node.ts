@@ -9,7 +9,7 @@ import type { ObjectStore } from "../../../objects/objects.js";
 import { openObjectStore } from "../../../objects/open.js";
 import type { Registry } from "../../../registry/registry.js";
 import { keyOfSlot, type SlotPlace, type TicketPlan } from "../../../registry/tickets.js";
-import { createBuffers } from "../../../transfer/fetch/buffers.js";
+import { createRangeBuffers } from "../../../transfer/fetch/buffers.js";
 import { createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
 import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
@@ -50,8 +50,6 @@ export interface RunningDownloader {
   reload(config: Config): void;
 }
 
-/** Buffers of what is on its way: 48 MiB in all. */
-const [buffersMax, bufferBytes] = [12, 4 * 1024 * 1024];
 /** How soon to look again unless something is told: while a ticket is active leases may run out, and else nothing is to be expected. */
 const [activeLookMs, idleLookMs] = [1_000, 5_000];
 /** For so long slots that were read are tried before all are read anew. */
@@ -84,7 +82,7 @@ class DownloaderNode {
   readonly #waking = createWaking();
   readonly #stopping = new AbortController();
   readonly #random = seededRandom(freshSeed());
-  readonly #buffers = createBuffers(buffersMax, bufferBytes);
+  readonly #buffers = createRangeBuffers();
   #bandwidth: Bandwidth;
   readonly #plans = new Map<string, TicketPlan>();
   #store: { readonly bucket: string; readonly store: ObjectStore } | undefined;
