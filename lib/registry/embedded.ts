@@ -43,6 +43,8 @@ const defaultWriterWaitMs = 5_000;
 const processesMs = 1_000;
 /** How often a registry is tried that cannot be read. */
 const retryMs = 100;
+/** How often work is begun over a folder that is replaced while it is done. */
+const replacedTriesMax = 5;
 const readersMax = 1_024;
 const dataFile = "data.mdb";
 const mapBytes = 64 * 1024 * 1024;
@@ -114,6 +116,7 @@ class EmbeddedRegistry implements Registry {
   readonly #nodes: Listings<NodeRecord>;
   readonly #pointers: LmdbPointers;
   readonly #work = new Set<Promise<unknown>>();
+  readonly #renewals = new Set<Promise<void>>();
   readonly #watchers = new Set<(change: RegistryChange) => void>();
   #files: OpenFiles;
   #reopening: Promise<void> | undefined;
@@ -206,15 +209,20 @@ class EmbeddedRegistry implements Registry {
     await this.#database.close();
   }
 
-  /** Runs `work` over the folder as it is now, and gives its failures the folder's name. */
+  /** Runs `work` over the folder as it is now, again where another one has taken its place meanwhile, and gives its failures the folder's name. */
   async #guard<T>(work: () => T | Promise<T>): Promise<T> {
     const { registryDir } = this.#files.lock;
-    try {
-      this.#closing.signal.throwIfAborted();
-      if (markOf(registryDir) !== this.#files.mark) await this.#reopen();
-      return await work();
-    } catch (cause) {
-      throw unavailable(registryDir, cause);
+    for (let tries = 1; ; tries++) {
+      let files = this.#files;
+      try {
+        this.#closing.signal.throwIfAborted();
+        if (markOf(registryDir) !== files.mark) await this.#reopen();
+        files = this.#files;
+        return await work();
+      } catch (cause) {
+        const isReplaced = files !== this.#files || markOf(registryDir) !== files.mark;
+        if (!isReplaced || tries === replacedTriesMax) throw unavailable(registryDir, cause);
+      }
     }
   }
 
@@ -231,7 +239,11 @@ class EmbeddedRegistry implements Registry {
 
   /** Writes what is written every second, and stays as it was where that fails half way: the disk is waited for on another thread. */
   #renew(change: () => void): Promise<void> {
-    return this.#writeBy(() => this.#database.transaction(change));
+    return this.#writeBy(async () => {
+      const renewing = this.#database.transaction(change);
+      this.#renewals.add(renewing);
+      await renewing.finally(() => { this.#renewals.delete(renewing); });
+    });
   }
 
   async #writeBy<T>(transact: () => T | Promise<T>): Promise<T> {
@@ -262,6 +274,8 @@ class EmbeddedRegistry implements Registry {
     } finally {
       this.#work.delete(opening);
     }
+    // A renewal that is on its way into the old files has nothing to fail for.
+    await Promise.allSettled(this.#renewals);
     await database.close();
     if (this.#stopLooking === undefined) return;
     this.#stopLooking();

@@ -44,6 +44,22 @@ describe("folder of the embedded registry", () => {
     expect(statSync(folder).mode & 0o777).to.equal(0o700);
   });
 
+  it("takes no renewal along that is on its way when it is replaced", async () => {
+    const folder = join(parent, "replaced");
+    const registry = await openRegistry({ registryDir: folder, cluster: "c1" });
+    const record = controllerRecord();
+    for (let round = 0; round < 60; round++) {
+      const renewing = Array.from({ length: 4 }, () => registry.announce(record, 60_000));
+      // Each round at another moment of them.
+      for (let turn = 0; turn < round % 12; turn++) await new Promise((resolve) => { setImmediate(resolve); });
+      rmSync(folder, { recursive: true });
+      await Promise.all([...renewing, registry.controllers()]);
+    }
+    await registry.announce(record, 60_000);
+    expect(await registry.controllers()).to.deep.equal([record]);
+    await registry.close();
+  });
+
   it("may not be a file", async () => {
     const path = join(parent, "file");
     writeFileSync(path, "x");
