@@ -1,4 +1,5 @@
 /** Nodes of a cluster in this process: each a data directory with downloaders and a mover over one registry. */
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -110,8 +111,10 @@ export async function setNodes(openRegistry: (folder: string) => Promise<Registr
       }
     },
     async incoming(node) {
-      const names = await readdir(join(dataDir(node), ".bqueryd-incoming"), { recursive: true }).catch((): string[] => []);
-      return names.filter((name) => !name.startsWith("LOCK"));
+      const folder = join(dataDir(node), ".bqueryd-incoming");
+      // What is removed while it is read makes a reading fail that has seen other things.
+      const names = existsSync(folder) ? await readdir(folder, { recursive: true }).catch(() => undefined) : [];
+      return names === undefined ? nodes.incoming(node) : names.filter((name) => !name.startsWith("LOCK"));
     },
     async leave() {
       await Promise.all(running.map((one) => one.stop("the test is over")));
