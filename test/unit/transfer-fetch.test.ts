@@ -109,7 +109,7 @@ describe("fetching a table", () => {
     memory.readFault = undefined;
     memory.calls.length = 0;
     await requireWhole(await fetchTable(transferTools(memory.store), request));
-    expect(reads().filter((call) => call.includes(key))[0]).to.equal(`read ${key} ${size}-${size + 1_000}`);
+    expect(reads().filter((call) => call.includes(key))[0]).to.equal(`read ${key} ${size}-${size + 2_000}`);
   });
 
   it("leaves trying again to the store: what that gives up fails the table, asked for once", async () => {

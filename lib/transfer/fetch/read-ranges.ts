@@ -26,7 +26,9 @@ export interface TransferTools {
 }
 
 /** Ranges of one part that are on their way or wait to be taken. */
-const rangesAhead = 6;
+const rangesAhead = 3;
+/** Buffers that a range fills where there is so much of the part: what a request costs besides its bytes is as much as some megabytes. */
+const buffersARange = 2;
 
 /** The bytes of a part in order. What is given is good until the next is asked for. Throws what the store throws. */
 export async function* readRanges(tools: TransferTools, part: ObjectPart): AsyncGenerator<Uint8Array> {
@@ -40,57 +42,73 @@ export async function* readRanges(tools: TransferTools, part: ObjectPart): Async
   let next = part.start;
   try {
     for (;;) {
-      // Buffers are asked for in the order of the ranges, so that the first range of every part has one.
+      // Buffers are asked for in the order of the ranges, so that the first range of every part has its own.
       while (next < part.end && ahead.length < rangesAhead) {
-        const range = { ...part, start: next, end: Math.min(part.end, next + buffers.bufferBytes) };
+        const range = { ...part, start: next, end: Math.min(part.end, next + buffersARange * buffers.bufferBytes) };
         next = range.end;
         ahead.push(fetchRange({ ...tools, signal: own.signal }, range));
       }
       const first = ahead.shift();
       if (first === undefined) return;
-      const { buffer, length, failure } = await first;
-      try {
-        if (failure !== undefined) throw failure;
-        yield buffer.subarray(0, length);
-      } finally {
-        buffers.give(buffer);
-      }
+      yield* give(buffers, await first);
     }
   } finally {
     tools.signal.removeEventListener("abort", stop);
     own.abort();
-    for (const filled of ahead) buffers.give((await filled).buffer);
+    for (const filled of ahead) for (const buffer of (await filled).taken) buffers.give(buffer);
   }
 }
 
-/** A buffer with a range in it, or with what came before the failure. */
+/** The bytes of a range, or its failure; each of its buffers is given back once it was read. */
+function* give(buffers: Buffers, { taken, length, failure }: Filled): Generator<Uint8Array> {
+  let at = 0;
+  try {
+    if (failure !== undefined) throw failure;
+    for (; at < taken.length; at++) {
+      yield taken[at]!.subarray(0, length - at * buffers.bufferBytes);
+      buffers.give(taken[at]!);
+    }
+  } finally {
+    for (const buffer of taken.slice(at)) buffers.give(buffer);
+  }
+}
+
+/** Buffers with a range in them one after the other, or with what came before the failure. */
 interface Filled {
-  readonly buffer: Buffer;
+  readonly taken: readonly Buffer[];
   readonly length: number;
   readonly failure: Error | undefined;
 }
 
 async function fetchRange(tools: TransferTools, range: ObjectPart): Promise<Filled> {
-  const buffer = await tools.buffers.take();
   const length = range.end - range.start;
+  const { buffers } = tools;
+  // Asked for together: whoever asks later has none before this one has all.
+  const taken = await Promise.all(Array.from({ length: Math.ceil(length / buffers.bufferBytes) }, () => buffers.take()));
   try {
-    await fillRange(tools, range, buffer.subarray(0, length));
-    return { buffer, length, failure: undefined };
+    await fillRange(tools, range, taken);
+    return { taken, length, failure: undefined };
   } catch (cause) {
-    return { buffer, length, failure: cause instanceof Error ? cause : new Error(String(cause)) };
+    return { taken, length, failure: cause instanceof Error ? cause : new Error(String(cause)) };
   }
 }
 
-async function fillRange({ store, bandwidth, signal }: TransferTools, { key, etag, start, end }: ObjectPart, target: Buffer): Promise<void> {
+async function fillRange({ store, buffers: { bufferBytes }, bandwidth, signal }: TransferTools, { key, etag, start, end }: ObjectPart, targets: readonly Buffer[]): Promise<void> {
   signal.throwIfAborted();
+  const length = end - start;
   let filled = 0;
   for await (const piece of store.read(key, { start, end, signal, ...(etag === undefined ? {} : { etag }) })) {
-    if (filled + piece.length > target.length) throw notWhole(key, `more than ${target.length}`, target.length);
-    target.set(piece, filled);
-    filled += piece.length;
+    if (filled + piece.length > length) throw notWhole(key, `more than ${length}`, length);
+    for (let from = 0; from < piece.length;) {
+      const at = filled % bufferBytes;
+      const part = piece.subarray(from, from + bufferBytes - at);
+      targets[Math.floor(filled / bufferBytes)]!.set(part, at);
+      from += part.length;
+      filled += part.length;
+    }
     await bandwidth.take(piece.length, signal);
   }
-  if (filled !== target.length) throw notWhole(key, `${filled}`, target.length);
+  if (filled !== length) throw notWhole(key, `${filled}`, length);
 }
 
 function notWhole(key: string, came: string, wanted: number): BquerydError {

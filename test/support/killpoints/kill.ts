@@ -155,7 +155,7 @@ function createRun(stage: KillStage, nodes: Nodes, registry: FailingRegistry, vi
       return head !== "away" && head?.state === "done";
     }, withinMs).catch((cause: unknown) => { throw new Error(`${String(cause)}; the ticket: ${last}`, { cause }); });
     operations ??= begun();
-    if (victim !== "emptied registry") await requireOneTicket(nodes, id);
+    if (!ofRegistry) await requireOneTicket(nodes, id);
     for (const node of names) {
       await until(`nothing is left on ${node}`, async () => {
         if (!hasDied && isDead()) await revive();
