@@ -31,7 +31,7 @@ export const s3Limits: S3Limits = {
   partBytesMax: 16 * 2 ** 20,
   partsMax: 10_000,
   partsAtOnce: 3,
-  bodiesAtOnce: 4,
+  bodiesAtOnce: 3,
   abandonedMs: 24 * 60 * 60 * 1_000,
   connectMs: 5_000,
   silenceMs: 30_000,
