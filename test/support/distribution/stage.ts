@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../../lib/base/config.js";
+import { errorCodes } from "../../../lib/base/errors.js";
 import { connectWith } from "../../../lib/client/connect.js";
 import type { Rpc } from "../../../lib/index.js";
 import { startSlot, type Slot } from "../faults/slot.js";
@@ -67,9 +68,9 @@ async function startStage(folder: string, { isOverRedis, isOverS3, nodes: names 
   const flags = [`--bind=${ownLoopback()}`, ...registry, ...bucketFlags, "--lease=3"];
   const nodes = new Map(names.map((name): [string, string] => [name, directories?.get(name) ?? join(folder, name)]));
   for (const directory of nodes.values()) await mkdir(directory, { recursive: true });
-  const start = (role: string, name: string, node: string, directory: string): Promise<Slot> => startSlot(name, [role, ...flags, `--node=${node}`, `--data-dir=${directory}`], closing);
+  const start = (role: string, name: string, node: string, directory: string): Promise<Slot> => startSupervised(name, [role, ...flags, `--node=${node}`, `--data-dir=${directory}`], closing);
   const ofNodes = (role: string, count: number): Promise<Slot[]> => Promise.all([...nodes].flatMap(([node, directory]) => Array.from({ length: count }, (_, k) => start(role, `${role} ${k + 1} of ${node}`, node, directory))));
-  const controllers = await Promise.all([1, 2].map((k) => startSlot(`controller ${k}`, ["controller", ...flags, "--node=c"], closing)));
+  const controllers = await Promise.all([1, 2].map((k) => startSupervised(`controller ${k}`, ["controller", ...flags, "--node=c"], closing)));
   const [workers, downloaders, movers] = await Promise.all([ofNodes("worker", 1), ofNodes("downloader", downloadersPerNode), ofNodes("movebcolz", 1)]);
   const all = [...controllers, ...workers, ...downloaders, ...movers];
   const logs = (): string => all.map(({ name, process }) => `${name} (${process.pid}):\n${process.stderr().slice(-1_500)}`).join("\n");
@@ -92,6 +93,29 @@ async function startStage(folder: string, { isOverRedis, isOverS3, nodes: names 
   const stage = { folder, nodes, bucket, redis, controllers, workers, downloaders, movers, connect, untilWhole, logs };
   await untilWhole();
   return stage;
+}
+
+/** A process that is started again, as a supervisor does, when it ends because the registry was away just when it began. */
+async function startSupervised(name: string, args: readonly string[], closing: (() => Promise<unknown>)[]): Promise<Slot> {
+  const slot = await startSlot(name, args, closing);
+  let [isOver, starting] = [false, Promise.resolve()];
+  async function startEnded(): Promise<void> {
+    if (isOver || !slot.process.hasEnded) return;
+    await slot.start();
+    supervise();
+  }
+  function start(): Promise<void> {
+    return starting = starting.then(startEnded);
+  }
+  function supervise(): void {
+    void slot.process.ended.then((outcome) => outcome === errorCodes.REGISTRY_UNAVAILABLE.exitCode ? start() : undefined);
+  }
+  closing.push(() => {
+    isOver = true;
+    return starting;
+  });
+  supervise();
+  return { name, get process() { return slot.process; }, start };
 }
 
 /** A bucket in a directory, or in a server whose keys are in the environment of this process and of those it starts. */
