@@ -2,6 +2,9 @@
  * `npm run check -- NAME --count N --seed S`: the long runs. The seed comes first, the last line is JSON, a miss exits 1.
  * `random --seed S --only N` runs the one query of that number.
  */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { freshSeed } from "../../lib/base/clock.js";
 import { fuzzBcolz } from "../../test/support/bcolz-fuzz.js";
@@ -66,11 +69,22 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`usage: npm run check -- NAME --count N --seed S\n${[...checks].map(([known, { about }]) => `  ${known.padEnd(10)} ${about}\n`).join("")}`);
     return 64;
   }
+  takeOwnFolder();
   process.stdout.write(`seed ${seed}\n`);
   const { figures, miss } = await check.run(count, seed, only);
   if (miss !== undefined) process.stdout.write(`${miss}\n`);
   process.stdout.write(`${JSON.stringify({ check: name, count, seed, ...figures, ok: miss === undefined })}\n`);
   return miss === undefined ? 0 : 1;
+}
+
+/** Whatever signal ends a check, nothing of it stays: its files are in a folder of its own, and that and who it started go with it. */
+function takeOwnFolder(): void {
+  const folder = process.env["TMPDIR"] = mkdtempSync(join(tmpdir(), "bqueryd-check-"));
+  process.once("exit", () => {
+    for (const pid of readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean)) process.kill(Number(pid), "SIGKILL");
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
 /** The whole number of a flag, its default without one, undefined when it is no number. */
