@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { createTables } from "../../lib/columns/write/writer.js";
-import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference } from "../../lib/cluster/worker/holdings/holdings.js";
+import { compareScans, hasSetInMotion, scanHoldings, type Scan, type ScanDifference, type ScannedTable } from "../../lib/cluster/worker/holdings/holdings.js";
 import { watchHoldings, type HoldingsWatch } from "../../lib/cluster/worker/holdings/holdings-watch.js";
 import type { Holding } from "../../lib/wire/messages.js";
 import { addPrepared, removePrepared } from "../../lib/columns/files/prepared.js";
@@ -197,6 +197,21 @@ describe("worker holdings", () => {
       // The new set is whole, and what is left of the old one is about to go.
       expect(hasSetInMotion(before, new Map([...after, ["taxi-3.bcolzs", before.get("taxi-3.bcolzs")!]]))).to.equal(false);
       expect([hasSetInMotion(before, new Map([...before].slice(1))), hasSetInMotion(new Map(), new Map([...before].slice(1)))]).to.deep.equal([false, true]);
+    });
+
+    it("are in no motion while what was prepared before becomes CURRENT shard by shard", async () => {
+      await writeSet(2, 1n);
+      const old = await scanHoldings(dataDir, new Map());
+      await writeSet(2, 2n);
+      const young = await scanHoldings(dataDir, old);
+      const shard = (name: string, isPromoted: boolean): [string, ScannedTable] => {
+        const [current, kept] = (isPromoted ? [young, old] : [old, young]).map((scan) => scan.get(name)!.holding!);
+        return [name, { stamp: `${isPromoted}`, holding: { ...current!, kept: [isPromoted ? kept! : { ...kept!, prepared: true }] }, problem: null }];
+      };
+      const names = [...old.keys()];
+      const prepared = new Map(names.map((name) => shard(name, false)));
+      const half = new Map(names.map((name, index) => shard(name, index === 0)));
+      expect([hasSetInMotion(prepared, half), hasSetInMotion(old, half)]).to.deep.equal([false, true]);
     });
 
     it("are told of when they are whole, whichever number of shards takes the place of which", async () => {

@@ -89,23 +89,29 @@ export function listBroken(scan: Scan): BrokenTable[] {
 
 /**
  * Tells whether a scan met a set that is just coming, or taking the place of another: some shard has changed since the
- * scan before, and of no import all shards are there.
+ * scan before, and of no import all shards are there. What was prepared before is not coming when it becomes CURRENT.
  */
 export function hasSetInMotion(before: Scan, after: Scan): boolean {
   if (isSame(before, after)) return false;
   const families = new Map<string, { readonly counts: Map<string, number>; hasChanged: boolean; isWhole: boolean }>();
   for (const [name, table] of after) {
-    const set = table.holding?.set ?? null;
     const base = findTableName(name)?.base;
-    if (set === null || base === undefined || table.holding?.prepared === true) continue;
+    if (table.holding === null || table.holding.set === null || base === undefined || table.holding.prepared === true) continue;
+    const { set } = table.holding;
     const family = families.get(base) ?? { counts: new Map<string, number>(), hasChanged: false, isWhole: false };
     const count = (family.counts.get(set.id) ?? 0) + 1;
     family.counts.set(set.id, count);
     family.isWhole ||= count === set.count;
-    family.hasChanged ||= before.get(name)?.stamp !== table.stamp;
+    family.hasChanged ||= before.get(name)?.stamp !== table.stamp && !hadGeneration(before.get(name), table.holding);
     families.set(base, family);
   }
   return [...families.values()].some(({ hasChanged, isWhole }) => hasChanged && !isWhole);
+}
+
+/** Tells whether what is in use now could be read before. */
+function hadGeneration(before: ScannedTable | undefined, { generation }: TableGenerations): boolean {
+  const held = before?.holding ?? null;
+  return held !== null && [held, ...held.kept ?? []].some((one) => one.generation === generation);
 }
 
 /** Tells whether every table was taken from the scan before: of thousands that is seen in less time than their names take to read. */
