@@ -1,7 +1,7 @@
 /** info() as people read it: every process on a line, then queues, who left, and warnings, in a terminal of 80 x 24. */
 import { formatCount, formatCounted, formatSeconds } from "../base/quantities.js";
 import { formatTable } from "../base/text-table.js";
-import { escapeUnprintable, truncateToWidth } from "../base/text-width.js";
+import { displayWidth, escapeUnprintable, truncateToWidth } from "../base/text-width.js";
 import type { CarrierInfo, ClusterInfo, DepartureInfo, QueueInfo, WorkerInfo } from "../wire/documents.js";
 
 const width = 80;
@@ -20,15 +20,20 @@ const departureSecondsMax = 300;
 /** The cluster on at most 22 lines of 80 characters; what does not fit is counted. */
 export function formatInfo(info: ClusterInfo): string {
   const { address, workers, controllers, downloaders, movers, clients, calls, queues, departures, warnings } = info;
-  const head = `${address}: ${formatCounted(1 + controllers.length, "controller")}, ${formatCounted(workers.length, "worker")}, ${formatCounted(clients, "client")}, ${formatCounted(calls, "call")}${countSome(downloaders.length, "downloader")}${countSome(movers.length, "mover")}`;
+  const counts = [
+    formatCounted(1 + controllers.length, "controller"), formatCounted(workers.length, "worker"), formatCounted(clients, "client"), formatCounted(calls, "call"),
+    ...countSome(downloaders.length, "downloader"), ...countSome(movers.length, "mover"),
+  ].join(", ");
+  const oneLine = `${address}: ${counts}`;
+  const head = displayWidth(oneLine) <= width ? [oneLine] : [`${address}:`, `  ${counts}`];
   const below = [...formatQueues(queues), ...formatDepartures(departures, warnings), ...formatWarnings(warnings.map(escapeUnprintable))];
-  const room = height - 1 - below.length;
-  return [truncateToWidth(head, width), ...formatProcesses(info, room), ...below].join("\n");
+  const room = height - head.length - below.length;
+  return [...head.map((line) => truncateToWidth(line, width)), ...formatProcesses(info, room), ...below].join("\n");
 }
 
 /** Nothing of what there is none of. */
-function countSome(count: number, noun: string): string {
-  return count === 0 ? "" : `, ${formatCounted(count, noun)}`;
+function countSome(count: number, noun: string): string[] {
+  return count === 0 ? [] : [formatCounted(count, noun)];
 }
 
 /** A header, a rule and at most as many processes as there is room for beside those, the busy ones first. */
