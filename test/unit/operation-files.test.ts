@@ -11,7 +11,9 @@ import { createProgram } from "../../lib/cli/main.js";
 import { createCallCounts } from "../../lib/cluster/controller/answers/call-counts.js";
 import { createSessions } from "../../lib/cluster/controller/peers/sessions.js";
 import { observeController } from "../../lib/cluster/metrics/controller-metrics.js";
+import { observeDownloader } from "../../lib/cluster/metrics/downloader-metrics.js";
 import { createExposition } from "../../lib/cluster/metrics/exposition.js";
+import { observeMover } from "../../lib/cluster/metrics/mover-metrics.js";
 import { observeWorker } from "../../lib/cluster/metrics/worker-metrics.js";
 import { Scheduling } from "../support/scheduling.js";
 
@@ -131,12 +133,13 @@ describe("the files for operation in misc/", function () {
   });
 });
 
-/** The names of the series that a controller and a worker serve. */
+/** The names of the series that daemons serve. */
 async function servedNames(): Promise<string[]> {
   const { state } = new Scheduling();
   const controller = observeController(() => ({ state, sessions: createSessions(), calls: createCallCounts(), messagesIn: 0, messagesOut: 0, malformed: 0, isListed: true }));
   const worker = observeWorker(() => { throw new Error("only names are asked"); });
-  const ours = [...controller.families, ...worker.families].flatMap(({ name, kind }) => (kind === "times" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]));
+  const carriers = [observeDownloader, observeMover].map((observe) => observe(() => { throw new Error("only names are asked"); }));
+  const ours = [controller, worker, ...carriers].flatMap(({ families }) => families).flatMap(({ name, kind }) => (kind === "times" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]));
   const text = await createExposition([]).text();
   return [...ours, ...text.split("\n").flatMap((line) => /^([a-z_]+)/.exec(line)?.[1] ?? [])];
 }
