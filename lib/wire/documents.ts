@@ -46,8 +46,8 @@ export interface ControllerInfo {
   readonly pid: number;
 }
 
-/** A worker and what it does. */
-export interface WorkerInfo {
+/** A process of a node that controllers see. */
+interface ServingInfo {
   readonly id: string;
   readonly node: string;
   readonly pid: number;
@@ -57,6 +57,10 @@ export interface WorkerInfo {
   /** Seconds since its last message. */
   readonly last_seen: number;
   readonly data_dir: string;
+}
+
+/** A worker and what it does. */
+export interface WorkerInfo extends ServingInfo {
   /** Tables and sets of which it holds something, their shards (a table is one) and the rows in those. */
   readonly tables: number;
   readonly shards: number;
@@ -66,16 +70,7 @@ export interface WorkerInfo {
 }
 
 /** A downloader, which fetches tables to its node, or a mover, which puts them into use there. */
-export interface CarrierInfo {
-  readonly id: string;
-  readonly node: string;
-  readonly pid: number;
-  readonly role: string;
-  readonly busy: boolean;
-  readonly uptime: number;
-  /** Seconds since its last message. */
-  readonly last_seen: number;
-  readonly data_dir: string;
+export interface CarrierInfo extends ServingInfo {
   /** What it is at, such as `taxi-3.bcolzs 41 %`; null while it waits. */
   readonly doing: string | null;
 }

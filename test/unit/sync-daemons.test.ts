@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { expect } from "chai";
-import { after, afterEach, before, beforeEach, describe, it } from "mocha";
+import { afterEach, beforeEach, describe, it } from "mocha";
 import { freshSeed, seededRandom } from "../../lib/base/clock.js";
 import { loadConfig } from "../../lib/base/config.js";
 import { BquerydError } from "../../lib/base/errors.js";
@@ -18,7 +18,6 @@ import { readPrepared } from "../../lib/columns/files/prepared.js";
 import { openTable } from "../../lib/columns/read/open.js";
 import { verifyTable } from "../../lib/columns/verify/verify.js";
 import { openRegistry } from "../../lib/registry/open.js";
-import { openRedisRegistry } from "../../lib/registry/redis.js";
 import type { Registry } from "../../lib/registry/registry.js";
 import { keyOfSlot, type TicketPlan } from "../../lib/registry/tickets.js";
 import { openDirectory } from "../../lib/objects/directory/store.js";
@@ -26,8 +25,8 @@ import type { ObjectStore } from "../../lib/objects/objects.js";
 import { openS3 } from "../../lib/objects/s3/store.js";
 import { uploadTables } from "../../lib/transfer/send/upload.js";
 import { writeRawBcolz } from "../support/bcolz-directory.js";
-import { startRedis, type RedisServer } from "../support/redis.js";
 import { setStage, settingsOf, smallLimits, withIdentity } from "../support/s3/stage.js";
+import { describeOverDrawnRegistry } from "../support/sync/drawn-registry.js";
 import { setNodes, type Nodes } from "../support/sync/nodes.js";
 import { until } from "../support/until.js";
 import { unsyncedFiles } from "../support/write-table.js";
@@ -136,20 +135,7 @@ function describeDaemons(name: string, open: (folder: string) => Promise<Registr
   });
 }
 
-// Each run of the tests takes one registry.
-const isOverRedis = seededRandom(freshSeed())() < 0.5;
-
-if (!isOverRedis) describeDaemons("embedded registry", (folder) => openRegistry({ registryDir: folder, cluster: "default" }));
-else describe("downloaders and movers with Redis", function () {
-  this.timeout(90_000);
-  let server: RedisServer;
-  before(async () => { server = await startRedis(); });
-  after(() => server.remove());
-  const open = (): Promise<Registry> => openRedisRegistry({ redisUrl: server.url, cluster: "default" });
-  afterEach(() => server.ask("FLUSHALL"));
-
-  describeDaemons("redis registry", open);
-
+describeOverDrawnRegistry("downloaders and movers", describeDaemons, (open, server) => {
   it("wait while the registry is frozen, and finish by themselves", async () => {
     const nodes = await setNodes(open);
     try {
@@ -157,13 +143,13 @@ else describe("downloaders and movers with Redis", function () {
       await nodes.startMover("n1");
       const downloader = await nodes.startDownloader("n1");
       const plan = await nodes.createTicket([asked], ["n1"]);
-      server.freeze();
+      server().freeze();
       await until("the downloader knows", () => !downloader.look().isRegistryUp, waitMs);
-      server.thaw();
+      server().thaw();
       await nodes.reaches(plan.id, "done");
       await until("the downloader knows", () => downloader.look().isRegistryUp, waitMs);
     } finally {
-      server.thaw();
+      server().thaw();
       await nodes.close();
     }
   });
@@ -178,7 +164,7 @@ else describe("downloaders and movers with Redis", function () {
       downloader.reload(loadConfig({ env: {}, machineFile: join(nodes.folder, "none"), flags: { download_rate: "1024", lease: "2" } }));
       const lost = await nodes.createTicket([await nodes.upload("large.bcolz", 3n, 3_000)], ["n1"]);
       await until("it is being fetched", () => downloader.look().isRunning, waitMs);
-      await server.ask("FLUSHALL");
+      await server().ask("FLUSHALL");
       await until("it is given up", () => downloader.look().slots["lost"] === 1, waitMs);
       await until("the pointer is back", async () => (await nodes.registry.pointers()).tables.get(table)?.generation === asked.generation, waitMs);
       expect(await nodes.head(lost.id)).to.equal(undefined);

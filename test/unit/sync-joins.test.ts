@@ -2,16 +2,13 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { after, afterEach, before, beforeEach, describe, it } from "mocha";
-import { freshSeed, seededRandom } from "../../lib/base/clock.js";
+import { afterEach, beforeEach, describe, it } from "mocha";
 import { pointersName } from "../../lib/cluster/sync/pointers-file.js";
 import { openTable } from "../../lib/columns/read/open.js";
 import { verifyTable } from "../../lib/columns/verify/verify.js";
-import { openRegistry } from "../../lib/registry/open.js";
-import { openRedisRegistry } from "../../lib/registry/redis.js";
 import type { Registry } from "../../lib/registry/registry.js";
 import { keyOfSlot, type TicketHead, type TicketPlan } from "../../lib/registry/tickets.js";
-import { startRedis, type RedisServer } from "../support/redis.js";
+import { describeOverDrawnRegistry } from "../support/sync/drawn-registry.js";
 import { setNodes, type Nodes } from "../support/sync/nodes.js";
 import { until } from "../support/until.js";
 
@@ -160,20 +157,7 @@ function describeJoins(name: string, open: (folder: string) => Promise<Registry>
   });
 }
 
-// Each run of the tests takes one registry.
-const isOverRedis = seededRandom(freshSeed())() < 0.5;
-
-if (!isOverRedis) describeJoins("embedded registry", (folder) => openRegistry({ registryDir: folder, cluster: "default" }));
-else describe("movers with Redis", function () {
-  this.timeout(90_000);
-  let server: RedisServer;
-  before(async () => { server = await startRedis(); });
-  after(() => server.remove());
-  const open = (): Promise<Registry> => openRedisRegistry({ redisUrl: server.url, cluster: "default" });
-  afterEach(() => server.ask("FLUSHALL"));
-
-  describeJoins("redis registry", open);
-
+describeOverDrawnRegistry("movers", describeJoins, (open, server) => {
   it("put pointers back from the disk into a registry that was emptied while nobody was there", async () => {
     const nodes = await setNodes(open);
     try {
@@ -183,7 +167,7 @@ else describe("movers with Redis", function () {
       const pointers = await nodes.registry.pointers();
       await node.stop();
       expect(existsSync(join(nodes.dataDir("n1"), pointersName))).to.equal(true);
-      await server.ask("FLUSHALL");
+      await server().ask("FLUSHALL");
       expect((await nodes.registry.pointers()).tables.size).to.equal(0);
       await startNode(nodes, "n1");
       await until("they are back", async () => (await nodes.registry.pointers()).tables.size > 0, waitMs);

@@ -40,8 +40,8 @@ export async function askGroups(rpc: Rpc, options: { timeout?: number; signal?: 
   return JSON.stringify(table.rows());
 }
 
-/** Asks once every `everyMs` until the signal is aborted. */
-export async function askSteadily(rpc: Rpc, tally: HonestTally, { everyMs, until }: { everyMs: number; until: AbortSignal }): Promise<void> {
+/** Asks once every `everyMs` until the signal is aborted; to an error is added what the processes have told by then. */
+export async function askSteadily(rpc: Rpc, tally: HonestTally, { everyMs, until, told }: { everyMs: number; until: AbortSignal; told: () => string }): Promise<void> {
   const expected = expectedGroups();
   while (!until.aborted) {
     const startMs = monotonicMs();
@@ -50,7 +50,7 @@ export async function askSteadily(rpc: Rpc, tally: HonestTally, { everyMs, until
       if (groups === expected) tally.answers += 1;
       else tally.misses.push(`a wrong answer: ${groups}`);
     } catch (error) {
-      tally.misses.push(error instanceof BquerydError ? `${error.code}: ${error.message}` : String(error));
+      tally.misses.push(`${error instanceof BquerydError ? `${error.code}: ${error.message}` : String(error)}\n${told()}`);
     }
     tally.slowestMs = Math.max(tally.slowestMs, monotonicMs() - startMs);
     await delay(everyMs);

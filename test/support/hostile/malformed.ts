@@ -126,7 +126,7 @@ async function attackStage(stage: Stage, { count, isWarm }: { count: number; isW
   const over = new AbortController();
   const honest: HonestTally = { answers: 0, slowestMs: 0, misses: [] };
   const tally: AttackTally = { sent: 0, connections: 0, bySort: new Map() };
-  const asking = askSteadily(stage.rpc, honest, { everyMs: 20, until: over.signal });
+  const asking = askSteadily(stage.rpc, honest, { everyMs: 20, until: over.signal, told: () => toldOfWorkers(stage) });
   const victim = askInDanger({ controllers: stage.ofClient.address, message_bytes_max: `${messageBytesMax}`, ...stage.keys?.clientFlags }, over.signal);
   const report = { victimCalls: {} as Record<string, number>, processes: {} as MalformedReport["processes"], refused: 0, failure: undefined as string | undefined };
   try {
@@ -167,6 +167,11 @@ async function warmUp(stage: Stage, { count, isWarm }: { count: number; isWarm: 
     most = most === undefined ? held : { controller: combine(Math.max, most.controller, held.controller), worker: combine(Math.max, most.worker, held.worker) };
   }
   return most!;
+}
+
+/** The last that controller and worker told of workers that came and went. */
+function toldOfWorkers({ controller, worker }: Stage): string {
+  return [controller, worker].map(({ stderr }) => stderr().split("\n").filter((line) => line.includes('"event":"worker.')).slice(-20).join("\n")).join("\n---\n");
 }
 
 function missOf({ misses }: VictimTally): string | undefined {
