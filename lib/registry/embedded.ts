@@ -100,6 +100,15 @@ function markOf(registryDir: string): string {
   return file === undefined ? "" : `${file.dev}:${file.ino}`;
 }
 
+/** Tells whether the data file of a folder is another one than that; not where that cannot be told. */
+function isOther(registryDir: string, mark: string): boolean {
+  try {
+    return markOf(registryDir) !== mark;
+  } catch {
+    return false;
+  }
+}
+
 function openDatabase(path: string): Database {
   const database = open<string, string>({ path, noSubdir: false, encoding: "string", mapSize: mapBytes, maxReaders: readersMax });
   // Killed processes leave their places as readers behind.
@@ -213,14 +222,15 @@ class EmbeddedRegistry implements Registry {
   async #guard<T>(work: () => T | Promise<T>): Promise<T> {
     const { registryDir } = this.#files.lock;
     for (let tries = 1; ; tries++) {
-      let files = this.#files;
+      let mark: string | undefined;
       try {
         this.#closing.signal.throwIfAborted();
-        if (markOf(registryDir) !== files.mark) await this.#reopen();
-        files = this.#files;
+        mark = markOf(registryDir);
+        if (mark !== this.#files.mark) await this.#reopen();
+        mark = this.#files.mark;
         return await work();
       } catch (cause) {
-        const isReplaced = files !== this.#files || markOf(registryDir) !== files.mark;
+        const isReplaced = !this.#closing.signal.aborted && mark !== undefined && isOther(registryDir, mark);
         if (!isReplaced || tries === replacedTriesMax) throw unavailable(registryDir, cause);
       }
     }
@@ -240,7 +250,11 @@ class EmbeddedRegistry implements Registry {
   /** Writes what is written every second, and stays as it was where that fails half way: the disk is waited for on another thread. */
   #renew(change: () => void): Promise<void> {
     return this.#writeBy(async () => {
-      const renewing = this.#database.transaction(change);
+      const { database } = this.#files;
+      const renewing = database.transaction(() => {
+        if (database !== this.#database) throw new Error("another folder has taken its place");
+        change();
+      });
       this.#renewals.add(renewing);
       await renewing.finally(() => { this.#renewals.delete(renewing); });
     });
@@ -274,7 +288,7 @@ class EmbeddedRegistry implements Registry {
     } finally {
       this.#work.delete(opening);
     }
-    // A renewal that is on its way into the old files has nothing to fail for.
+    // A renewal that is on its way into the old files ends before they do.
     await Promise.allSettled(this.#renewals);
     await database.close();
     if (this.#stopLooking === undefined) return;

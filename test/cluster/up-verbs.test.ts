@@ -58,7 +58,7 @@ describe("up and the verbs that stop processes", function () {
     await rpc.distribute(path, join(folder, "bucket"), { wait: true, timeout: 30 });
     expect((await rpc.groupby("taxi.bcolz", [], [["v", "sum"]])).rows()).to.deep.equal([{ v: 7 }]);
     const [downloader, mover] = (({ downloaders, movers }) => [downloaders[0]!.pid, movers[0]!.pid])(await rpc.info());
-    for (const pid of [downloader, mover]) process.kill(pid!, "SIGKILL");
+    for (const pid of [downloader, mover]) process.kill(pid, "SIGKILL");
     await whole("there are new ones", ({ downloaders, movers }) => downloaders[0]!.pid !== downloader && movers[0]!.pid !== mover);
   });
 

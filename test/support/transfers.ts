@@ -6,7 +6,7 @@ import type { FetchTools } from "../../lib/transfer/fetch/fetch.js";
 import { createBandwidth } from "../../lib/transfer/fetch/pace.js";
 import { unsyncedFiles } from "./write-table.js";
 
-/** Tools of a transfer; ranges are small, so that small tables have several. */
-export function transferTools(store: ObjectStore, { files = unsyncedFiles, rangeBytes = 1_000, ...more }: Partial<FetchTools> & { files?: Files; rangeBytes?: number } = {}): FetchTools {
-  return { store, files, buffers: createBuffers(4, rangeBytes), bandwidth: createBandwidth(undefined), ...more };
+/** Tools of a transfer; buffers are small, so that small tables take several. */
+export function transferTools(store: ObjectStore, { files = unsyncedFiles, bufferBytes = 1_000, ...more }: Partial<FetchTools> & { files?: Files; bufferBytes?: number } = {}): FetchTools {
+  return { store, files, buffers: createBuffers(4, bufferBytes), bandwidth: createBandwidth(undefined), ...more };
 }

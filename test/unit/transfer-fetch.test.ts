@@ -56,7 +56,7 @@ describe("fetching a table", () => {
   it("brings every file into the stage, in ranges side by side, and says how far it is", async () => {
     await upload();
     const seen: FetchProgress[] = [];
-    const manifest = await fetchTable(transferTools(memory.store, { rangeBytes: 300 }), { ...request, onProgress: (progress) => seen.push(progress) });
+    const manifest = await fetchTable(transferTools(memory.store, { bufferBytes: 300 }), { ...request, onProgress: (progress) => seen.push(progress) });
     expect(manifest).to.include({ kind: "bqueryd", generation, rows: 3_000 });
     await requireWhole(manifest);
     expect(memory.open.most, "as many as there are buffers").to.be.within(2, 4);
@@ -243,12 +243,12 @@ describe("fetching a table", () => {
       const root = join(folder, `run-${operations}`);
       await mkdir(root);
       const cut = await createPowerCut(root, operations);
-      const isDone = await fetchTable(transferTools(memory.store, { files: cut.files, rangeBytes: 4_000 }), { ...request, stage: join(root, "in", table) }).then(() => true, () => false);
+      const isDone = await fetchTable(transferTools(memory.store, { files: cut.files, bufferBytes: 4_000 }), { ...request, stage: join(root, "in", table) }).then(() => true, () => false);
       const recovered = join(folder, `recovered-${operations}`);
       await cut.recover(recovered, seededRandom(operations));
       request = { ...request, stage: join(recovered, "in", table) };
       if (isDone) memory.calls.length = 0;
-      await requireWhole(await fetchTable(transferTools(memory.store, { rangeBytes: 4_000 }), request));
+      await requireWhole(await fetchTable(transferTools(memory.store, { bufferBytes: 4_000 }), request));
       if (!isDone) continue;
       expect(memory.calls, "what was told to be there").to.deep.equal([]);
       break;

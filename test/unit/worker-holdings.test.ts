@@ -212,6 +212,9 @@ describe("worker holdings", () => {
       const prepared = new Map(names.map((name) => shard(name, false)));
       const half = new Map(names.map((name, index) => shard(name, index === 0)));
       expect([hasSetInMotion(prepared, half), hasSetInMotion(old, half)]).to.deep.equal([false, true]);
+      // What is kept has been in use, and comes again by an import.
+      const kept = new Map(names.map((name) => [name, { ...prepared.get(name)!, holding: { ...old.get(name)!.holding!, kept: [young.get(name)!.holding!] } }] as [string, ScannedTable]));
+      expect(hasSetInMotion(kept, half)).to.equal(true);
     });
 
     it("are told of when they are whole, whichever number of shards takes the place of which", async () => {

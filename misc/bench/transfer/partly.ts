@@ -1,7 +1,7 @@
 /** What need not be moved: columns that are there already, and what came before a transfer was cut off. Bytes, not times. */
 import { basename, join } from "node:path";
 import { encodeManifest, type Manifest } from "../../../lib/transfer/manifest.js";
-import { rangeBytes, rangesAtOnce } from "../../../lib/transfer/fetch/buffers.js";
+import { bufferBytes, buffersMax } from "../../../lib/transfer/fetch/buffers.js";
 import { requireSame } from "./content.js";
 import { manifestOf } from "./large.js";
 import type { CaseInput, CaseResult } from "./main.js";
@@ -55,7 +55,7 @@ export async function measureResume(input: CaseInput): Promise<CaseResult[]> {
     const manifestBytes = 2 * encodeManifest(manifest).length;
     return [
       { figure: "fetched before the cut", value: firstBytes / megabyte, unit: "MB", limit: null },
-      { figure: "fetched twice", value: (firstBytes + restBytes - manifestBytes - bytesOf(manifest)) / megabyte, unit: "MB", limit: rangeBytes * rangesAtOnce / megabyte },
+      { figure: "fetched twice", value: (firstBytes + restBytes - manifestBytes - bytesOf(manifest)) / megabyte, unit: "MB", limit: bufferBytes * buffersMax / megabyte },
     ];
   } finally {
     await agent.close();

@@ -102,16 +102,16 @@ export function hasSetInMotion(before: Scan, after: Scan): boolean {
     const count = (family.counts.get(set.id) ?? 0) + 1;
     family.counts.set(set.id, count);
     family.isWhole ||= count === set.count;
-    family.hasChanged ||= before.get(name)?.stamp !== table.stamp && !hadGeneration(before.get(name), table.holding);
+    family.hasChanged ||= before.get(name)?.stamp !== table.stamp && !wasExpected(before.get(name), table.holding);
     families.set(base, family);
   }
   return [...families.values()].some(({ hasChanged, isWhole }) => hasChanged && !isWhole);
 }
 
-/** Tells whether what is in use now could be read before. */
-function hadGeneration(before: ScannedTable | undefined, { generation }: TableGenerations): boolean {
+/** Tells whether what is in use now was so before, or waited for it. */
+function wasExpected(before: ScannedTable | undefined, { generation }: TableGenerations): boolean {
   const held = before?.holding ?? null;
-  return held !== null && [held, ...held.kept ?? []].some((one) => one.generation === generation);
+  return held !== null && (held.generation === generation || (held.kept ?? []).some((one) => one.prepared === true && one.generation === generation));
 }
 
 /** Tells whether every table was taken from the scan before: of thousands that is seen in less time than their names take to read. */
