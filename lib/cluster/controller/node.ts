@@ -16,7 +16,8 @@ import { countMalformed, createMalformedCounts } from "../../wire/malformed.js";
 import type { ClientMessage, ClientReply, WorkerMessage, WorkerReply } from "../../wire/messages.js";
 import { bindRouter, type Incoming, type Router } from "../../wire/router.js";
 import { createAccess, type Access } from "./peers/access.js";
-import { createAlarm, type Alarm } from "./alarm.js";
+import { createAlarm } from "./alarm.js";
+import { createHearingAlarm, type HearingAlarm } from "./peers/hearing.js";
 import { createAsked } from "./answers/asked.js";
 import { countAnswer, countClientLost, createCallCounts } from "./answers/call-counts.js";
 import { countCarriers } from "./carriers.js";
@@ -99,7 +100,7 @@ class ControllerNode {
   readonly #calls = createCallCounts();
   readonly #waiting = createWaitingCalls<ClientSession>(monotonicMs);
   readonly #adoption = createAdoption((epoch) => isNear(this.#state, epoch));
-  readonly #alarm: Alarm;
+  readonly #alarm: HearingAlarm;
   /** Some connection has ended: heartbeats to everybody find out whose. */
   readonly #probe = createAlarm(() => { this.#sendHeartbeats(); }, Infinity);
   readonly #collect = createHeapCollector(idleGarbageBytesMax);
@@ -125,7 +126,9 @@ class ControllerNode {
     this.#registry = registry;
     this.#access = createAccess(config, log);
     this.#record = { id: this.#id, node: config.node, pid: process.pid, startedMs: wallMs() };
-    this.#alarm = createAlarm(() => { this.#dispatch({ kind: "tick" }); }, config.heartbeatMs);
+    this.#alarm = createHearingAlarm(() => { this.#dispatch({ kind: "tick" }); }, {
+      lateMsMax: config.heartbeatMs, expiryMs: config.expiryMs, peers: () => this.#sessions.byPeer.size, others: () => [this.#state.workers, this.#state.carriers],
+    });
     this.#state = createState({
       origin: `controller ${this.#id.slice(0, 8)} on ${config.node}`, expiryMs: config.expiryMs, attemptsMax: config.attemptsMax,
       queueTasksMax: config.queueTasksMax, queueBytesMax: config.messageBytesMax, makeId: randomId,
@@ -301,6 +304,7 @@ class ControllerNode {
 
   #receive(peer: string, message: Incoming): void {
     this.#messagesIn += 1;
+    this.#alarm.noteRead();
     if (message.channel === "client") this.#receiveOfClient(peer, message.header, message.body);
     else this.#receiveOfWorker(peer, message.header, message.body);
   }
@@ -359,6 +363,7 @@ class ControllerNode {
   }
 
   #noteMalformed(peer: string, { code, message }: { code: ErrorCode; message: string }): void {
+    this.#alarm.noteRead();
     const count = countMalformed(this.#malformed, peer, monotonicMs());
     if (count > 0) this.#log.warn({ event: "peer.malformed", peer, code, message, count });
   }

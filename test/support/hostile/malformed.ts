@@ -171,7 +171,7 @@ async function warmUp(stage: Stage, { count, isWarm }: { count: number; isWarm: 
 
 /** The last that controller and worker told of workers that came and went. */
 function toldOfWorkers({ controller, worker }: Stage): string {
-  return [controller, worker].map(({ stderr }) => stderr().split("\n").filter((line) => line.includes('"event":"worker.')).slice(-20).join("\n")).join("\n---\n");
+  return [controller, worker].map(({ stderr }) => stderr().split("\n").filter((line) => !line.includes('"event":"peer.')).slice(-20).join("\n")).join("\n---\n");
 }
 
 function missOf({ misses }: VictimTally): string | undefined {
