@@ -90,7 +90,7 @@ function requireAnswers(stdout: string): void {
   /** What is printed below the line that was typed, up to the next. */
   const answers = new Map(stdout.split("\nbqueryd> ").slice(1).map((part): [string, string] => [part.slice(0, part.indexOf("\n")), part.slice(part.indexOf("\n") + 1).trim()]));
   const answerTo = (start: string): string => [...answers].find(([line]) => `${line}\n`.startsWith(start))?.[1] ?? "";
-  expect(answerTo("rpc.info()")).to.match(/^tcp:\/\/127\.0\.0\.1:\d+: 1 controller, 2 workers, 1 client, 0 calls, 1 downloader.*\n/).and.match(/\nworker [0-9a-f]{8} .* idle +2 +11 +40\.0 k$/m);
+  expect(answerTo("rpc.info()")).to.match(/^tcp:\/\/127\.0\.0\.1:\d+:\n {2}1 controller, 2 workers, 1 client, 0 calls, 1 downloader, 1 mover\n/).and.match(/\nworker [0-9a-f]{8} .* idle +2 +11 +40\.0 k$/m);
   expect(answerTo("rpc.ping()")).to.equal("pong");
   expect(answerTo("rpc.sleep(")).to.equal("z...");
   expect(answerTo("rpc.loglevel(")).to.match(/level: 'warn',\s+controllers: 1,\s+workers: 2,\s+downloaders: 1,\s+movers: 1\s/);
