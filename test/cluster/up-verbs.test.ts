@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -8,6 +6,7 @@ import { after, before, describe, it } from "mocha";
 import { loadConfig } from "../../lib/base/config.js";
 import { startUp, type Up } from "../../lib/cli/up.js";
 import { connect, type ClusterInfo, type Rpc } from "../../lib/index.js";
+import { findFreePort } from "../support/redis.js";
 import { until } from "../support/until.js";
 import { writeTable } from "../support/write-table.js";
 
@@ -21,7 +20,7 @@ describe("up and the verbs that stop processes", function () {
     folder = await mkdtemp(join(tmpdir(), "bqueryd-up-verbs-"));
     await mkdir(join(folder, "data"));
     // Not one of those that other controllers of this machine take while ours is being started again.
-    const flags = { port: String(await freePort()), registry_dir: join(folder, "registry"), data_dir: join(folder, "data"), workers: "2", downloaders: "1", cache_memory: "16MB", query_memory: "16MB", heartbeat: "0.2", expiry: "2", log_level: "error" };
+    const flags = { port: String(await findFreePort()), registry_dir: join(folder, "registry"), data_dir: join(folder, "data"), workers: "2", downloaders: "1", cache_memory: "16MB", query_memory: "16MB", heartbeat: "0.2", expiry: "2", log_level: "error" };
     up = await startUp(loadConfig({ flags, env: {}, machineFile: join(folder, "none.cfg") }));
     rpc = await connect({ registry_dir: join(folder, "registry") });
   });
@@ -67,12 +66,3 @@ describe("up and the verbs that stop processes", function () {
     expect(await up.stopped).to.equal("killall");
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

@@ -13,7 +13,7 @@ import { startAgent, type AgentReport } from "./processes.js";
 
 /** The part of the speed of curl that is asked for. */
 const leastRatio = 0.6;
-/** The memory that a transfer may take. */
+/** The memory that a transfer may take, MB. */
 export const mostMegabytes = 150;
 /** The table is fetched into a folder of this name, and its files by curl into another. */
 const [ours, theirs] = ["ours", "theirs"];

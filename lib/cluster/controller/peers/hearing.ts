@@ -68,10 +68,16 @@ export function createHearingAlarm(onDue: () => void, { lateMsMax, expiryMs, pee
   let read = 0;
   const alarm = createAlarm(() => {
     const nowMs = monotonicMs();
-    const isSilent = others().some((each) => [...each.values()].some(({ lastHeardMs }) => nowMs - lastHeardMs >= expiryMs));
+    const isSilent = others().some((each) => isAnySilent(each.values(), nowMs - expiryMs));
     if (!isSilent) hearing.reset();
     if (isSilent && hearing.isBehind({ nowMs, read, peers: peers() })) alarm.set(nowMs + againMs);
     else onDue();
   }, lateMsMax);
   return { ...alarm, noteRead() { read += 1; } };
+}
+
+/** Tells whether nothing was heard of somebody since a time. */
+function isAnySilent(others: Iterable<{ readonly lastHeardMs: number }>, sinceMs: number): boolean {
+  for (const { lastHeardMs } of others) if (lastHeardMs <= sinceMs) return true;
+  return false;
 }
