@@ -8,6 +8,7 @@ import { flagOf, loadConfig } from "../../../lib/base/config.js";
 import { connectWith } from "../../../lib/client/connect.js";
 import type { Rpc } from "../../../lib/index.js";
 import { startBqueryd, type BquerydProcess } from "../../../misc/support/process.js";
+import { collectingEnv, heldBy, type HeldMemory } from "../collected.js";
 import { factsOf, type ProcessFacts } from "../process-facts.js";
 import { until } from "../until.js";
 import { askInDanger, type VictimTally } from "./client.js";
@@ -29,13 +30,17 @@ export interface MalformedReport {
   /** Calls to the hostile controller, by what they ended with. */
   readonly victimCalls: Readonly<Record<string, number>>;
   /** Of controller and worker, at the most in the warm-up and in a quiet moment after it. */
-  readonly processes: Readonly<Record<string, { readonly before: ProcessFacts; readonly after: ProcessFacts; readonly logCharacters: number }>>;
+  readonly processes: Readonly<Record<string, { readonly before: Holding; readonly after: Holding; readonly logCharacters: number }>>;
   readonly seconds: number;
   readonly failure: string | undefined;
 }
 
+/** What a process holds. */
+type Holding = Pick<ProcessFacts, "descriptors" | "threads"> & HeldMemory;
+
 /** What stands for the length of an attack. */
 interface Stage {
+  readonly folder: string;
   readonly rpc: Rpc;
   readonly controller: BquerydProcess;
   readonly worker: BquerydProcess;
@@ -49,24 +54,24 @@ interface Stage {
 
 /** What the two processes under attack hold. */
 interface Held {
-  readonly controller: ProcessFacts;
-  readonly worker: ProcessFacts;
+  readonly controller: Holding;
+  readonly worker: Holding;
 }
 
 const honestWorkers = 2;
 const messageBytesMax = 8 * 2 ** 20;
 /** The first part of an attack warms up: code is compiled, and memory is taken that is kept. */
 const warmShare = 0.6;
-/** What is held in quiet goes up and down by some tens of megabytes: the most of so many quiet moments is what it came to in the warm-up. */
+/** Where memory was freed in pieces it is not given back at once: the most of so many quiet moments is what it came to in the warm-up. */
 const warmMoments = 3;
 /** What is over it by the end may be high by chance as well: what leaks is over it after that many more messages again, and again. */
 const momentsMax = 4;
-const growthShareMax = 0.1;
-const growthBytesMax = 20 * 2 ** 20;
+/** Of what a process has of the machine, and of what JavaScript keeps, which hardly changes where nothing leaks. */
+const growthMost = { residentBytes: { share: 0.1, bytes: 20 * 2 ** 20 }, keptBytes: { share: 0.02, bytes: 2 * 2 ** 20 } };
 const descriptorsMax = 8;
 /** What may be logged in a minute, whatever comes. */
 const logCharactersPerMinute = 1_500_000;
-const calmMs = 5_000;
+const calmMs = 2_000;
 /** A client that has left without a word is missed so late. */
 const forgottenWithinMs = 60_000;
 
@@ -88,20 +93,21 @@ async function withStage(folder: string, keys: HostileKeys | undefined, use: (st
   const withKeys = keys !== undefined;
   const [ofWorker, ofClient] = await Promise.all([startHostileController("worker", { withKeys }), startHostileController("client", { withKeys })]);
   const flags = [`--registry-dir=${join(folder, "registry")}`, `--data-dir=${join(folder, "data")}`, `--message-bytes-max=${messageBytesMax}`];
+  const env = collectingEnv(folder);
   const processes: BquerydProcess[] = [];
   let rpc: Rpc | undefined;
   try {
-    const controller = await startBqueryd(["controller", ...flags, ...flagsOf(keys?.controllerFlags)]);
+    const controller = await startBqueryd(["controller", ...flags, ...flagsOf(keys?.controllerFlags)], { env });
     processes.push(controller);
     const address = await addressOf(controller);
-    const worker = await startBqueryd(["worker", ...flags, ...flagsOf(keys?.workerFlags), `--controllers=${address},${ofWorker.address}`]);
+    const worker = await startBqueryd(["worker", ...flags, ...flagsOf(keys?.workerFlags), `--controllers=${address},${ofWorker.address}`], { env });
     processes.push(worker);
     // Its neighbour, which no hostile controller can keep busy, serves the honest client while that one is at its worst.
     processes.push(await startBqueryd(["worker", ...flags, ...flagsOf(keys?.workerFlags), `--controllers=${address}`]));
     const asking = await connectWith(loadConfig({ flags: { controllers: address, answer_memory: "0", timeout: "60", ...keys?.clientFlags }, env: {}, machineFile: "/nonexistent" }));
     rpc = asking;
     await until("the workers serve", async () => (await asking.info()).workers.filter(({ shards }) => shards === numbers.shards).length === honestWorkers, 20_000);
-    return await use({ rpc: asking, controller, worker, address, ofWorker, ofClient, keys });
+    return await use({ folder, rpc: asking, controller, worker, address, ofWorker, ofClient, keys });
   } finally {
     await rpc?.close();
     for (const running of processes) running.signal("SIGTERM");
@@ -194,7 +200,7 @@ async function attackAll({ address, ofWorker, ofClient, keys }: Stage, count: nu
 }
 
 /** What the processes hold when nobody but the honest client is left, at the least over a while; throws where one has ended. */
-async function calm({ rpc, controller, worker }: Stage, honest: HonestTally, forMs: number): Promise<Held> {
+async function calm({ rpc, controller, worker, folder }: Stage, honest: HonestTally, forMs: number): Promise<Held> {
   for (const running of [controller, worker]) if (running.hasEnded) throw new Error(`a process has ended:\n${running.stderr()}`);
   await until("the hostile are forgotten, and nothing is left of their calls", async () => {
     const { clients, workers, calls } = await rpc.info();
@@ -202,22 +208,27 @@ async function calm({ rpc, controller, worker }: Stage, honest: HonestTally, for
   }, forgottenWithinMs);
   const answered = honest.answers;
   await until("the honest client is served", () => honest.answers > answered + 10, 20_000);
-  const least = { controller: factsOf(controller.pid), worker: factsOf(worker.pid) };
+  const look = async (running: BquerydProcess): Promise<Holding> => ({ ...factsOf(running.pid), ...await heldBy(running, folder) });
+  let least: Held = { controller: await look(controller), worker: await look(worker) };
   for (const endMs = monotonicMs() + forMs; monotonicMs() < endMs;) {
-    await delay(100);
-    least.controller = combine(Math.min, least.controller, factsOf(controller.pid));
-    least.worker = combine(Math.min, least.worker, factsOf(worker.pid));
+    await delay(200);
+    least = { controller: combine(Math.min, least.controller, await look(controller)), worker: combine(Math.min, least.worker, await look(worker)) };
   }
   return least;
 }
 
-function combine(choose: (a: number, b: number) => number, a: ProcessFacts, b: ProcessFacts): ProcessFacts {
-  return { residentBytes: choose(a.residentBytes, b.residentBytes), descriptors: choose(a.descriptors, b.descriptors), threads: choose(a.threads, b.threads) };
+function combine(choose: (a: number, b: number) => number, a: Holding, b: Holding): Holding {
+  return {
+    residentBytes: choose(a.residentBytes, b.residentBytes), keptBytes: choose(a.keptBytes, b.keptBytes),
+    descriptors: choose(a.descriptors, b.descriptors), threads: choose(a.threads, b.threads),
+  };
 }
 
 function findGrowth(processes: MalformedReport["processes"], minutes: number, isWarm: boolean): string | undefined {
   for (const [name, { before, after, logCharacters }] of Object.entries(processes)) {
-    if (isWarm && after.residentBytes > before.residentBytes * (1 + growthShareMax) + growthBytesMax) return `the ${name} held ${before.residentBytes} bytes after the warm-up and ${after.residentBytes} at the end: more than 10 % and 20 MB over`;
+    for (const [measure, { share, bytes }] of Object.entries(growthMost) as [keyof HeldMemory, typeof growthMost.keptBytes][]) {
+      if (isWarm && after[measure] > before[measure] * (1 + share) + bytes) return `${measure} of the ${name}: ${before[measure]} after the warm-up and ${after[measure]} at the end, more than ${share * 100} % and ${bytes} bytes over`;
+    }
     if (after.descriptors > before.descriptors + descriptorsMax) return `the ${name} had ${before.descriptors} descriptors open after the warm-up and ${after.descriptors} at the end`;
     if (after.threads > before.threads) return `the ${name} had ${before.threads} threads after the warm-up and ${after.threads} at the end`;
     if (logCharacters > Math.ceil(minutes) * logCharactersPerMinute) return `the ${name} logged ${logCharacters} characters in ${Math.round(minutes * 10) / 10} minutes`;

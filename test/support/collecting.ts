@@ -1,0 +1,20 @@
+/**
+ * Loaded into a process before its program: whenever it gets SIGUSR2 it collects its garbage, and then puts what it holds
+ * into a file for whoever asks (collected.ts).
+ */
+import { renameSync, writeFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { heldPath, type HeldMemory } from "./collected.js";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+const path = heldPath(process.env, process.pid);
+
+process.on("SIGUSR2", () => {
+  collect();
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  const held: HeldMemory = { keptBytes: heapUsed + external, residentBytes: rss - (heapTotal - heapUsed) };
+  writeFileSync(`${path}.new`, JSON.stringify(held));
+  renameSync(`${path}.new`, path);
+});
