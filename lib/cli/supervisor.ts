@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError, isErrorCode } from "../base/errors.js";
+import { withResolvers } from "../base/resolvers.js";
 import { formatExit } from "./exit-line.js";
 import { createSupervisor, superviseOn, type Slot, type SupervisorAction, type SupervisorEvent } from "./supervisor-core.js";
 
@@ -106,14 +107,4 @@ export function startSupervisor(slots: readonly SupervisedSlot[], show: (line: s
 function parseFailure(line: string): BquerydError | undefined {
   const [, code, message] = /^bqueryd: ([A-Z_]+): (.*)$/.exec(line) ?? [];
   return code !== undefined && message !== undefined && isErrorCode(code) ? new BquerydError(code, message) : undefined;
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: Error) => void } {
-  let resolve!: (value: T) => void;
-  let reject!: (reason: Error) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
 }

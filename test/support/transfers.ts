@@ -4,9 +4,12 @@ import type { ObjectStore } from "../../lib/objects/objects.js";
 import { createBuffers } from "../../lib/transfer/fetch/buffers.js";
 import type { FetchTools } from "../../lib/transfer/fetch/fetch.js";
 import { createBandwidth } from "../../lib/transfer/fetch/pace.js";
+import { createWriteBack } from "../../lib/transfer/fetch/write-back.js";
 import { unsyncedFiles } from "./write-table.js";
+
+const writeBack = createWriteBack();
 
 /** Tools of a transfer; buffers are small, so that small tables take several. */
 export function transferTools(store: ObjectStore, { files = unsyncedFiles, bufferBytes = 1_000, ...more }: Partial<FetchTools> & { files?: Files; bufferBytes?: number } = {}): FetchTools {
-  return { store, files, buffers: createBuffers(4, bufferBytes), bandwidth: createBandwidth(undefined), ...more };
+  return { store, files, buffers: createBuffers(4, bufferBytes), bandwidth: createBandwidth(undefined), writeBack, ...more };
 }

@@ -102,14 +102,14 @@ describe("fetching a table", () => {
     await upload();
     const { data } = openTable(source).footer.columns[0]!.segments[0]!;
     const key = `${table}/${data.slice(0, 64)}`;
-    memory.readFault = ({ key: asked, start }) => asked === key && start >= 2_000 ? new Error("the wire is cut") : undefined;
+    memory.readFault = ({ key: asked, start }) => asked === key && start >= 3_000 ? new Error("the wire is cut") : undefined;
     await failureOf(() => fetchTable(transferTools(memory.store), request));
     const { size } = await stat(join(request.stage, `${data}.part`));
-    expect(size).to.be.within(1_000, 2_000);
+    expect(size).to.be.within(1_000, 3_000);
     memory.readFault = undefined;
     memory.calls.length = 0;
     await requireWhole(await fetchTable(transferTools(memory.store), request));
-    expect(reads().filter((call) => call.includes(key))[0]).to.equal(`read ${key} ${size}-${size + 2_000}`);
+    expect(reads().filter((call) => call.includes(key))[0]).to.equal(`read ${key} ${size}-${size + 3_000}`);
   });
 
   it("leaves trying again to the store: what that gives up fails the table, asked for once", async () => {

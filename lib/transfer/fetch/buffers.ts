@@ -4,7 +4,7 @@ import { createBuffers, type Buffers } from "../../base/buffers.js";
 export { createBuffers, type Buffers };
 
 /** Bytes of a buffer, and how many a process has: what of its memory transfers take. */
-export const [bufferBytes, buffersMax] = [2 * 1024 * 1024, 8];
+export const [bufferBytes, buffersMax] = [2 * 1024 * 1024, 9];
 
 /** What a process fetches with. */
 export function createRangeBuffers(): Buffers {

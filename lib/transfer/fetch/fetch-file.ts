@@ -5,6 +5,7 @@ import type { Files } from "../../base/files.js";
 import { removeIfThere } from "../../columns/directory/remove.js";
 import { partPath, resumePart } from "../stage.js";
 import type { TableSource } from "./table-source.js";
+import type { WriteBack } from "./write-back.js";
 
 /** A file to be fetched. */
 export interface WantedFile {
@@ -17,6 +18,7 @@ export interface WantedFile {
 /** Where it goes, and who is told. */
 export interface LandingPlace {
   readonly files: Files;
+  readonly writeBack: WriteBack;
   readonly stage: string;
   /** Told of bytes that are there now, and with a number below 0 of those that were thrown away. */
   readonly onBytes: (bytes: number) => void;
@@ -30,42 +32,59 @@ const triesMax = 3;
  * OBJECT_STORE when it comes wrong again and again, and what reading and writing throw; then what came stays for the next
  * time.
  */
-export async function fetchFile(source: TableSource, wanted: WantedFile, { files, stage, onBytes }: LandingPlace): Promise<string> {
-  const { name, bytes, sha256 } = wanted;
+export async function fetchFile(source: TableSource, wanted: WantedFile, place: LandingPlace): Promise<string> {
+  const { name } = wanted;
+  const { files, stage, onBytes } = place;
   const part = partPath(stage, name);
   for (let tries = 1; ; tries++) {
-    const resumed = await resumePart(files, stage, name, bytes);
-    onBytes(resumed.bytes);
-    if (bytes === 0) await files.append(part, new Uint8Array(0));
-    let at = resumed.bytes;
+    let landed = 0;
+    const onMore = (bytes: number): void => {
+      landed += bytes;
+      onBytes(bytes);
+    };
     try {
-      for await (const piece of source.open(name, at)) {
-        // The disk takes it while it is hashed.
-        const written = files.append(part, piece);
-        resumed.hash.update(piece);
-        await written;
-        at += piece.length;
-        onBytes(piece.length);
-      }
-    } catch (cause) {
-      // What a wrong file has begun with is not gone on with.
-      const isDamaged = cause instanceof BquerydError && cause.details["isDamaged"] === true;
-      if (!isDamaged) throw cause;
-      await removeIfThere(files, part);
-      onBytes(-at);
-      if (tries === triesMax) throw cause;
-      continue;
-    }
-    const found = resumed.hash.digest("hex");
-    if (at === bytes && (sha256 === null || found === sha256)) {
+      const found = await land(source, wanted, { ...place, onBytes: onMore });
       await files.sync(part);
       await files.rename(part, join(stage, name));
       return found;
+    } catch (cause) {
+      // What a wrong file has begun with is not gone on with.
+      if (!isDamage(cause)) throw cause;
+      await removeIfThere(files, part);
+      onBytes(-landed);
+      if (tries === triesMax) throw cause;
     }
-    await removeIfThere(files, part);
-    onBytes(-at);
-    if (tries === triesMax) throw damaged(source, name);
   }
+}
+
+/** Adds what is missing to the beginning of a file; gives its SHA-256. Throws the failure of a damaged one where it is not what it has to be. */
+async function land(source: TableSource, { name, bytes, sha256 }: WantedFile, { files, writeBack, stage, onBytes }: LandingPlace): Promise<string> {
+  const part = partPath(stage, name);
+  const { hash, bytes: resumedBytes } = await resumePart(files, stage, name, bytes);
+  onBytes(resumedBytes);
+  if (bytes === 0) await files.append(part, new Uint8Array(0));
+  let at = resumedBytes;
+  const writing = writeBack.open(files, part);
+  try {
+    for await (const piece of source.open(name, at)) {
+      // The disk takes it while it is hashed.
+      const appended = files.append(part, piece);
+      hash.update(piece);
+      await appended;
+      writing.add(piece.length);
+      at += piece.length;
+      onBytes(piece.length);
+    }
+  } finally {
+    await writing.close();
+  }
+  const found = hash.digest("hex");
+  if (at !== bytes || (sha256 !== null && found !== sha256)) throw damaged(source, name);
+  return found;
+}
+
+function isDamage(cause: unknown): boolean {
+  return cause instanceof BquerydError && cause.details["isDamaged"] === true;
 }
 
 /** The failure of a file whose bytes are not what they have to be. */

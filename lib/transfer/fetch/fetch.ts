@@ -160,7 +160,7 @@ async function requireReadable({ request: { table, stage }, tools, source }: Fet
 
 /** Fetches what is not here already; gives the hashes of what was fetched. */
 async function fetchFiles(fetching: Fetching, wanted: readonly WantedFile[], onProgress?: FetchRequest["onProgress"]): Promise<Map<string, string>> {
-  const { request: { table, stage, directory, freeBytesOf = findFreeBytes }, tools: { files, signal }, source, fail } = fetching;
+  const { request: { table, stage, directory, freeBytesOf = findFreeBytes }, tools: { files, writeBack, signal }, source, fail } = fetching;
   const isWhole = await mapBounded(wanted, filesAtOnce, (file) => findWhole(files, file, { stage, directory, signal }));
   const missing = wanted.filter((_, at) => isWhole[at] === false);
   const bytesTotal = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -176,7 +176,7 @@ async function fetchFiles(fetching: Fetching, wanted: readonly WantedFile[], onP
   onBytes(0);
   await mapBounded(missing, filesAtOnce, async (file) => {
     try {
-      hashes.set(file.name, await fetchFile(source, file, { files, stage, onBytes }));
+      hashes.set(file.name, await fetchFile(source, file, { files, writeBack, stage, onBytes }));
     } catch (cause) {
       const failure = toBquerydError(cause, `fetch ${file.name} of ${table}`);
       fail(failure.code === "DISK_FULL" ? diskFull(stage, { bytes: bytesLeft, freeBytes: await freeBytesOf(stage).catch(() => 0), table, cause }) : failure);

@@ -4,9 +4,11 @@
  */
 import { setMaxListeners } from "node:events";
 import { BquerydError } from "../../base/errors.js";
+import { withResolvers, type Resolvers } from "../../base/resolvers.js";
 import type { ObjectStore } from "../../objects/objects.js";
 import type { Buffers } from "./buffers.js";
 import type { Bandwidth } from "./pace.js";
+import type { WriteBack } from "./write-back.js";
 
 /** What of an object is read: [start, end). */
 export interface ObjectPart {
@@ -22,13 +24,27 @@ export interface TransferTools {
   readonly store: ObjectStore;
   readonly buffers: Buffers;
   readonly bandwidth: Bandwidth;
+  readonly writeBack: WriteBack;
   readonly signal: AbortSignal;
 }
 
 /** Ranges of one part that are on their way or wait to be taken. */
 const rangesAhead = 3;
 /** Buffers that a range fills where there is so much of the part: what a request costs besides its bytes is as much as some megabytes. */
-const buffersARange = 2;
+const buffersARange = 3;
+
+/** A range that is on its way. Its buffers are given back one by one: by who has read one, the rest when nothing fills them any more. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  /** Its bytes, a buffer each, as they are filled; the first that is not filled rejects with the failure. */
+  readonly pieces: readonly Resolvers<Uint8Array>[];
+  taken: readonly Buffer[];
+  /** Buffers that were given back. */
+  given: number;
+  /** Resolves when nothing fills its buffers. */
+  settled: Promise<void>;
+}
 
 /** The bytes of a part in order. What is given is good until the next is asked for. Throws what the store throws. */
 export async function* readRanges(tools: TransferTools, part: ObjectPart): AsyncGenerator<Uint8Array> {
@@ -38,77 +54,67 @@ export async function* readRanges(tools: TransferTools, part: ObjectPart): Async
   const stop = (): void => { own.abort(tools.signal.reason); };
   if (tools.signal.aborted) stop();
   tools.signal.addEventListener("abort", stop, { once: true });
-  const ahead: Promise<Filled>[] = [];
+  const ahead: Range[] = [];
   let next = part.start;
   try {
     for (;;) {
       // Buffers are asked for in the order of the ranges, so that the first range of every part has its own.
       while (next < part.end && ahead.length < rangesAhead) {
-        const range = { ...part, start: next, end: Math.min(part.end, next + buffersARange * buffers.bufferBytes) };
-        next = range.end;
-        ahead.push(fetchRange({ ...tools, signal: own.signal }, range));
+        const end = Math.min(part.end, next + buffersARange * buffers.bufferBytes);
+        ahead.push(fetchRange({ ...tools, signal: own.signal }, part, { start: next, end }));
+        next = end;
       }
-      const first = ahead.shift();
+      const [first] = ahead;
       if (first === undefined) return;
-      yield* give(buffers, await first);
+      for (const { promise } of first.pieces) {
+        yield await promise;
+        buffers.give(first.taken[first.given++]!);
+      }
+      ahead.shift();
     }
   } finally {
     tools.signal.removeEventListener("abort", stop);
     own.abort();
-    for (const filled of ahead) for (const buffer of (await filled).taken) buffers.give(buffer);
-  }
-}
-
-/** The bytes of a range, or its failure; each of its buffers is given back once it was read. */
-function* give(buffers: Buffers, { taken, length, failure }: Filled): Generator<Uint8Array> {
-  let at = 0;
-  try {
-    if (failure !== undefined) throw failure;
-    for (; at < taken.length; at++) {
-      yield taken[at]!.subarray(0, length - at * buffers.bufferBytes);
-      buffers.give(taken[at]!);
+    for (const range of ahead) {
+      await range.settled;
+      for (const buffer of range.taken.slice(range.given)) buffers.give(buffer);
     }
-  } finally {
-    for (const buffer of taken.slice(at)) buffers.give(buffer);
   }
 }
 
-/** Buffers with a range in them one after the other, or with what came before the failure. */
-interface Filled {
-  readonly taken: readonly Buffer[];
-  readonly length: number;
-  readonly failure: Error | undefined;
+function fetchRange(tools: TransferTools, part: ObjectPart, { start, end }: Pick<Range, "start" | "end">): Range {
+  const pieces = Array.from({ length: Math.ceil((end - start) / tools.buffers.bufferBytes) }, () => withResolvers<Uint8Array>());
+  const range: Range = { start, end, pieces, taken: [], given: 0, settled: Promise.resolve() };
+  // A failure is for who reads so far, which may be nobody.
+  for (const { promise } of pieces) promise.catch(() => undefined);
+  range.settled = fillRange(tools, part, range).catch((cause: unknown) => {
+    for (const { reject } of pieces) reject(cause instanceof Error ? cause : new Error(String(cause)));
+  });
+  return range;
 }
 
-async function fetchRange(tools: TransferTools, range: ObjectPart): Promise<Filled> {
-  const length = range.end - range.start;
-  const { buffers } = tools;
+async function fillRange({ store, buffers, bandwidth, signal }: TransferTools, { key, etag }: ObjectPart, range: Range): Promise<void> {
+  const { start, end, pieces } = range;
+  const { bufferBytes } = buffers;
   // Asked for together: whoever asks later has none before this one has all.
-  const taken = await Promise.all(Array.from({ length: Math.ceil(length / buffers.bufferBytes) }, () => buffers.take()));
-  try {
-    await fillRange(tools, range, taken);
-    return { taken, length, failure: undefined };
-  } catch (cause) {
-    return { taken, length, failure: cause instanceof Error ? cause : new Error(String(cause)) };
-  }
-}
-
-async function fillRange({ store, buffers: { bufferBytes }, bandwidth, signal }: TransferTools, { key, etag, start, end }: ObjectPart, targets: readonly Buffer[]): Promise<void> {
+  range.taken = await Promise.all(pieces.map(() => buffers.take()));
   signal.throwIfAborted();
   const length = end - start;
   let filled = 0;
   for await (const piece of store.read(key, { start, end, signal, ...(etag === undefined ? {} : { etag }) })) {
     if (filled + piece.length > length) throw notWhole(key, `more than ${length}`, length);
     for (let from = 0; from < piece.length;) {
-      const at = filled % bufferBytes;
-      const part = piece.subarray(from, from + bufferBytes - at);
-      targets[Math.floor(filled / bufferBytes)]!.set(part, at);
+      const index = Math.floor(filled / bufferBytes);
+      const part = piece.subarray(from, from + bufferBytes - filled % bufferBytes);
+      range.taken[index]!.set(part, filled % bufferBytes);
       from += part.length;
       filled += part.length;
+      if (filled % bufferBytes === 0 && filled < length) pieces[index]!.resolve(range.taken[index]!);
     }
     await bandwidth.take(piece.length, signal);
   }
   if (filled !== length) throw notWhole(key, `${filled}`, length);
+  pieces.at(-1)!.resolve(range.taken.at(-1)!.subarray(0, length - (pieces.length - 1) * bufferBytes));
 }
 
 function notWhole(key: string, came: string, wanted: number): BquerydError {

@@ -9,6 +9,7 @@ import { openS3 } from "../../../lib/objects/s3/store.js";
 import { createRangeBuffers } from "../../../lib/transfer/fetch/buffers.js";
 import { fetchTable, type FetchProgress } from "../../../lib/transfer/fetch/fetch.js";
 import { createBandwidth } from "../../../lib/transfer/fetch/pace.js";
+import { createWriteBack } from "../../../lib/transfer/fetch/write-back.js";
 import { manifestKey } from "../../../lib/transfer/manifest.js";
 import { uploadTables } from "../../../lib/transfer/send/upload.js";
 import { settingsOf } from "../../../test/support/s3/stage.js";
@@ -24,6 +25,7 @@ const facts = JSON.parse(process.argv[2]!) as StoreFacts;
 const counted = { bytes: 0 };
 const store = counting(await openS3({ bucket, prefix: "" }, settingsOf(facts)));
 const buffers = createRangeBuffers();
+const writeBack = createWriteBack();
 process.once("disconnect", () => { void store.close(); });
 process.on("message", (job: Job) => { void report(job); });
 process.send!("ready");
@@ -48,7 +50,7 @@ async function fetch({ tables, stages, directories, cutAt }: Extract<Job, { verb
   const onProgress = ({ bytesDone, bytesTotal }: FetchProgress): void => {
     if (cutAt !== null && bytesDone >= bytesTotal * cutAt) cut.abort();
   };
-  const tools = { store, files: realFiles, buffers, bandwidth: createBandwidth(undefined), signal: cut.signal };
+  const tools = { store, files: realFiles, buffers, writeBack, bandwidth: createBandwidth(undefined), signal: cut.signal };
   const fetched = await mapBounded(tables, tablesAtOnce, (table) => fetchTable(tools, {
     table, manifestKey: manifestKey(table), stage: join(stages, table), directory: join(directories, basename(table)), onProgress,
   }));

@@ -10,6 +10,7 @@ import { openObjectStore } from "../../../objects/open.js";
 import type { Registry } from "../../../registry/registry.js";
 import { keyOfSlot, type SlotPlace, type TicketPlan } from "../../../registry/tickets.js";
 import { createRangeBuffers } from "../../../transfer/fetch/buffers.js";
+import { createWriteBack } from "../../../transfer/fetch/write-back.js";
 import { createBandwidth, type Bandwidth } from "../../../transfer/fetch/pace.js";
 import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
@@ -83,6 +84,7 @@ class DownloaderNode {
   readonly #stopping = new AbortController();
   readonly #random = seededRandom(freshSeed());
   readonly #buffers = createRangeBuffers();
+  readonly #writeBack = createWriteBack();
   #bandwidth: Bandwidth;
   readonly #plans = new Map<string, TicketPlan>();
   #store: { readonly bucket: string; readonly store: ObjectStore } | undefined;
@@ -227,7 +229,7 @@ class DownloaderNode {
     try {
       const end = await workAtSlot({
         plan, claim, dataDir, leaseMs, stallMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
-        tools: { buffers: this.#buffers, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
+        tools: { buffers: this.#buffers, writeBack: this.#writeBack, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
         openStore: () => this.#openStore(plan.bucket),
         tell: (event) => tell(this.#registry.tickets, plan, event), insist: (event) => this.#insist(plan, event),
         onRegistryFailure: (cause) => { this.#registryWatch.notePassing(cause); },
