@@ -1,4 +1,4 @@
-/** What a process holds of memory once its garbage is collected: chance apart, what it keeps. */
+/** What a process holds of memory once the garbage of its main thread is collected: most of chance apart, what it keeps. */
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,9 +7,9 @@ import { until } from "./until.js";
 
 /** What a process holds of memory. */
 export interface HeldMemory {
-  /** What JavaScript keeps, on V8's heap and outside of it: the same from time to time, but for what leaks. */
+  /** What JavaScript keeps in the main thread, on V8's heap and outside of it: the same from time to time, but for what leaks. */
   readonly keptBytes: number;
-  /** What the process has of the machine, without the pages that V8 keeps free for later: how many these are is chance. */
+  /** What the process has of the machine, without the pages that V8 keeps free in the main thread: how many these are is chance. */
   readonly residentBytes: number;
 }
 

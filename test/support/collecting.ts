@@ -1,6 +1,6 @@
 /**
- * Loaded into a process before its program: whenever it gets SIGUSR2 it collects its garbage, and then puts what it holds
- * into a file for whoever asks (collected.ts).
+ * Loaded into a process before its program: whenever it gets SIGUSR2 it collects the garbage of its main thread, and then puts
+ * what it holds into a file for whoever asks (collected.ts).
  */
 import { renameSync, writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
@@ -12,6 +12,8 @@ const collect = runInNewContext("gc") as () => void;
 const path = heldPath(process.env, process.pid);
 
 process.on("SIGUSR2", () => {
+  collect();
+  // The bytes outside the heap that a collection frees are counted when the next one begins.
   collect();
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
   const held: HeldMemory = { keptBytes: heapUsed + external, residentBytes: rss - (heapTotal - heapUsed) };

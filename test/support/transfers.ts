@@ -7,9 +7,7 @@ import { createBandwidth } from "../../lib/transfer/fetch/pace.js";
 import { createWriteBack } from "../../lib/transfer/fetch/write-back.js";
 import { unsyncedFiles } from "./write-table.js";
 
-const writeBack = createWriteBack();
-
-/** Tools of a transfer; buffers are small, so that small tables take several. */
+/** Tools of a transfer; buffers are small, so that small tables take several, and are written back on the way. */
 export function transferTools(store: ObjectStore, { files = unsyncedFiles, bufferBytes = 1_000, ...more }: Partial<FetchTools> & { files?: Files; bufferBytes?: number } = {}): FetchTools {
-  return { store, files, buffers: createBuffers(4, bufferBytes), bandwidth: createBandwidth(undefined), writeBack, ...more };
+  return { store, files, buffers: createBuffers(4, bufferBytes), bandwidth: createBandwidth(undefined), writeBack: createWriteBack(1_000), ...more };
 }

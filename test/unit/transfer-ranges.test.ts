@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import { BquerydError } from "../../lib/base/errors.js";
+import { withResolvers } from "../../lib/base/resolvers.js";
 import type { ObjectStore } from "../../lib/objects/objects.js";
 import { createBuffers } from "../../lib/transfer/fetch/buffers.js";
 import { readRanges, type TransferTools } from "../../lib/transfer/fetch/read-ranges.js";
 import { failureOf } from "../support/failure.js";
+import { until } from "../support/until.js";
 import { transferTools } from "../support/transfers.js";
 
 const bufferBytes = 10;
@@ -14,8 +16,9 @@ describe("ranges of an object", () => {
   const content = Buffer.from(Array.from({ length: bytes }, (_, at) => at));
 
   /** Tools over a store that gives the object in pieces of so many bytes, and what was lent of the four buffers there are. */
-  function open(pieceBytes: number, beforePiece: (at: number) => Promise<void> = async () => undefined): { tools: TransferTools; lent: () => number } {
+  function open(pieceBytes: number, beforePiece: (at: number, signal?: AbortSignal) => Promise<void> = async () => undefined): { tools: TransferTools; stop: AbortController; lent: () => number } {
     const pool = createBuffers(4, bufferBytes);
+    const stop = new AbortController();
     let lent = 0;
     const buffers = {
       bufferBytes,
@@ -29,14 +32,14 @@ describe("ranges of an object", () => {
         pool.give(buffer);
       },
     };
-    const read: ObjectStore["read"] = async function* readPieces(_key, { start = 0, end = bytes } = {}) {
+    const read: ObjectStore["read"] = async function* readPieces(_key, { start = 0, end = bytes, signal } = {}) {
       for (let at = start; at < end; at += pieceBytes) {
-        await beforePiece(at);
+        await beforePiece(at, signal);
         yield content.subarray(at, Math.min(end, at + pieceBytes));
       }
     };
-    const tools = { ...transferTools({ read } as ObjectStore), buffers, signal: new AbortController().signal };
-    return { tools, lent: () => lent };
+    const tools = { ...transferTools({ read } as ObjectStore), buffers, signal: stop.signal };
+    return { tools, stop, lent: () => lent };
   }
 
   for (const pieceBytes of [1, 7, 10, 30, 75]) {
@@ -76,6 +79,36 @@ describe("ranges of an object", () => {
       expect(piece[0]).to.equal(0);
       break;
     }
+    expect(lent()).to.equal(0);
+  });
+
+  it("stop what fills them when nobody wants more, and keep their buffers until it has stopped", async () => {
+    const gate = withResolvers<void>();
+    let isToldToStop = (): boolean => false;
+    const { tools, lent } = open(5, async (at, signal) => {
+      if (at < 10) return;
+      isToldToStop = () => signal?.aborted === true;
+      await gate.promise;
+    });
+    const reading = readRanges(tools, { key: "k", start: 0, end: 30 });
+    await reading.next();
+    let hasEnded = false;
+    const ending = reading.return(undefined).finally(() => { hasEnded = true; });
+    await until("what fills them is told to stop", () => isToldToStop());
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => { setImmediate(resolve); });
+    expect([hasEnded, lent()]).to.deep.equal([false, 3]);
+    gate.resolve();
+    await ending;
+    expect(lent()).to.equal(0);
+  });
+
+  it("end with the reason of the signal from outside", async () => {
+    const { tools, stop, lent } = open(5, async (at, signal) => {
+      if (at === 20) stop.abort(new BquerydError("CANCELLED", "enough"));
+      signal?.throwIfAborted();
+    });
+    const failure = await failureOf(async () => { for await (const piece of readRanges(tools, { key: "k", start: 0, end: 30 })) expect(piece).to.have.length(10); });
+    expect(failure.message).to.equal("enough");
     expect(lent()).to.equal(0);
   });
 });

@@ -21,6 +21,7 @@ import { findWhole } from "./reuse.js";
 import { clearStage, partBytes, readSeal, sealStage } from "../stage.js";
 import { stopTogether } from "../stopping.js";
 import { findSourceKind, openManifestSource, openPlainSource, readManifest, readTogether, type TableSource } from "./table-source.js";
+import type { WriteBack } from "./write-back.js";
 import { openZipSource } from "./zip-source.js";
 
 /** A table to be fetched. */
@@ -47,6 +48,7 @@ export interface FetchProgress {
 /** What fetching works with: that of transfers, with a signal from outside, and the disk. */
 export interface FetchTools extends Omit<TransferTools, "signal"> {
   readonly files: Files;
+  readonly writeBack: WriteBack;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -8,7 +8,6 @@ import { withResolvers, type Resolvers } from "../../base/resolvers.js";
 import type { ObjectStore } from "../../objects/objects.js";
 import type { Buffers } from "./buffers.js";
 import type { Bandwidth } from "./pace.js";
-import type { WriteBack } from "./write-back.js";
 
 /** What of an object is read: [start, end). */
 export interface ObjectPart {
@@ -24,7 +23,6 @@ export interface TransferTools {
   readonly store: ObjectStore;
   readonly buffers: Buffers;
   readonly bandwidth: Bandwidth;
-  readonly writeBack: WriteBack;
   readonly signal: AbortSignal;
 }
 
@@ -33,20 +31,28 @@ const rangesAhead = 3;
 /** Buffers that a range fills where there is so much of the part: what a request costs besides its bytes is as much as some megabytes. */
 const buffersARange = 3;
 
-/** A range that is on its way. Its buffers are given back one by one: by who has read one, the rest when nothing fills them any more. */
+/** A range that is on its way. */
 interface Range {
-  readonly start: number;
-  readonly end: number;
   /** Its bytes, a buffer each, as they are filled; the first that is not filled rejects with the failure. */
-  readonly pieces: readonly Resolvers<Uint8Array>[];
-  taken: readonly Buffer[];
-  /** Buffers that were given back. */
-  given: number;
+  readonly pieces: readonly Promise<Uint8Array>[];
+  /** Its buffers that were not given back yet: who has read one gives it back, the rest are when nothing fills them any more. */
+  readonly lent: Buffer[];
   /** Resolves when nothing fills its buffers. */
-  settled: Promise<void>;
+  readonly settled: Promise<void>;
 }
 
-/** The bytes of a part in order. What is given is good until the next is asked for. Throws what the store throws. */
+/** A range that is to be filled. */
+interface Filling {
+  readonly start: number;
+  readonly end: number;
+  readonly pieces: readonly Resolvers<Uint8Array>[];
+  readonly lent: Buffer[];
+}
+
+/**
+ * The bytes of a part in order. What is given is good until the next is asked for. Throws what the store throws; what was
+ * given of that range before need not be right then: a store may find out at its end.
+ */
 export async function* readRanges(tools: TransferTools, part: ObjectPart): AsyncGenerator<Uint8Array> {
   const { buffers } = tools;
   const own = new AbortController();
@@ -61,14 +67,14 @@ export async function* readRanges(tools: TransferTools, part: ObjectPart): Async
       // Buffers are asked for in the order of the ranges, so that the first range of every part has its own.
       while (next < part.end && ahead.length < rangesAhead) {
         const end = Math.min(part.end, next + buffersARange * buffers.bufferBytes);
-        ahead.push(fetchRange({ ...tools, signal: own.signal }, part, { start: next, end }));
+        ahead.push(fetchRange({ ...tools, signal: own.signal }, part, next, end));
         next = end;
       }
       const [first] = ahead;
       if (first === undefined) return;
-      for (const { promise } of first.pieces) {
-        yield await promise;
-        buffers.give(first.taken[first.given++]!);
+      for (const piece of first.pieces) {
+        yield await piece;
+        buffers.give(first.lent.shift()!);
       }
       ahead.shift();
     }
@@ -77,27 +83,27 @@ export async function* readRanges(tools: TransferTools, part: ObjectPart): Async
     own.abort();
     for (const range of ahead) {
       await range.settled;
-      for (const buffer of range.taken.slice(range.given)) buffers.give(buffer);
+      for (const buffer of range.lent) buffers.give(buffer);
     }
   }
 }
 
-function fetchRange(tools: TransferTools, part: ObjectPart, { start, end }: Pick<Range, "start" | "end">): Range {
+function fetchRange(tools: TransferTools, part: ObjectPart, start: number, end: number): Range {
   const pieces = Array.from({ length: Math.ceil((end - start) / tools.buffers.bufferBytes) }, () => withResolvers<Uint8Array>());
-  const range: Range = { start, end, pieces, taken: [], given: 0, settled: Promise.resolve() };
   // A failure is for who reads so far, which may be nobody.
   for (const { promise } of pieces) promise.catch(() => undefined);
-  range.settled = fillRange(tools, part, range).catch((cause: unknown) => {
+  const lent: Buffer[] = [];
+  const settled = fillRange(tools, part, { start, end, pieces, lent }).catch((cause: unknown) => {
     for (const { reject } of pieces) reject(cause instanceof Error ? cause : new Error(String(cause)));
   });
-  return range;
+  return { pieces: pieces.map(({ promise }) => promise), lent, settled };
 }
 
-async function fillRange({ store, buffers, bandwidth, signal }: TransferTools, { key, etag }: ObjectPart, range: Range): Promise<void> {
-  const { start, end, pieces } = range;
+async function fillRange({ store, buffers, bandwidth, signal }: TransferTools, { key, etag }: ObjectPart, { start, end, pieces, lent }: Filling): Promise<void> {
   const { bufferBytes } = buffers;
   // Asked for together: whoever asks later has none before this one has all.
-  range.taken = await Promise.all(pieces.map(() => buffers.take()));
+  const taken = await Promise.all(pieces.map(() => buffers.take()));
+  lent.push(...taken);
   signal.throwIfAborted();
   const length = end - start;
   let filled = 0;
@@ -106,15 +112,15 @@ async function fillRange({ store, buffers, bandwidth, signal }: TransferTools, {
     for (let from = 0; from < piece.length;) {
       const index = Math.floor(filled / bufferBytes);
       const part = piece.subarray(from, from + bufferBytes - filled % bufferBytes);
-      range.taken[index]!.set(part, filled % bufferBytes);
+      taken[index]!.set(part, filled % bufferBytes);
       from += part.length;
       filled += part.length;
-      if (filled % bufferBytes === 0 && filled < length) pieces[index]!.resolve(range.taken[index]!);
+      if (filled % bufferBytes === 0 && filled < length) pieces[index]!.resolve(taken[index]!);
     }
     await bandwidth.take(piece.length, signal);
   }
   if (filled !== length) throw notWhole(key, `${filled}`, length);
-  pieces.at(-1)!.resolve(range.taken.at(-1)!.subarray(0, length - (pieces.length - 1) * bufferBytes));
+  pieces.at(-1)!.resolve(taken.at(-1)!.subarray(0, length - (pieces.length - 1) * bufferBytes));
 }
 
 function notWhole(key: string, came: string, wanted: number): BquerydError {

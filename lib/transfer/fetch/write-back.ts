@@ -6,10 +6,12 @@ import type { Files } from "../../base/files.js";
 
 /** A file that is coming. */
 export interface WrittenBack {
-  /** So many bytes more are in it. Throws what writing it failed with. */
+  /** So many bytes more are in it. Throws what writing it has failed with. */
   add(bytes: number): void;
-  /** Resolves when nothing is done with it any more. Rejects with what writing it failed with. */
-  close(): Promise<void>;
+  /** Makes the whole file durable. Rejects with what writing it failed with, now or before. */
+  finish(): Promise<void>;
+  /** Resolves when nothing is done with it any more; gives what writing it failed with. The system says so once, and what of the file is on the disk nobody knows then. */
+  close(): Promise<Failure | undefined>;
 }
 
 /** Writes files back, one at a time: each has a thread of the system's waiting. */
@@ -17,32 +19,42 @@ export interface WriteBack {
   open(files: Files, path: string): WrittenBack;
 }
 
+interface Failure {
+  readonly cause: unknown;
+}
+
 /** Bytes that a file has more before it is written back again. */
 const writeBytes = 16 * 2 ** 20;
 
-/** Writes back the files of one process. */
-export function createWriteBack(): WriteBack {
+/** Writes back the files of one process, each when it has so many bytes more. */
+export function createWriteBack(bytesMin = writeBytes): WriteBack {
   let running: Promise<void> | undefined;
   return {
     open(files, path) {
       let bytes = 0;
       let own: Promise<void> | undefined;
-      let failure: { readonly cause: unknown } | undefined;
+      let failure: Failure | undefined;
+      const sync = (): Promise<void> => files.sync(path).catch((cause: unknown) => { failure ??= { cause }; });
       const requireNone = (): void => {
-        // The system tells of it once.
         if (failure !== undefined) throw failure.cause;
       };
       return {
         add(more) {
           requireNone();
           bytes += more;
-          if (bytes < writeBytes || running !== undefined) return;
+          if (bytes < bytesMin || running !== undefined) return;
           bytes = 0;
-          running = own = files.sync(path).catch((cause: unknown) => { failure = { cause }; }).finally(() => { running = own = undefined; });
+          running = own = sync().finally(() => { running = own = undefined; });
+        },
+        async finish() {
+          await own;
+          requireNone();
+          await (own = sync());
+          requireNone();
         },
         async close() {
           await own;
-          requireNone();
+          return failure;
         },
       };
     },

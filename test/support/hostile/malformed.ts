@@ -226,7 +226,8 @@ function combine(choose: (a: number, b: number) => number, a: Holding, b: Holdin
 
 function findGrowth(processes: MalformedReport["processes"], minutes: number, isWarm: boolean): string | undefined {
   for (const [name, { before, after, logCharacters }] of Object.entries(processes)) {
-    for (const [measure, { share, bytes }] of Object.entries(growthMost) as [keyof HeldMemory, typeof growthMost.keptBytes][]) {
+    for (const measure of ["residentBytes", "keptBytes"] as const) {
+      const { share, bytes } = growthMost[measure];
       if (isWarm && after[measure] > before[measure] * (1 + share) + bytes) return `${measure} of the ${name}: ${before[measure]} after the warm-up and ${after[measure]} at the end, more than ${share * 100} % and ${bytes} bytes over`;
     }
     if (after.descriptors > before.descriptors + descriptorsMax) return `the ${name} had ${before.descriptors} descriptors open after the warm-up and ${after.descriptors} at the end`;
