@@ -1,6 +1,7 @@
 /** The only file that imports zeromq: sockets with the options this protocol needs, counted while they are open. */
 import { Context, Dealer, Reply, Router } from "zeromq";
 import { BquerydError } from "../base/errors.js";
+import { createTurn } from "../base/turn.js";
 import { encodeZ85, type KeyPair } from "./keys.js";
 import { answerZap, zapDomain, zapEndpoint, type Admit } from "./zap.js";
 
@@ -49,6 +50,8 @@ const mismatchCodes: readonly string[] = ["ERR_ZMTP_MECHANISM_MISMATCH", "ERR_ZM
 /** zeromq closes its listener, and what tells of its events, on another thread, within milliseconds. */
 const closedMsMax = 500;
 
+/** All sockets of a process share its turns: reading may take so long in each. */
+const turn = createTurn(10);
 let openSockets = 0;
 
 /** How many zeromq sockets this thread has open. Tests assert it: no list of Node's shows them. */
@@ -213,6 +216,8 @@ function receiveFrames(socket: Router | Dealer): AsyncIterable<Uint8Array[]> {
 }
 
 async function receiveNext(socket: Router | Dealer): Promise<IteratorResult<Uint8Array[], undefined>> {
+  // zeromq gives what is there at once, hundreds of messages in a row, and each may be a thousandth of a second of work.
+  if (turn.isOver()) await turn.pass();
   if (socket.closed) return { done: true, value: undefined };
   try {
     const frames = await socket.receive();

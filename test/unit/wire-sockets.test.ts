@@ -89,6 +89,26 @@ async function peerOf(router: TestRouter): Promise<string> {
 describe("sockets", () => {
   closeSockets();
 
+  it("leave timers their turn, however many messages wait that are much work", async () => {
+    const count = 400;
+    let [read, readInTurn, mostInTurn] = [0, 0, 0];
+    let isHeld = true;
+    const router = await listen({
+      onMessage() {
+        if (readInTurn === 0) setImmediate(() => { readInTurn = 0; });
+        mostInTurn = Math.max(mostInTurn, ++readInTurn);
+        // The first is work for as long as the others come.
+        for (const endMs = monotonicMs() + (isHeld ? 200 : 1); monotonicMs() < endMs;);
+        isHeld = false;
+        read++;
+      },
+    });
+    const raw = await dialRaw(router);
+    for (let sent = 0; sent < count; sent++) await sendRaw(raw, ...encodeFrames("client", "message", { type: "cancel", id }, [], messageBytesMax));
+    await until("all are read", () => read === count);
+    expect(mostInTurn).to.be.within(1, count / 4);
+  });
+
   it("bring a message and its body to the controller, and a reply back, on both channels", async () => {
     const router = await listen();
     const client = dial(router.address, "client");
