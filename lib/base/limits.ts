@@ -72,6 +72,8 @@ export const limits = {
   headerBytesMax: 64 * 1024 * 1024,
   /** Values in a message header: an empty map is one byte there, and many when it is decoded. */
   headerValuesMax: 4_000_000,
+  /** Members of the maps in a message header, of maps with the same names in the same order but once: each is a microsecond and more to build. */
+  headerNamesMax: 100_000,
   /** Bytes of one frame. */
   frameBytesMax: 1024 * 1024 * 1024,
   /** Frames of one message. */

@@ -53,6 +53,25 @@ describe("bytes of a header", () => {
     }
   });
 
+  it("may have maps with many names, but not millions that differ", () => {
+    const mapOf = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, null]));
+    const names = (count: number, from = 0): string[] => Array.from({ length: count }, (_, k) => `n${from + k}`);
+    const refuses = (value: unknown): void => { expect(() => { checkHeaderBytes(packr.pack(value)); }).to.throw(/maps of more than 100000 names/); };
+    checkHeaderBytes(packr.pack(mapOf(names(100_000))));
+    refuses(mapOf(names(100_001)));
+    // The same names again and again are quick to build, and all there are of tables and shards.
+    checkHeaderBytes(packr.pack(Array.from({ length: 100_000 }, () => ({ name: "a", rows: 1 }))));
+    checkHeaderBytes(packr.pack(Array.from({ length: 10 }, (_, k) => mapOf(names(10_000, 10_000 * k)))));
+    refuses(Array.from({ length: 11 }, (_, k) => mapOf(names(10_000, 10_000 * k))));
+    // One other name makes another map.
+    refuses(Array.from({ length: 20_000 }, (_, k) => mapOf([`m${k}`, ...names(9)])));
+  });
+
+  it("may have no other names than texts", () => {
+    expect(accepts(0x81, 0xa1, 0x61, 0xc0)).to.equal(true);
+    for (const name of [0x01, 0xc0, 0xc3, 0x90, 0x80]) expect(accepts(0x81, name, 0xc0), `0x${name.toString(16)}`).to.equal(false);
+  });
+
   it("may be nested, but not without end", () => {
     expect(accepts(...Array.from({ length: 60 }, () => 0x91), 0xc0)).to.equal(true);
     expect(accepts(...Array.from({ length: 100_000 }, () => 0x91), 0xc0)).to.equal(false);

@@ -35,15 +35,14 @@ export function drawBomb(random: Random): Uint8Array {
   return bytes;
 }
 
-/** A map of so many members, each named by a whole number of its own. */
+/** A map of so many members, each with a name of its own, of four letters. */
 function manyMembers(count: number): Uint8Array {
-  const bytes = new Uint8Array(5 + 6 * count);
-  const view = new DataView(bytes.buffer);
+  const bytes = Buffer.alloc(5 + 6 * count);
   bytes[0] = 0xdf;
-  view.setUint32(1, count);
+  bytes.writeUInt32BE(count, 1);
   for (let k = 0; k < count; k++) {
-    bytes[5 + 6 * k] = 0xce;
-    view.setUint32(6 + 6 * k, k * 7_919);
+    bytes[5 + 6 * k] = 0xa4;
+    bytes.write(k.toString(36).padStart(4, "-"), 6 + 6 * k, "latin1");
     bytes[10 + 6 * k] = 0xc0;
   }
   return bytes;
