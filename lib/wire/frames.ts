@@ -30,7 +30,8 @@ const unpackr = new Unpackr({ useRecords: false });
 
 /**
  * The frames of a message. They refer to the body, which therefore must not change any more. Throws MEMORY_LIMIT when
- * they hold more than `messageBytesMax` bytes or the header more than its limit, and BAD_MESSAGE for a header that is not in the catalogue.
+ * they hold more than `messageBytesMax` bytes or the header more than its limit, and BAD_MESSAGE for a header that is not in the catalogue
+ * or has more values or names than one may.
  */
 export function encodeFrames<C extends Channel, D extends Direction>(
   channel: C, direction: D, header: Channels[C][D], body: readonly Uint8Array[], messageBytesMax: number,
@@ -38,6 +39,8 @@ export function encodeFrames<C extends Channel, D extends Direction>(
   const fitting = requireHeader(channel, direction, clipMessage(header));
   const headerBytes = packr.pack(fitting);
   if (headerBytes.length > limits.headerBytesMax) throw headerTooLarge(header.type, headerBytes.length);
+  // What a receiver would drop is refused where somebody is told. A shorter header cannot have as many values or names.
+  if (headerBytes.length > 2 * limits.headerNamesMax) checkHeaderBytes(headerBytes);
   const frames = [tags[channel], headerBytes, ...body];
   const bytes = countBytes(frames);
   if (bytes > messageBytesMax || frames.length > limits.framesMax) throw tooLarge(header.type, frames.length, bytes, messageBytesMax);

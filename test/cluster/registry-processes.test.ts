@@ -71,7 +71,7 @@ describe("embedded registry shared by processes", () => {
 
   it("loses no announcement of processes that write at once", async () => {
     const renewing = await Promise.all([1, 2, 3].map(() => start("renew", folder)));
-    await until("all have ended", () => renewing.every(({ exitCode }) => exitCode === 0));
+    await until("all have ended", () => renewing.every(({ exitCode }) => exitCode === 0), 50_000);
     expect(await registry.controllers()).to.have.length(60);
   });
 

@@ -86,6 +86,15 @@ describe("frames", () => {
     expect(failure.message).to.match(/^the header of a message of type 'result' has \d+ bytes, more than 67108864; /);
   });
 
+  it("of a header with more names than receivers take are not made", () => {
+    const result = (count: number) => ({ type: "result" as const, id, value: Object.fromEntries(Array.from({ length: count }, (_, k) => [`n${k}`, k])), cost: null, queuedMs: 0, workers: 0, retries: 0 });
+    const failure = failureOf(() => encodeFrames("client", "reply", result(limits.headerNamesMax), [], limits.headerBytesMax));
+    expect(failure.code).to.equal("BAD_MESSAGE");
+    expect(failure.message).to.contain("maps of more than 100000 names");
+    const frames = encodeFrames("client", "reply", result(90_000), [], limits.headerBytesMax);
+    expect(decodeFrames("client", "reply", frames, limits.headerBytesMax).header).to.have.property("type", "result");
+  });
+
   const body = [new Uint8Array(0), Uint8Array.of(1, 2, 3)];
   const cases = [
     ...clientMessages.map((header) => ["client", "message", header] as const),
