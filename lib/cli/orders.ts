@@ -2,6 +2,7 @@
 import { isatty } from "node:tty";
 import type { Config } from "../base/config.js";
 import type { Log } from "../base/log.js";
+import { withResolvers } from "../base/resolvers.js";
 import { reportError } from "./report.js";
 
 /** Orders as they come, until closed. */
@@ -41,8 +42,7 @@ export function endsWithTerminal(): boolean {
 export function listenForOrders(log: Log, readAgain: (told?: KeyTexts) => Config): Orders {
   let isStopping = false;
   let reload: ((read: () => Config) => void) | undefined;
-  let resolve: (reason: string) => void;
-  const stop = new Promise<string>((onStop) => { resolve = onStop; });
+  const { promise: stop, resolve } = withResolvers<string>();
   const hangup = endsWithTerminal() ? onSignal : () => { reload?.(readAgain); };
   function order(reason: string): void {
     isStopping = true;
