@@ -19,8 +19,9 @@ const storeTriesMax = 30;
 
 /** Fetches slots of its node. */
 export function* downloader(world: TicketWorld, disk: NodeDisk, process: TicketProcess): Steps<void> {
+  const rest = createRest(world);
   for (;;) {
-    yield* pause(pollMs(world));
+    yield* rest();
     yield* untilUnavailable(downloadOne(world, disk, process));
   }
 }
@@ -30,9 +31,10 @@ export function* mover(world: TicketWorld, disk: NodeDisk, process: TicketProces
   let unknownSince: ReadonlyMap<string, number> = new Map();
   let nodes: LiveNodes | undefined;
   const plans = new Map<string, TicketPlan>();
+  const rest = createRest(world);
   yield* perform(5, () => { disk.collect(); });
   for (;;) {
-    yield* pause(pollMs(world));
+    yield* rest();
     yield* untilUnavailable(function* sweep() {
       const left = [...disk.marks, ...disk.stages].map(({ ticket }) => ticket);
       const { heads, nowMs } = yield* ask(world, () => world.registry.list());
@@ -119,8 +121,9 @@ function name(world: TicketWorld, commit: Commit): void {
 
 /** Looks after tickets, and keeps pointers in step. */
 export function* controller(world: TicketWorld, process: TicketProcess): Steps<void> {
+  const rest = createRest(world);
   for (;;) {
-    yield* pause(pollMs(world));
+    yield* rest();
     yield* untilUnavailable(tend(world, process));
   }
 }
@@ -310,6 +313,12 @@ function* untilUnavailable(steps: Steps<void>): Steps<void> {
   }
 }
 
-function pollMs({ timeline }: TicketWorld): number {
-  return timeline.nowMs < 2 * activeMs ? 500 : 40_000;
+/** Waits between two looks: for long when the active time is over, but no more than 10 s when a ticket has changed since the last look. */
+function createRest({ timeline, registry }: TicketWorld): () => Steps<void> {
+  let seen = registry.changes;
+  return function* rest() {
+    const [naps, napMs] = timeline.nowMs < 2 * activeMs ? [1, 500] : [8, 5_000];
+    for (let nap = 0; nap === 0 || (nap < naps && registry.changes === seen); nap++) yield* pause(napMs);
+    seen = registry.changes;
+  };
 }
