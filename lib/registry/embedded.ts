@@ -160,9 +160,7 @@ class EmbeddedRegistry implements Registry {
 
   async announce(record: ControllerRecord, ttlMs: number): Promise<void> {
     await this.#renew(() => {
-      const before = this.#readLive().map((entry) => entry.record);
-      this.#controllers.put(record, ttlMs);
-      if (!isDeepStrictEqual(before, this.#readLive().map(({ record }) => record))) this.#countChange();
+      if (this.#controllers.put(record, ttlMs)) this.#countChange();
     });
   }
 

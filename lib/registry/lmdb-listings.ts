@@ -2,6 +2,7 @@
  * Listings that end, in an LMDB database: by id a record as JSON, when its time is over, and the process behind it, whose end
  * ends the listing at once. Writes are part of the transaction they are called in.
  */
+import { isDeepStrictEqual } from "node:util";
 import { Type, TypeCompiler, type TSchema } from "../base/typebox.js";
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
@@ -20,8 +21,8 @@ export interface Listed<T> {
 export interface Listings<T> {
   /** Those whose time is not over and whose process runs, in no order. */
   live(): Listed<T>[];
-  /** Lists a record for so long, and drops those that have ended. */
-  put(record: T, ttlMs: number): void;
+  /** Lists a record for so long, and drops those that have ended. Tells whether it was not live, or another one, before. */
+  put(record: T, ttlMs: number): boolean;
   /** Tells whether there was one. */
   remove(id: string): boolean;
 }
@@ -43,9 +44,14 @@ export function keepListings<T extends { readonly id: string; readonly pid: numb
   return {
     live: () => read().filter(isLive),
     put(record, ttlMs) {
+      const before = read().filter((one) => {
+        if (isLive(one)) return true;
+        database().removeSync(prefix + one.record.id);
+        return false;
+      });
       const entry: Listed<T> = { record, expiresMs: wallMs() + ttlMs, process: markOfProcess(record.pid) };
       database().putSync(prefix + record.id, JSON.stringify(entry));
-      for (const one of read()) if (!isLive(one)) database().removeSync(prefix + one.record.id);
+      return !before.some((one) => isDeepStrictEqual(one.record, record));
     },
     remove: (id) => database().removeSync(prefix + id),
   };

@@ -23,7 +23,14 @@ export function hasEnded(mark: ProcessMark): boolean {
   return mark.pidNamespace === findPidNamespace() && findStartTicks(mark.pid) !== mark.startTicks;
 }
 
+/** Those of this process, which runs as long as it asks; asked for again where /proc did not show them. */
+let ownStartTicks: string | undefined;
+
 function findStartTicks(pid: number): string | undefined {
+  return pid === process.pid ? ownStartTicks ??= readStartTicks(pid) : readStartTicks(pid);
+}
+
+function readStartTicks(pid: number): string | undefined {
   const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
   // The name of the program, in parentheses, may hold spaces and parentheses of its own.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
