@@ -21,7 +21,7 @@ const timestampExtension = 0xff;
 interface Token {
   readonly bytes: number;
   readonly children: number;
-  readonly isMap?: true;
+  readonly isMap: boolean;
 }
 
 /** A container that is being walked. */
@@ -64,7 +64,7 @@ export function checkHeaderBytes(bytes: Uint8Array): void {
     if (at > bytes.length || token.children > bytes.length - at) throw malformed("ends too early");
     values += token.children;
     if (values > limits.headerValuesMax) throw malformed(`has more than ${limits.headerValuesMax} values`);
-    if (token.children > 0) open.push({ left: token.children, members: token.children / 2, isMap: token.isMap === true, names: namesSeed });
+    if (token.children > 0) open.push({ left: token.children, members: token.children / 2, isMap: token.isMap, names: namesSeed });
     if (open.length > depthMax) throw malformed(`is nested more than ${depthMax} deep`);
   }
   if (at !== bytes.length) throw malformed("goes on after its end");
@@ -105,7 +105,7 @@ function decodeToken(view: DataView, at: number): Token {
   const tag = view.getUint8(at);
   if (tag < 0x80 || tag >= 0xe0) return leaf(1);
   if (tag < 0x90) return map(1, tag & 0x0f);
-  if (tag < 0xa0) return { bytes: 1, children: tag & 0x0f };
+  if (tag < 0xa0) return list(1, tag & 0x0f);
   if (tag < 0xc0) return leaf(1 + (tag & 0x1f));
   switch (tag) {
     case 0xc0: case 0xc2: case 0xc3: return leaf(1);
@@ -116,8 +116,8 @@ function decodeToken(view: DataView, at: number): Token {
     case 0xc4: case 0xd9: return leaf(2 + view.getUint8(at + 1));
     case 0xc5: case 0xda: return leaf(3 + view.getUint16(at + 1));
     case 0xc6: case 0xdb: return leaf(5 + view.getUint32(at + 1));
-    case 0xdc: return { bytes: 3, children: view.getUint16(at + 1) };
-    case 0xdd: return { bytes: 5, children: view.getUint32(at + 1) };
+    case 0xdc: return list(3, view.getUint16(at + 1));
+    case 0xdd: return list(5, view.getUint32(at + 1));
     case 0xde: return map(3, view.getUint16(at + 1));
     case 0xdf: return map(5, view.getUint32(at + 1));
     case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return extension(view.getUint8(at + 1), 2, 1 << (tag - 0xd4));
@@ -132,8 +132,12 @@ function map(bytes: number, members: number): Token {
   return { bytes, children: 2 * members, isMap: true };
 }
 
+function list(bytes: number, children: number): Token {
+  return { bytes, children, isMap: false };
+}
+
 function leaf(bytes: number): Token {
-  return { bytes, children: 0 };
+  return { bytes, children: 0, isMap: false };
 }
 
 function extension(type: number, headBytes: number, payloadBytes: number): Token {
