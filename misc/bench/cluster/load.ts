@@ -10,7 +10,7 @@ import { processorSeconds } from "./processes.js";
 
 const workers = 2;
 const clients = 16;
-const warmUps = 200;
+/** Code that is called some thousand times is compiled for good: daemons are measured as they are all day. */
 const emptyRuns = 2_000;
 /** Clients that are measured beside a large query, and how long each rests between two questions. */
 const besideClients = 4;
@@ -23,12 +23,16 @@ const overloadFactor = 10;
 export function measureEmpty({ tables, signal }: CaseInput): Promise<Figure[]> {
   return withCluster({ dataDir: tables.smallDir, workers }, async ({ rpc }) => {
     const ask = async (): Promise<void> => { await rpc.groupby("small.bcolz", [], [["*", "count", "rows"]], [], { cache: "columns" }); };
-    for (let run = 0; run < warmUps; run++) await ask();
-    const tally = createTally();
-    for (let run = 0; run < emptyRuns; run++) {
-      signal.throwIfAborted();
-      await askInto(tally, ask);
-    }
+    const askAll = async (): Promise<Tally> => {
+      const tally = createTally();
+      for (let run = 0; run < emptyRuns; run++) {
+        signal.throwIfAborted();
+        await askInto(tally, ask);
+      }
+      return tally;
+    };
+    await askAll();
+    const tally = await askAll();
     return [
       { figure: "median", value: percentile(tally, 0.5), unit: "ms", limit: 1 }, { figure: "p99", value: percentile(tally, 0.99), unit: "ms", limit: 3 },
       { figure: "errors", value: failures(tally), unit: "", limit: 0 },
@@ -39,7 +43,7 @@ export function measureEmpty({ tables, signal }: CaseInput): Promise<Figure[]> {
 /** As many small group-bys as 16 clients, one question at a time each, get answered. */
 export function measureSmall({ tables, seconds, signal }: CaseInput): Promise<Figure[]> {
   return withCluster({ dataDir: tables.smallDir, workers }, (cluster) => withClients(cluster.registryDir, clients, async (rpcs) => {
-    await askAlong(rpcs, 1, signal);
+    await askAlong(rpcs, seconds, signal);
     const before = takeTimes(cluster);
     const tally = await askAlong(rpcs, seconds, signal);
     const [own, controller, worker] = takeTimes(cluster).map((time, index) => 1_000 * (time - before[index]!) / tally.takenMs.length) as [number, number, number];
@@ -55,7 +59,7 @@ export function measureSmall({ tables, seconds, signal }: CaseInput): Promise<Fi
 /** What a query over very many shards, asked again and again, adds to the time of small ones. */
 export function measureBeside({ tables, seconds, signal }: CaseInput): Promise<Figure[]> {
   return withCluster({ dataDir: tables.manyDir, workers }, ({ registryDir }) => withClients(registryDir, besideClients, async (rpcs) => {
-    await askAlong(rpcs, 1, signal, besideRestMs);
+    await askAlong(rpcs, seconds, signal, besideRestMs);
     const alone = await askAlong(rpcs, seconds, signal, besideRestMs);
     const asker = await startLargeAsker(registryDir, tables.manyShards);
     let large = 0;
