@@ -9,6 +9,7 @@
  *   CLUSTER:bqueryd_epoch             the epoch of the pointers
  *   CLUSTER:bqueryd_tickets and more  tickets: ticket-store.ts
  */
+import type { PointerChange, Pointers } from "./pointers.js";
 import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -23,7 +24,7 @@ import { checkController, checkNode, isListed, isLive, keepListings, type Listed
 import { keepLmdbPointers, type LmdbPointers } from "./lmdb-pointers.js";
 import { keepLmdbTickets, openTicketStore } from "./lmdb-tickets.js";
 import { keepLooking, type Look } from "./looking.js";
-import type { ControllerRecord, NodeRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
+import type { ControllerRecord, NodeRecord, Registry, RegistryChange } from "./registry.js";
 import type { TicketStore } from "./ticket-store.js";
 import type { TicketKeeper } from "./tickets.js";
 import { withWriterLock, type WriterLockOptions } from "./writer-lock.js";

@@ -7,7 +7,8 @@
 import { Type, TypeCompiler } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
-import type { ControllerRecord, NodeRecord, PointerChange, Pointers, TablePointer, TableSource } from "./registry.js";
+import type { PointerChange, Pointers, TablePointer, TableSource } from "./pointers.js";
+import type { ControllerRecord, NodeRecord } from "./registry.js";
 
 /** What a node can be called in a ticket. */
 export const nodePattern = "^[^\\s\\x00-\\x1f]{1,255}$";

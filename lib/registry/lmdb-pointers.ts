@@ -2,7 +2,7 @@
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
 import { changedPointer, decodeEpoch, decodePointer, encodePointer, epochMoved, joinPointers, lacks, nextEpoch } from "./entries.js";
-import type { PointerChange, Pointers } from "./registry.js";
+import type { PointerChange, Pointers } from "./pointers.js";
 
 /** The pointers of a cluster. */
 export interface LmdbPointers {

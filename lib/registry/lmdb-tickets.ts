@@ -1,7 +1,7 @@
 /** Tickets in the LMDB environment of the embedded registry: the operations of ticket-store.ts, each in a transaction of its own. */
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
-import type { PointerChange } from "./registry.js";
+import type { PointerChange } from "./pointers.js";
 import { createTicketStore, type TicketStore } from "./ticket-store.js";
 import type { TicketKeeper } from "./tickets.js";
 

@@ -1,6 +1,6 @@
 /** What Redis scripts are given and answer, as types. */
 import { encodeSource, foreign } from "./entries.js";
-import type { PointerChange } from "./registry.js";
+import type { PointerChange } from "./pointers.js";
 
 /** A change of a pointer as scripts take it: table, generation, and source or empty. */
 export function changeTexts({ table, generation, source }: PointerChange): string[] {

@@ -9,6 +9,7 @@
  *   bqueryd_changes        channel: `controllers`, `pointers` or `tickets`, what has changed
  *   bqueryd_tickets, bqueryd_tickets_changed, bqueryd_download_ticket_ID: redis-tickets.ts
  */
+import type { PointerChange, Pointers } from "./pointers.js";
 import { isDeepStrictEqual } from "node:util";
 import { BquerydError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
@@ -18,7 +19,7 @@ import { openRedisLink, type RedisLink } from "./redis-link.js";
 import { changeTexts, requireFields, requireList, requireText } from "./redis-replies.js";
 import * as scripts from "./redis-scripts.js";
 import { keepRedisTickets } from "./redis-tickets.js";
-import type { ControllerRecord, NodeRecord, PointerChange, Pointers, Registry, RegistryChange } from "./registry.js";
+import type { ControllerRecord, NodeRecord, Registry, RegistryChange } from "./registry.js";
 import type { TicketKeeper } from "./tickets.js";
 
 /** Which server, whose registry in it, and how long to wait for an answer. */

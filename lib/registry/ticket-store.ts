@@ -9,7 +9,7 @@
  */
 import { limits } from "../base/limits.js";
 import { decodeEpoch, foreign, nextEpoch, parseJson } from "./entries.js";
-import type { PointerChange } from "./registry.js";
+import type { PointerChange } from "./pointers.js";
 import { decodeHead, decodePlan, decodeSlot, encodeSlot, isEnded, newHeadTexts, noTicket, requireCommit, requirePlan, requireTicketChange, ticketExists, ticketMoved, tooManyTickets, wrongPurpose, type HeadTexts } from "./ticket-entries.js";
 import { isJoin, keyOfSlot, slotStates, type Slot, type SlotChange, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketList, type TicketPlan } from "./tickets.js";
 

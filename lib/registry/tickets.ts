@@ -3,7 +3,7 @@
  * haste: the plan, which never changes; the head, small, with a version; and a slot for each (node, table), changed one
  * by one. Every time is the registry's clock, milliseconds since 1970: clocks of machines are never compared.
  */
-import type { PointerChange } from "./registry.js";
+import type { PointerChange } from "./pointers.js";
 
 /** The states of a ticket: `committed` when its pointers have moved, `done` when every node has made them CURRENT as well. */
 export const ticketStates = ["active", "committed", "done", "failed", "cancelled"] as const;

@@ -5,7 +5,7 @@
  */
 import { seededRandom } from "../../lib/base/clock.js";
 import { joinPointers, lacks, nextEpoch } from "../../lib/registry/entries.js";
-import type { Pointers, TablePointer } from "../../lib/registry/registry.js";
+import type { Pointers, TablePointer } from "../../lib/registry/pointers.js";
 import type { ClientReply } from "../../lib/wire/messages.js";
 import type { SimController } from "./sim-controller.js";
 import { chance, generationOf, layBeside, makeCurrent, pickOne, versionOf, type SetPlan, type World } from "./world.js";

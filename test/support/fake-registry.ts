@@ -1,7 +1,8 @@
 /** A registry in memory. */
 import { wallMs } from "../../lib/base/clock.js";
 import { changedPointer, joinPointers, lacks } from "../../lib/registry/entries.js";
-import type { ControllerRecord, PointerChange, Pointers, Registry, RegistryChange } from "../../lib/registry/registry.js";
+import type { PointerChange, Pointers } from "../../lib/registry/pointers.js";
+import type { ControllerRecord, Registry, RegistryChange } from "../../lib/registry/registry.js";
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
 import { createMemoryEntries } from "./memory-tickets.js";
 

@@ -2,7 +2,8 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { monotonicMs, randomId, wallMs } from "../../lib/base/clock.js";
-import type { ControllerRecord, NodeRecord, Pointers, Registry, RegistryChange, TableSource } from "../../lib/registry/registry.js";
+import type { Pointers, TableSource } from "../../lib/registry/pointers.js";
+import type { ControllerRecord, NodeRecord, Registry, RegistryChange } from "../../lib/registry/registry.js";
 import { failureOf } from "./failure.js";
 import { settleIn, type RegistryHouse } from "./registry-house.js";
 import { describeTickets } from "./ticket-suite.js";

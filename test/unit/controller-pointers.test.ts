@@ -7,7 +7,7 @@ import type { Pointed } from "../../lib/cluster/controller/tables/generations.js
 import { describeCluster } from "../../lib/cluster/controller/answers/report.js";
 import { createSessions } from "../../lib/cluster/controller/peers/sessions.js";
 import type { Holding } from "../../lib/wire/messages.js";
-import type { TablePointer } from "../../lib/registry/registry.js";
+import type { TablePointer } from "../../lib/registry/pointers.js";
 import { createFakeRegistry } from "../support/fake-registry.js";
 import { failureOf } from "../support/failure.js";
 import { assigned, generationOf, holding, idOf, oneAssigned, oneError, Scheduling, setHoldings } from "../support/scheduling.js";

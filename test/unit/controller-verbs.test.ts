@@ -7,7 +7,7 @@ import { resolveShards } from "../../lib/cluster/controller/tables/catalog.js";
 import { decodeGenerations, type GenerationInfo, type QueryInfo } from "../../lib/wire/documents.js";
 import type { ClientMessage, Holding, WorkerReply } from "../../lib/wire/messages.js";
 import { generationOf, holding, idOf, oneError, Scheduling, setHoldings } from "../support/scheduling.js";
-import type { PointerChange } from "../../lib/registry/registry.js";
+import type { PointerChange } from "../../lib/registry/pointers.js";
 import { createFakeRegistry } from "../support/fake-registry.js";
 import { createSilentLog } from "../support/silent-log.js";
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "mocha";
 import { seededRandom } from "../../lib/base/clock.js";
 import type { Files } from "../../lib/base/files.js";
 import { openPointersFile, pointersEveryMs, pointersName, type PointersFile } from "../../lib/cluster/sync/pointers-file.js";
-import type { Pointers } from "../../lib/registry/registry.js";
+import type { Pointers } from "../../lib/registry/pointers.js";
 import { failureOf } from "../support/failure.js";
 import { createPowerCut } from "../support/power-cut.js";
 import { createSilentLog } from "../support/silent-log.js";

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { changedPointer, decodePointer, encodePointer } from "../../lib/registry/entries.js";
-import type { TablePointer } from "../../lib/registry/registry.js";
+import type { TablePointer } from "../../lib/registry/pointers.js";
 
 const generation = "ab".repeat(32);
 const source = { bucket: "s3://shop/d\"a\\i - ly", replicas: 3, hasManifest: false };

@@ -4,7 +4,7 @@ import { findUnlisted, joinPauseMaxMs, joinPauseMs, joinsMax, joinTablesMax, nex
 import { decide } from "../../lib/cluster/sync/tickets/core.js";
 import { chooseNodes, placeTicket } from "../../lib/cluster/sync/tickets/placement.js";
 import type { Ticket, TicketEvent } from "../../lib/cluster/sync/tickets/ticket.js";
-import type { TablePointer, TableSource } from "../../lib/registry/registry.js";
+import type { TablePointer, TableSource } from "../../lib/registry/pointers.js";
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
 import type { TicketPlan } from "../../lib/registry/tickets.js";
 import { createMemoryEntries } from "../support/memory-tickets.js";

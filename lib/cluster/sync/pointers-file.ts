@@ -14,7 +14,7 @@ import { canonicalJson } from "../../base/json.js";
 import { limits } from "../../base/limits.js";
 import type { Log } from "../../base/log.js";
 import { isGeneration, isTable, joinPointers, lacks, parseJson, SourceSchema } from "../../registry/entries.js";
-import type { Pointers } from "../../registry/registry.js";
+import type { Pointers } from "../../registry/pointers.js";
 
 /** The pointers of a node's disk. */
 export interface PointersFile {

@@ -1,6 +1,6 @@
 /** The disk of a simulated node: stages, generations beside each other in table directories, marks and CURRENT. It outlives processes. */
 import { BquerydError } from "../../../lib/base/errors.js";
-import type { Pointers } from "../../../lib/registry/registry.js";
+import type { Pointers } from "../../../lib/registry/pointers.js";
 import type { PreparedMark, Stage } from "../../../lib/cluster/sync/tickets/next.js";
 import { nameOf, truth, type TicketWorld } from "./ticket-world.js";
 

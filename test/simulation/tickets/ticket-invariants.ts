@@ -1,5 +1,5 @@
 /** What must hold after every step of a simulated distribution, and what at its end. */
-import type { Pointers } from "../../../lib/registry/registry.js";
+import type { Pointers } from "../../../lib/registry/pointers.js";
 import { chooseNodes } from "../../../lib/cluster/sync/tickets/placement.js";
 import { contentOf, nameOf, truth, type TicketWorld } from "./ticket-world.js";
 

@@ -1,7 +1,7 @@
 /** A process of a simulated distribution: a program of single steps, between any two of which it can crash or stop for a while. */
 import { BquerydError } from "../../../lib/base/errors.js";
 import { joinPointers } from "../../../lib/registry/entries.js";
-import type { Pointers } from "../../../lib/registry/registry.js";
+import type { Pointers } from "../../../lib/registry/pointers.js";
 import { chance } from "../world.js";
 import { checkAlways } from "./ticket-invariants.js";
 import { away } from "./ticket-registry.js";

@@ -1,7 +1,7 @@
 /** The registry of simulated tickets: what the real one keeps them with, over memory, and pointers beside them. */
 import { BquerydError } from "../../../lib/base/errors.js";
 import { changedPointer, epochMoved, joinPointers, lacks, nextEpoch } from "../../../lib/registry/entries.js";
-import type { PointerChange, Pointers } from "../../../lib/registry/registry.js";
+import type { PointerChange, Pointers } from "../../../lib/registry/pointers.js";
 import { createTicketStore } from "../../../lib/registry/ticket-store.js";
 import type { Slot, SlotPlace, TicketChange, TicketCommit, TicketList, TicketPlan } from "../../../lib/registry/tickets.js";
 import { createMemoryEntries } from "../../support/memory-tickets.js";

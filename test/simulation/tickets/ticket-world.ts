@@ -2,7 +2,7 @@
 import { seededRandom, type Random } from "../../../lib/base/clock.js";
 import { unknownPatienceMs } from "../../../lib/cluster/sync/tickets/next.js";
 import { joinPointers, lacks } from "../../../lib/registry/entries.js";
-import type { Pointers } from "../../../lib/registry/registry.js";
+import type { Pointers } from "../../../lib/registry/pointers.js";
 import type { TicketPlan } from "../../../lib/registry/tickets.js";
 import { createTimeline, type Timeline } from "../timeline.js";
 import { pick, type SimulationOptions } from "../world.js";

@@ -1,6 +1,7 @@
 /** The verbs generations and rollback: what nodes have of a table, and moving its pointers to another generation of that. */
 import { BquerydError, toBquerydError } from "../../../base/errors.js";
-import type { PointerChange, Registry } from "../../../registry/registry.js";
+import type { PointerChange } from "../../../registry/pointers.js";
+import type { Registry } from "../../../registry/registry.js";
 import type { GenerationInfo, Rollback } from "../../../wire/documents.js";
 import type { ClientMessage } from "../../../wire/messages.js";
 import type { ControllerState } from "../state.js";

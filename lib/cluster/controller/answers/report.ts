@@ -1,7 +1,8 @@
 /** What a controller tells people about its cluster: the documents of info() and files(). Keys are snake_case, times seconds. */
 import { parseTableName, shardOrder } from "../../../columns/names.js";
 import { describeIncomplete } from "../../../columns/resolve-tables.js";
-import type { ControllerRecord, Pointers } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
+import type { ControllerRecord } from "../../../registry/registry.js";
 import { shortAddress } from "../../../wire/addresses.js";
 import type { CarrierInfo, ClusterInfo, TableInfo, WorkerInfo } from "../../../wire/documents.js";
 import type { Holding, ProcessRole } from "../../../wire/messages.js";

@@ -3,7 +3,7 @@
  * that a pointer names, as a node that was away while a table was switched. It is asked for no such table until it has that.
  */
 import { parseTableName } from "../../../columns/names.js";
-import type { Pointers } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
 import { chosenHoldings, isHeldBy } from "./catalog.js";
 import type { ControllerState } from "../state.js";
 

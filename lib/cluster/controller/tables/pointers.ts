@@ -1,7 +1,8 @@
 /** Keeps a controller's table pointers in step with the registry, and puts back what that has lost. */
 import { toBquerydError } from "../../../base/errors.js";
 import { joinPointers, lacks } from "../../../registry/entries.js";
-import type { Pointers, Registry } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
+import type { Registry } from "../../../registry/registry.js";
 import type { Pointed } from "./generations.js";
 
 /** Pointers that are followed. */

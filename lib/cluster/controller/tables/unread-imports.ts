@@ -3,7 +3,7 @@
  * it again by hand, until a rollback or a download names another one.
  */
 import { parseTableName } from "../../../columns/names.js";
-import type { Pointers } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
 import type { Holding } from "../../../wire/messages.js";
 import type { ControllerState } from "../state.js";
 

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { monotonicMs, wallMs } from "../../../base/clock.js";
-import type { Pointers } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
 import { generationsOf, marksOf } from "./disk.js";
 
 /** What lies on a node's disk. */

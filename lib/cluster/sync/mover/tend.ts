@@ -2,7 +2,8 @@
 import { BquerydError } from "../../../base/errors.js";
 import type { Log } from "../../../base/log.js";
 import { joinPointers, lacks } from "../../../registry/entries.js";
-import type { Pointers, Registry } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
+import type { Registry } from "../../../registry/registry.js";
 import type { TicketHead, TicketPlan } from "../../../registry/tickets.js";
 import { tell } from "../telling.js";
 import { nextForTicket } from "../tickets/next.js";

@@ -18,7 +18,7 @@
  */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../../../base/json.js";
-import type { Pointers, TableSource } from "../../../registry/registry.js";
+import type { Pointers, TableSource } from "../../../registry/pointers.js";
 import { isJoin, type SlotPlace, type TicketHead, type TicketPlan } from "../../../registry/tickets.js";
 import { manifestKey } from "../../../transfer/manifest.js";
 import { chooseNodes } from "./placement.js";

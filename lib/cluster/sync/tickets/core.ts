@@ -27,7 +27,7 @@
  * moves no pointer: what came is made CURRENT where the pointer names it still, and else taken back, table by table.
  */
 import { findTableName } from "../../../columns/names.js";
-import type { PointerChange, Pointers } from "../../../registry/registry.js";
+import type { PointerChange, Pointers } from "../../../registry/pointers.js";
 import { isJoin, keyOfSlot, type Slot, type TicketPlan } from "../../../registry/tickets.js";
 import { decideSlot } from "./slot-events.js";
 import { already, countSlots, endTicket, refuse, supersededText, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";

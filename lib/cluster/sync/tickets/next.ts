@@ -1,5 +1,5 @@
 /** What a downloader, a mover and whoever looks after tickets has to do next, given what they have read and what lies on their node. */
-import type { Pointers } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
 import { isJoin, keyOfSlot, type Slot, type SlotPlace, type TicketHead } from "../../../registry/tickets.js";
 import { choosePreferred } from "../../../base/rendezvous.js";
 import { canClaim } from "./slot-events.js";

@@ -1,6 +1,6 @@
 /** A ticket as those see it who work on it, what can happen to it, and what comes of that. */
 import { limits } from "../../../base/limits.js";
-import type { Pointers } from "../../../registry/registry.js";
+import type { Pointers } from "../../../registry/pointers.js";
 import { isJoin, keyOfSlot, type Slot, type SlotPlace, type TicketChange, type TicketCommit, type TicketHead, type TicketPlan } from "../../../registry/tickets.js";
 
 /** A ticket as it was read: with the slots of one node, or of all. */
