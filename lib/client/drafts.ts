@@ -2,7 +2,8 @@
 import { monotonicMs } from "../base/clock.js";
 import { BquerydError } from "../base/errors.js";
 import type { Draft } from "./merger.js";
-import type { Accepted, Answering } from "./merging.js";
+import type { Answering } from "./merging.js";
+import type { Accepted } from "./session.js";
 import type { Table } from "./table.js";
 
 /** How much of an answer is in a table. */

@@ -14,11 +14,11 @@ import { showDrafts, within, type Drafted } from "./drafts.js";
 import type { SharedStrings } from "./column-values.js";
 import type { KeptAnswer, KeptAnswers } from "./kept-answers.js";
 import type { MergeThread } from "./merge-thread.js";
-import { createAnswering, createMerging, type Accepted, type Answering, type Taking } from "./merging.js";
+import { createAnswering, createMerging, type Answering, type Taking } from "./merging.js";
 import { askWithRanges } from "./ranges.js";
 import { createOrdering } from "./row-ordering.js";
 import { columnsOfRows, createCollecting, rowsWanted, sliceCredit } from "./row-taking.js";
-import type { Answer, Asker, Call } from "./session.js";
+import type { Accepted, Answer, Asker, Call } from "./session.js";
 import { summarize, type Summary } from "./summary.js";
 import { Table } from "./table.js";
 

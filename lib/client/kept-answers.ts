@@ -8,7 +8,7 @@ import { createValueCache } from "../engine/value-cache.js";
 import { digestOf } from "../wire/digest.js";
 import type { Question } from "./arguments.js";
 import type { SharedStrings } from "./column-values.js";
-import type { Accepted } from "./merging.js";
+import type { Accepted } from "./session.js";
 
 /** An answer to a question. Its columns are shared with the tables that were made of it. */
 export interface KeptAnswer {

@@ -2,8 +2,7 @@
 import type { ErrorCode, ErrorDetails } from "../base/errors.js";
 import type { Block } from "../engine/tree.js";
 import type { Draft, RenderedGroups } from "./merger.js";
-import type { Accepted } from "./merging.js";
-import type { News } from "./session.js";
+import type { Accepted, News } from "./session.js";
 
 /** What is said of the rows of a shard. */
 export type RowsNews = Extract<News, { type: "slice" | "leftOut" }>;

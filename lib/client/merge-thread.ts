@@ -4,7 +4,7 @@ import { BquerydError, unreachable } from "../base/errors.js";
 import type { Block } from "../engine/tree.js";
 import type { MergeReply, MergeRequest, OrderedRows, RowsJob } from "./merge-messages.js";
 import type { Draft, RenderedGroups } from "./merger.js";
-import type { Accepted } from "./merging.js";
+import type { Accepted } from "./session.js";
 
 /** Merges partials on a thread of its own. */
 export interface MergeThread {

@@ -8,10 +8,7 @@ import type { Query } from "../engine/query/query.js";
 import type { Block } from "../engine/tree.js";
 import type { MergeJob, MergeThread } from "./merge-thread.js";
 import { createMerger, cutShort, draftGroups, renderGroups, type Draft, type Merger, type RenderedGroups } from "./merger.js";
-import type { Grant, News } from "./session.js";
-
-/** What a controller says first of a call. */
-export type Accepted = Extract<News, { type: "accepted" }>;
+import type { Accepted, Grant, News } from "./session.js";
 
 /** Takes what comes of one query. */
 export interface Taking {

@@ -5,7 +5,8 @@ import type { Query } from "../engine/query/query.js";
 import type { OrderedRows, RowsJob } from "./merge-messages.js";
 import type { MergeThread } from "./merge-thread.js";
 import { cutShort } from "./merger.js";
-import type { Accepted, Taking } from "./merging.js";
+import type { Taking } from "./merging.js";
+import type { Accepted } from "./session.js";
 
 /** Takes the slices of an answer. */
 export interface Ordering extends Taking {

@@ -10,7 +10,8 @@ import { rowSpecs } from "../engine/rows/columns.js";
 import { bytesOfRows, pickRows, sliceRows, widenRows, type Rows } from "../engine/rows/rows.js";
 import { upTo } from "../engine/values.js";
 import { cutShort } from "./merger.js";
-import type { Accepted, Taking } from "./merging.js";
+import type { Taking } from "./merging.js";
+import type { Accepted } from "./session.js";
 import { createSliceOrder, type SliceOrder } from "./slice-order.js";
 
 /** Slices that may be on their way to a client for one call. */

@@ -36,6 +36,9 @@ export interface Call {
 /** What a controller says of a call before its final answer. */
 export type News = Extract<ClientReply, { type: "accepted" | "partial" | "slice" | "leftOut" }>;
 
+/** What a controller says first of a call. */
+export type Accepted = Extract<News, { type: "accepted" }>;
+
 /** Gives a controller credit for slices that were taken. */
 export type Grant = (attempt: number, slices: number) => void;
 

@@ -2,8 +2,7 @@
 import { BquerydError } from "../base/errors.js";
 import type { Rows } from "../engine/rows/rows.js";
 import { decodeRows } from "../engine/rows/slice-bytes.js";
-import type { Accepted } from "./merging.js";
-import type { News } from "./session.js";
+import type { Accepted, News } from "./session.js";
 
 /** Takes rows in order. */
 export interface RowSink {
