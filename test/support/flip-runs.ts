@@ -9,7 +9,8 @@ import { chunkRows, dtypes, type Batch, type Dtype } from "../../lib/columns/dty
 import { openOwnTable } from "../../lib/columns/read/open.js";
 import { readChunk } from "../../lib/columns/read/batches.js";
 import { createDecoder, type Decoder } from "../../lib/columns/read/decoder.js";
-import { verifyTable, type Finding } from "../../lib/columns/verify/verify.js";
+import type { Finding } from "../../lib/columns/verify/verification.js";
+import { verifyTable } from "../../lib/columns/verify/verify.js";
 import { appendRows } from "./append-rows.js";
 import { valuesOf } from "./typed-values.js";
 import { writeTable, type PlainColumn } from "./write-table.js";

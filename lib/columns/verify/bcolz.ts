@@ -11,9 +11,8 @@ import { decodeNumbers } from "../bcolz/numbers.js";
 import { withScratch } from "../bcolz/room.js";
 import { readTexts } from "../bcolz/texts.js";
 import { chunkRows, isTextDtype } from "../dtypes.js";
-import type { Finding } from "./jobs.js";
 import { requireGoing } from "./pool.js";
-import type { Verification, VerifyOptions } from "./verify.js";
+import type { Finding, Verification, VerifyOptions } from "./verification.js";
 
 /** Verifies the table of bcolz in a directory. Changes nothing. Throws as `verifyTable`, GENERATION_GONE when it is written meanwhile. */
 export async function verifyBcolz(directory: string, { onProgress, signal }: VerifyOptions): Promise<Verification> {

@@ -11,20 +11,7 @@ import { createIdle } from "../../kernels/idle.js";
 import { createDecoder, decodeInGrowing, isAsNew, type Decoder } from "../read/decoder.js";
 import type { OpenColumn } from "../read/open-column.js";
 import { openOwnTable, type OpenTable } from "../read/open.js";
-
-/** One thing wrong with a table. */
-export interface Finding {
-  /** Name of the file in the table's directory. */
-  readonly file: string;
-  /** Null where the file is not of one column. */
-  readonly column: string | null;
-  /** Number of the chunk in its column; null where it is not one chunk. */
-  readonly chunk: number | null;
-  /** Where the chunk begins in the file. */
-  readonly offset: number | null;
-  /** A few words without a full stop. */
-  readonly problem: string;
-}
+import type { Finding } from "./verification.js";
 
 /** A piece of work. Plain data: it goes to another thread. */
 export type VerifyJob =

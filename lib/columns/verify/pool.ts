@@ -1,8 +1,9 @@
 /** Running the jobs of a verification: in this thread, and beside it in another where there is much to do. */
 import { setImmediate } from "node:timers/promises";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
-import { createChecker, type Checker, type Finding, type VerifyJob } from "./jobs.js";
+import { createChecker, type Checker, type VerifyJob } from "./jobs.js";
 import { startThread, type VerifyThread } from "./thread-handle.js";
+import type { Finding } from "./verification.js";
 
 /** How the jobs are run. */
 export interface RunOptions {

@@ -1,7 +1,8 @@
 /** A second thread that verifies, as the first one sees it. */
 import { Worker } from "node:worker_threads";
 import { BquerydError, type ErrorCode } from "../../base/errors.js";
-import type { Finding, VerifyJob } from "./jobs.js";
+import type { VerifyJob } from "./jobs.js";
+import type { Finding } from "./verification.js";
 
 /** A job for the thread, by a number of its own. */
 export interface VerifyRequest {

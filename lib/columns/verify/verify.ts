@@ -9,38 +9,10 @@ import { readCurrent } from "../directory/current.js";
 import { chunkRows } from "../dtypes.js";
 import { currentName, decodeFooter, type Footer, type FooterColumn } from "../files/footer.js";
 import { pinGeneration, type Pin } from "../directory/pins.js";
-import type { RefusedColumn } from "../read/table.js";
 import { verifyBcolz } from "./bcolz.js";
-import type { Finding, VerifyJob } from "./jobs.js";
+import type { VerifyJob } from "./jobs.js";
 import { runJobs } from "./pool.js";
-
-export type { Finding } from "./jobs.js";
-
-/** How to verify. */
-export interface VerifyOptions {
-  /** Called with bytes done and bytes there are. */
-  readonly onProgress?: ((bytes: number, totalBytes: number) => void) | undefined;
-  /** Aborting it ends the verification with CANCELLED. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What was verified. */
-export interface Verification {
-  /** Directory name of the table. */
-  readonly name: string;
-  /** Generations that CURRENT names; one for a table of bcolz. */
-  readonly generations: number;
-  /** Files that their footers name, each once; of bcolz those of the chunks. */
-  readonly files: number;
-  /** Bytes of those files. */
-  readonly bytes: number;
-  /** Whether any changed byte would be found: a table of bcolz is only decoded. */
-  readonly hasChecksums: boolean;
-  /** Columns that were not looked at, as no dtype holds them. */
-  readonly refused: readonly RefusedColumn[];
-  /** What is wrong, by file; none for a table that is whole. */
-  readonly findings: readonly Finding[];
-}
+import type { Finding, Verification, VerifyOptions } from "./verification.js";
 
 /** A generation whose footer is whole. */
 interface Kept {
