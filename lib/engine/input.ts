@@ -1,36 +1,11 @@
-/** The selected rows of a chunk, as groupers and accumulators read them: column by column, gathered once. */
+/** Makes the selected rows of a chunk what groupers and accumulators read: runs, column by column, gathered once. */
 import { chunkRows } from "../columns/dtypes.js";
 import type { TableColumn } from "../columns/read/table.js";
 import type { Vector } from "../columns/vector.js";
 import type { Lease } from "./cache.js";
 import type { Arena } from "./memory.js";
-import { isComputed, type ScanColumn } from "./scan-column.js";
+import { isComputed, type ChunkInput, type Run, type ScanColumn } from "./scan-column.js";
 import type { ShardStrings, TextPool } from "./strings.js";
-
-/** A run of selected values of a column in kernel memory; `width` 8 ints are the int64 themselves, as in Vector. */
-export interface Run {
-  readonly kind: "int" | "float" | "code";
-  readonly rows: number;
-  readonly width: 1 | 2 | 4 | 8;
-  readonly values: number;
-  readonly base: bigint;
-  readonly step: bigint;
-  /** Of floats, as in Vector. */
-  readonly exponent?: number | undefined;
-  /** Bitmap of null rows, or 0. */
-  readonly nulls: number;
-  /** The int64 or code that null rows hold; their float is 0. */
-  readonly nullValue: bigint;
-}
-
-/** The selected rows of the chunk at hand. */
-export interface ChunkInput {
-  /** Rows selected, at least 1. */
-  readonly rows: number;
-  readonly chunk: number;
-  /** The column's selected values; decoded and gathered, or computed, at the first call of a chunk. */
-  run(column: ScanColumn): Run;
-}
 
 /** Makes the input of one chunk after another, over scratch memory it keeps. */
 export interface InputMaker {

@@ -1,7 +1,6 @@
-/** A column as the scan of one shard sees it: one of the table's, or one computed from them chunk by chunk. */
+/** A column as the scan of one shard sees it: one of the table's, or one computed from them chunk by chunk; and the runs of its values. */
 import { chunkRows } from "../columns/dtypes.js";
 import type { TableColumn } from "../columns/read/table.js";
-import type { ChunkInput, Run } from "./input.js";
 
 /** What is known of a column before its rows are: of a computed one statistics are bounds, as narrow as they come cheap. */
 export type ColumnFacts = Pick<TableColumn, "name" | "dtype" | "nullable" | "rows" | "chunkCount" | "statistics" | "dictionary">;
@@ -15,6 +14,31 @@ export interface ComputedColumn extends ColumnFacts {
 }
 
 export type ScanColumn = TableColumn | ComputedColumn;
+
+/** The selected rows of the chunk at hand. */
+export interface ChunkInput {
+  /** Rows selected, at least 1. */
+  readonly rows: number;
+  readonly chunk: number;
+  /** The column's selected values; decoded and gathered, or computed, at the first call of a chunk. */
+  run(column: ScanColumn): Run;
+}
+
+/** A run of selected values of a column in kernel memory; `width` 8 ints are the int64 themselves, as in Vector. */
+export interface Run {
+  readonly kind: "int" | "float" | "code";
+  readonly rows: number;
+  readonly width: 1 | 2 | 4 | 8;
+  readonly values: number;
+  readonly base: bigint;
+  readonly step: bigint;
+  /** Of floats, as in Vector. */
+  readonly exponent?: number | undefined;
+  /** Bitmap of null rows, or 0. */
+  readonly nulls: number;
+  /** The int64 or code that null rows hold; their float is 0. */
+  readonly nullValue: bigint;
+}
 
 /** Tells whether a column is computed. */
 export function isComputed(column: ScanColumn): column is ComputedColumn {

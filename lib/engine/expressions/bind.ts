@@ -1,8 +1,7 @@
 /** Expressions bound to the columns of a shard: plain columns as they are, all else computed chunk by chunk. */
 import { isTextDtype } from "../../columns/dtypes.js";
 import type { ChunkStatistics } from "../../columns/read/table.js";
-import type { ChunkInput, Run } from "../input.js";
-import { chunksOf, type ComputedColumn, type ScanColumn } from "../scan-column.js";
+import { chunksOf, type ChunkInput, type ComputedColumn, type Run, type ScanColumn } from "../scan-column.js";
 import { compile } from "./evaluate/compile.js";
 import { narrowed } from "./evaluate/narrow.js";
 import { pageOf, type Binding, type ColumnSource, type Node } from "./evaluate/node.js";

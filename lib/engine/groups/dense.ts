@@ -1,7 +1,7 @@
 /** Dense groups: when the product of the key ranges is small, the group is a place in an array. */
 import { chunkRows } from "../../columns/dtypes.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
+import type { ChunkInput } from "../scan-column.js";
 import { widthNames } from "../states/slab.js";
 import type { Fields, Grouper } from "./grouper.js";
 import { fieldsOf, fieldTerms, type KeyColumn } from "./keys.js";

@@ -1,6 +1,6 @@
 /** The fields of a key as 64-bit words, a word a row. */
 import type { Kernels } from "../../kernels/kernels.js";
-import type { Run } from "../input.js";
+import type { Run } from "../scan-column.js";
 import { widthNames } from "../states/slab.js";
 import { fieldTerms, type KeyColumn } from "./keys.js";
 

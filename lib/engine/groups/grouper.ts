@@ -1,5 +1,5 @@
 /** What every way of grouping has in common: rows in, groups and the fields of their keys out. */
-import type { ChunkInput } from "../input.js";
+import type { ChunkInput } from "../scan-column.js";
 import type { RowCounter } from "../states/slab.js";
 
 /** One key's field of every group, as two halves of 64 bits, in the order of the group numbers handed out with them. */

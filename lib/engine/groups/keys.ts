@@ -1,7 +1,6 @@
 /** Key columns of a shard: how their values become small whole numbers ("fields") by which groups are found. */
 import { isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
-import type { Run } from "../input.js";
-import { mayBeNull, type ChunkRange, type ScanColumn } from "../scan-column.js";
+import { mayBeNull, type ChunkRange, type Run, type ScanColumn } from "../scan-column.js";
 
 /**
  * A key column of a shard. A value's field is its distance from `minimum` (whole numbers), its code (texts) or its bits

@@ -1,7 +1,7 @@
 /** Groups by hash of one 64-bit number that holds all keys, each in bits of its own: the number is the full key. */
 import { chunkRows } from "../../columns/dtypes.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
+import type { ChunkInput } from "../scan-column.js";
 import { widthNames } from "../states/slab.js";
 import { limitOf } from "../strings.js";
 import { upTo } from "../values.js";

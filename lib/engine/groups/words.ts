@@ -1,7 +1,7 @@
 /** Groups by hash of several 64-bit words, one a key and one for nulls: equal hashes are settled by comparing all words. */
 import { chunkRows } from "../../columns/dtypes.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
+import type { ChunkInput } from "../scan-column.js";
 import { upTo } from "../values.js";
 import { createWordRows } from "../word-rows.js";
 import { roomFor, type Fields, type Grouper } from "./grouper.js";

@@ -8,10 +8,9 @@ import { bindExpression, type Binding, type ColumnSource } from "../expressions/
 import { bitmapBytes, fullRange, pageOf } from "../expressions/evaluate/node.js";
 import type { Condition, Expression } from "../expressions/tree.js";
 import type { ResultColumn } from "../finish.js";
-import type { ChunkInput, Run } from "../input.js";
 import type { FinishedColumn } from "../measures/measure.js";
 import { createArena, createSpace } from "../memory.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { ChunkInput, Run, ScanColumn } from "../scan-column.js";
 import { widthNames } from "../states/slab.js";
 import { createShardStrings } from "../strings.js";
 import { isFloats, isLists, isText, isWholes, type Values } from "../values.js";

@@ -1,8 +1,7 @@
 /** Selected rows out of kernel memory. */
 import { chunkRows, isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
 import type { Vector } from "../../columns/vector.js";
-import type { ChunkInput, Run } from "../input.js";
-import { isComputed, type ScanColumn } from "../scan-column.js";
+import { isComputed, type ChunkInput, type Run, type ScanColumn } from "../scan-column.js";
 import type { Scan } from "../scan.js";
 import { widthNames } from "../states/slab.js";
 import { blankValues, pick, type PackedTexts, type Values } from "../values.js";

@@ -1,7 +1,6 @@
 /** Exact sums of decimals: of the whole numbers k of values k / 10^places, in 64 bits as long as these surely hold them, else in 128. */
 import { chunkRows } from "../../columns/dtypes.js";
-import type { Run } from "../input.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { Run, ScanColumn } from "../scan-column.js";
 import { powerOfTen, type DecimalSums } from "./decimal-sums.js";
 import { createSlab, slotsOr, zeroFill, type AccumulatorContext } from "./slab.js";
 import { narrowLimbs, takeNarrowSums, takeWideSums } from "./whole-sums.js";

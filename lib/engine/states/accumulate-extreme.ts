@@ -2,8 +2,7 @@
 import { biasOf, chunkRows, isFloatDtype, isTextDtype, wholeRange, type FloatDtype, type TextDtype, type WholeDtype } from "../../columns/dtypes.js";
 import type { Dictionary } from "../../columns/files/dictionary.js";
 import { keyColumnOf } from "../groups/keys.js";
-import type { Run } from "../input.js";
-import { mayBeNull, type ScanColumn } from "../scan-column.js";
+import { mayBeNull, type Run, type ScanColumn } from "../scan-column.js";
 import { codesByRank } from "../strings.js";
 import type { Values } from "../values.js";
 import { seenTexts, type SeenValues } from "./seen-values.js";

@@ -1,7 +1,6 @@
 /** Accumulators of sums of floats: exact of chunks of decimals, compensated of all others. */
 import type { FloatDtype } from "../../columns/dtypes.js";
-import type { Run } from "../input.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { Run, ScanColumn } from "../scan-column.js";
 import { createDecimalSum } from "./accumulate-decimal-sum.js";
 import { createLeafSlab } from "./leaf-slab.js";
 import { createSlab, fewSlotsMax, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";

@@ -1,8 +1,7 @@
 /** Accumulators of sums of whole numbers: in 64 bits where statistics say that they hold them, else in 128. */
 import { biasOf, chunkRows, type WholeDtype } from "../../columns/dtypes.js";
-import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { Run, ScanColumn } from "../scan-column.js";
 import { createNonNullCounter } from "./count.js";
 import { createSlab, fewSlotsMax, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
 import type { WholeSums } from "./sum.js";

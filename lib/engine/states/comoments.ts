@@ -1,7 +1,6 @@
 /** The comoments state: how two inputs vary together in a group, over the rows where neither is null. */
 import { chunkRows } from "../../columns/dtypes.js";
-import type { ChunkInput } from "../input.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { ChunkInput, ScanColumn } from "../scan-column.js";
 import { requireCounts } from "./bytes.js";
 import { createLanes } from "./lanes.js";
 import { spread, type MergePlan } from "./merge-plan.js";

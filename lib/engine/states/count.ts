@@ -1,6 +1,5 @@
 /** The count state: non-null rows of a group. */
-import type { ChunkInput } from "../input.js";
-import { mayBeNull, mayFail, type ScanColumn } from "../scan-column.js";
+import { mayBeNull, mayFail, type ChunkInput, type ScanColumn } from "../scan-column.js";
 import { addNumbers } from "./adding.js";
 import { spread, type MergePlan } from "./merge-plan.js";
 import { readCounts, writeWholes } from "./numbers.js";

@@ -1,9 +1,8 @@
 /** The histogram state: how many values of a group lie in each bin of one input or two, under the bins and over them. */
 import { BquerydError } from "../../base/errors.js";
 import { chunkRows, type Dtype } from "../../columns/dtypes.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { ChunkInput, ScanColumn } from "../scan-column.js";
 import { requireCount, requireDtype } from "./bytes.js";
 import { createNullUnion } from "./comoments.js";
 import { axisEdges, isBinnedDtype, type AxisSpec } from "./histogram-axis.js";

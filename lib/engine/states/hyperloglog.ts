@@ -1,8 +1,7 @@
 /** The hyperloglog state: registers from which the number of distinct values is estimated. */
 import { biasOf, chunkRows, isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
-import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { Run, ScanColumn } from "../scan-column.js";
 import { requireDtype } from "./bytes.js";
 import { createPairSet, type PairSet } from "./lists/pair-set.js";
 import { namingMemory } from "./memory-naming.js";

@@ -1,8 +1,7 @@
 /** The largest state: the k largest values of each group, equal ones apart, in descending order. */
 import { chunkRows, isFloatDtype, isTextDtype, type TextDtype } from "../../columns/dtypes.js";
 import type { Dictionary } from "../../columns/files/dictionary.js";
-import type { Run } from "../input.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { Run, ScanColumn } from "../scan-column.js";
 import { requireCount } from "./bytes.js";
 import { createNonNullCounter } from "./count.js";
 import { readLists, writeLists } from "./lists/bytes.js";

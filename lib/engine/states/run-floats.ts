@@ -1,8 +1,7 @@
 /** Runs of numbers as float64, for states that are computed in floats. */
 import { biasOf, chunkRows } from "../../columns/dtypes.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { ChunkInput, ScanColumn } from "../scan-column.js";
 import { widthNames } from "./slab.js";
 
 /** Pointer to the selected values of a column as float64, the nearest of each; good until the next call. */

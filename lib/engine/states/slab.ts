@@ -1,6 +1,6 @@
 /** What accumulators share: their interface, and growing blocks of equal cells in kernel memory. */
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
+import type { ChunkInput } from "../scan-column.js";
 import type { ShardStrings } from "../strings.js";
 import type { StateColumn } from "./kinds.js";
 

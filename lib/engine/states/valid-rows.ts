@@ -2,8 +2,8 @@
 import { chunkRows } from "../../columns/dtypes.js";
 import type { Dictionary } from "../../columns/files/dictionary.js";
 import type { Kernels } from "../../kernels/kernels.js";
-import type { Run } from "../input.js";
 import type { Arena } from "../memory.js";
+import type { Run } from "../scan-column.js";
 import { widthNames } from "./slab.js";
 
 /** Pointers to as many entries as `rows`; good until the next call. */

@@ -4,9 +4,8 @@
  */
 import { biasOf, chunkRows, isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
 import { keyColumnOf } from "../groups/keys.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
-import type { ScanColumn } from "../scan-column.js";
+import type { ChunkInput, ScanColumn } from "../scan-column.js";
 import { setNarrow } from "./valid-rows.js";
 
 /** The distances of a column's values from its least one. */

@@ -7,7 +7,7 @@
  */
 import { chunkRows } from "../../columns/dtypes.js";
 import type { TableColumn } from "../../columns/read/table.js";
-import type { Run } from "../input.js";
+import type { Run } from "../scan-column.js";
 import { widthNames } from "../states/slab.js";
 import { reachBaskets, type Piece, type Reached } from "./basket-chain.js";
 import type { Masking, SelectionContext } from "./selection.js";

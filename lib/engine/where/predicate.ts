@@ -1,9 +1,8 @@
 /** What conditions over the rows of a chunk have in common, whether they are one term or many. */
 import type { Vector } from "../../columns/vector.js";
 import type { Expression } from "../expressions/tree.js";
-import type { ChunkInput } from "../input.js";
 import type { Arena } from "../memory.js";
-import { isComputed, mayFail, type ScanColumn } from "../scan-column.js";
+import { isComputed, mayFail, type ChunkInput, type ScanColumn } from "../scan-column.js";
 import type { ShardStrings } from "../strings.js";
 import type { Lease } from "../cache.js";
 import type { KeptTests } from "./kept-tests.js";

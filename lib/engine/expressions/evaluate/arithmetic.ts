@@ -1,7 +1,6 @@
 /** Arithmetic of two nodes, negation, and bounds of what they give. */
 import { biasOf, type Dtype } from "../../../columns/dtypes.js";
-import type { ChunkInput, Run } from "../../input.js";
-import type { ScanColumn } from "../../scan-column.js";
+import type { ChunkInput, Run, ScanColumn } from "../../scan-column.js";
 import type { ArithmeticOp, Expression } from "../tree.js";
 import { arithmeticDtype, isTime, isTimeText } from "../types.js";
 import { coerce, fitRange } from "./coerce.js";

@@ -1,7 +1,6 @@
 /** Nodes that choose between others row by row: CASE, coalesce, least and greatest. */
 import { chunkRows, isFloatDtype, isTextDtype, type Dtype, type TextDtype } from "../../../columns/dtypes.js";
-import type { ChunkInput } from "../../input.js";
-import type { ScanColumn } from "../../scan-column.js";
+import type { ChunkInput, ScanColumn } from "../../scan-column.js";
 import type { TextPool } from "../../strings.js";
 import { rowsOfInput, type Predicate } from "../../where/predicate.js";
 import type { Expression } from "../tree.js";

@@ -1,8 +1,7 @@
 /** Trees made into nodes: columns are found, dtypes settled, constants folded. */
 import { BquerydError } from "../../../base/errors.js";
 import { isFloatDtype, isTextDtype } from "../../../columns/dtypes.js";
-import type { ChunkInput } from "../../input.js";
-import { chunksOf, mayFail, type ScanColumn } from "../../scan-column.js";
+import { chunksOf, mayFail, type ChunkInput, type ScanColumn } from "../../scan-column.js";
 import { createFilter } from "../../where/filter.js";
 import { widerDtype } from "../../widening.js";
 import { columnsOfCondition } from "../columns.js";

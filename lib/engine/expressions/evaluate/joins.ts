@@ -2,7 +2,7 @@
 import { BquerydError } from "../../../base/errors.js";
 import { limits } from "../../../base/limits.js";
 import { chunkRows } from "../../../columns/dtypes.js";
-import type { ChunkInput, Run } from "../../input.js";
+import type { ChunkInput, Run } from "../../scan-column.js";
 import { widthNames } from "../../states/slab.js";
 import type { TextPool } from "../../strings.js";
 import { createWordRows } from "../../word-rows.js";

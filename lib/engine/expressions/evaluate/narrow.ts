@@ -3,8 +3,7 @@
  * as the results are. A month of days that take a byte a row stays a byte a row.
  */
 import { chunkRows, isTextDtype } from "../../../columns/dtypes.js";
-import type { ChunkInput, Run } from "../../input.js";
-import { isComputed, type ScanColumn } from "../../scan-column.js";
+import { isComputed, type ChunkInput, type Run, type ScanColumn } from "../../scan-column.js";
 import { bitmapBytes, pageOf, type Binding, type Node } from "./node.js";
 
 /** uint16 slots, a row each, of which slot 0 is that of null rows. */

@@ -1,9 +1,8 @@
 /** A tree made ready for one shard: nodes that know bounds of their values and give runs of them. */
 import { BquerydError } from "../../../base/errors.js";
 import { chunkRows, isFloatDtype, wholeRange, biasOf, type Dtype, type WholeDtype } from "../../../columns/dtypes.js";
-import type { ChunkInput, Run } from "../../input.js";
 import type { Arena } from "../../memory.js";
-import type { ChunkCut, ScanColumn } from "../../scan-column.js";
+import type { ChunkCut, ChunkInput, Run, ScanColumn } from "../../scan-column.js";
 import { widthNames } from "../../states/slab.js";
 import type { ShardStrings, TextPool } from "../../strings.js";
 import type { PackedTexts } from "../../values.js";

@@ -1,7 +1,6 @@
 /** Some rows of an input as an input of their own, so that what is not chosen is not computed. */
 import { chunkRows } from "../../../columns/dtypes.js";
-import type { ChunkInput, Run } from "../../input.js";
-import { isComputed, type ScanColumn } from "../../scan-column.js";
+import { isComputed, type ChunkInput, type Run, type ScanColumn } from "../../scan-column.js";
 import { bitmapBytes, pageOf, type Binding } from "./node.js";
 
 /** Makes inputs of some rows one after another; each is good until the next one. */

@@ -1,6 +1,6 @@
 /** Nodes of strings and bytes: work is done once a distinct text, and rows look their codes up. */
 import type { TextDtype } from "../../../columns/dtypes.js";
-import type { ChunkInput, Run } from "../../input.js";
+import type { ChunkInput, Run } from "../../scan-column.js";
 import { createPool, type TextPool } from "../../strings.js";
 import { widthNames } from "../../states/slab.js";
 import type { Expression } from "../tree.js";

@@ -1,6 +1,6 @@
 /** Nodes of times: buckets and parts, in UTC or in the local time of a zone. */
 import { chunkRows } from "../../../columns/dtypes.js";
-import type { ChunkInput } from "../../input.js";
+import type { ChunkInput } from "../../scan-column.js";
 import { dayNs, type Bucket } from "../buckets.js";
 import type { Expression } from "../tree.js";
 import { zonePeriods } from "../zones.js";
