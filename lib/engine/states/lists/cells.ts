@@ -3,7 +3,6 @@ import { chunkRows } from "../../../columns/dtypes.js";
 import type { Arena } from "../../memory.js";
 import { createSlab, zeroFill } from "../slab.js";
 import type { ValidRows } from "../valid-rows.js";
-import type { CodeLists } from "./pair-set.js";
 
 /** Cells of all rows added: cell slot * stride + code. */
 export interface Cells {
@@ -14,6 +13,13 @@ export interface Cells {
   /** The lists of the slots in the given order. */
   take(order: Uint32Array): CodeLists;
   release(): void;
+}
+
+/** For each group its codes (or their ranks) in ascending order, and how many rows had each where that is counted. */
+export interface CodeLists {
+  readonly offsets: Uint32Array;
+  readonly codes: Uint32Array;
+  readonly counts: Float64Array | null;
 }
 
 /** Cells with rows in them. */

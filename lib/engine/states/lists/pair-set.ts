@@ -7,15 +7,8 @@ import type { Arena } from "../../memory.js";
 import { limitOf } from "../../strings.js";
 import { createSlab, zeroFill } from "../slab.js";
 import type { ValidRows } from "../valid-rows.js";
-import { createBitCells, createCountCells, type UsedCells } from "./cells.js";
+import { createBitCells, createCountCells, type CodeLists, type UsedCells } from "./cells.js";
 import { offsetsOf, placesOf, sortWords } from "./sorter.js";
-
-/** For each group its codes (or their ranks) in ascending order, and how many rows had each where that is counted. */
-export interface CodeLists {
-  readonly offsets: Uint32Array;
-  readonly codes: Uint32Array;
-  readonly counts: Float64Array | null;
-}
 
 /** Pairs of all rows added. */
 export interface PairSet {
