@@ -2,9 +2,9 @@
 import type { FloatDtype } from "../../columns/dtypes.js";
 import type { Run, ScanColumn } from "../scan-column.js";
 import { createDecimalSum } from "./accumulate-decimal-sum.js";
+import type { FloatSums } from "./float-sums.js";
 import { createLeafSlab } from "./leaf-slab.js";
 import { createSlab, fewSlotsMax, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { FloatSums } from "./sum.js";
 
 /** Bytes of a compensated sum. */
 const pairBytes = 16;

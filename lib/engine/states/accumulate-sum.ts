@@ -4,8 +4,7 @@ import type { Arena } from "../memory.js";
 import type { Run, ScanColumn } from "../scan-column.js";
 import { createNonNullCounter } from "./count.js";
 import { createSlab, fewSlotsMax, widthNames, zeroFill, type Accumulator, type AccumulatorContext } from "./slab.js";
-import type { WholeSums } from "./sum.js";
-import { addBiases, limbsOf, narrowLimbs, takeNarrowSums, takeWideSums } from "./whole-sums.js";
+import { addBiases, limbsOf, narrowLimbs, takeNarrowSums, takeWideSums, type WholeSums } from "./whole-sums.js";
 
 /** An accumulator of the sums of whole numbers. */
 export function createWholeSum(column: ScanColumn, dtype: WholeDtype, context: AccumulatorContext): Accumulator<WholeSums> {

@@ -3,6 +3,7 @@ import { bagState, type BagState } from "./bag.js";
 import { comomentsState, type Comoments } from "./comoments.js";
 import { countState, type Counts } from "./count.js";
 import { ddsketchState, type DdsketchState } from "./ddsketch.js";
+import type { FloatSums } from "./float-sums.js";
 import { hyperloglogState, type HyperloglogState } from "./hyperloglog.js";
 import { largestState, type LargestState } from "./largest.js";
 import { histogramState, type Histogram } from "./histogram.js";
@@ -10,8 +11,9 @@ import { momentsState, type Moments } from "./moments.js";
 import { firstState, lastState, maxState, minState, type Picked } from "./picked.js";
 import { runsState, type RunsState } from "./runs.js";
 import type { StateDefinition } from "./state.js";
-import { sumState, type FloatSums, type WholeSums } from "./sum.js";
+import { sumState } from "./sum.js";
 import { tallyState, type TallyState } from "./tally.js";
+import type { WholeSums } from "./whole-sums.js";
 
 /** A state for every group of a partial. */
 export type StateColumn =

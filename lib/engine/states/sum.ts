@@ -2,36 +2,17 @@
  * The sum state: exact of whole numbers and of decimals, compensated of other floats by two-sum (Knuth, TAOCP 2, 4.2.2), so
  * that cutting rows into other shards moves only the last bits.
  */
-import { isFloatDtype, isTextDtype, type Dtype, type FloatDtype, type WholeDtype } from "../../columns/dtypes.js";
+import { isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
 import { createFloatSum } from "./accumulate-float-sum.js";
 import { createWholeSum } from "./accumulate-sum.js";
 import { requireDtype, requireFloatDtype, requireWholeDtype } from "./bytes.js";
-import { addDecimals, finishDecimals, mergeDecimals, readDecimals, startDecimals, writeDecimals, type DecimalSums } from "./decimal-sums.js";
-import type { MergePlan } from "./merge-plan.js";
+import { addDecimals, finishDecimals, mergeDecimals, readDecimals, startDecimals, writeDecimals } from "./decimal-sums.js";
+import { addPairs, mergePairs, type FloatSums } from "./float-sums.js";
 import { readWholes, writeWholes } from "./numbers.js";
 import { nearestQuotients, quotientPairs } from "./quotients.js";
 import type { StateDefinition } from "./state.js";
-import { addIntSums, mergeIntSums, narrowLimbs, type IntSums } from "./whole-sums.js";
+import { addIntSums, mergeIntSums, narrowLimbs, type WholeSums } from "./whole-sums.js";
 import { upTo } from "../values.js";
-
-/** Sums of whole numbers, of the values themselves whatever is kept in their place; `dtype` is the input's. */
-export interface WholeSums {
-  readonly kind: "sum";
-  readonly dtype: WholeDtype;
-  readonly sums: IntSums;
-}
-
-/**
- * Sums of floats in two parts, so that the exact one depends on no order of merging: of chunks of decimals, ascending in
- * places, and of all others.
- */
-export interface FloatSums {
-  readonly kind: "sum";
-  readonly dtype: FloatDtype;
-  readonly decimals: readonly DecimalSums[];
-  /** Compensated sums, two float64 a group: sum, then what rounding left out; null where all is decimal. */
-  readonly pairs: Float64Array | null;
-}
 
 /** Of one input that is no text. */
 export const sumState: StateDefinition<WholeSums | FloatSums> = {
@@ -101,29 +82,6 @@ export function totalsOf(sum: WholeSums | FloatSums, groups: number, counts?: Fl
 function startFloats(first: FloatSums, states: readonly (WholeSums | FloatSums)[], groups: number): FloatSums {
   const all = states.flatMap((state) => ("pairs" in state ? [state] : []));
   return { ...first, decimals: startDecimals(all.map(({ decimals }) => decimals), groups), pairs: all.some(({ pairs }) => pairs !== null) ? new Float64Array(2 * groups) : null };
-}
-
-function mergePairs(a: Float64Array | null, b: Float64Array | null, { groups, placesLeft, placesRight }: MergePlan): Float64Array | null {
-  if (a === null && b === null) return null;
-  const merged = new Float64Array(groups * 2);
-  // Adding to nothing drops the rest of what is not finite, as adding to something does.
-  if (a !== null) addPairs(a, placesLeft, merged);
-  if (b !== null) addPairs(b, placesRight, merged);
-  return merged;
-}
-
-/** Adds sums, in place, to those at their places. */
-function addPairs(pairs: Float64Array, places: Uint32Array, merged: Float64Array): void {
-  for (let group = 0; group < places.length; group++) {
-    const at = 2 * places[group]!;
-    const x = merged[at]!;
-    const y = pairs[2 * group]!;
-    const sum = x + y;
-    const part = sum - x;
-    merged[at] = sum;
-    // Of what is not finite the difference with itself is no number.
-    merged[at + 1] = sum - sum === 0 ? merged[at + 1]! + pairs[2 * group + 1]! + ((x - (sum - part)) + (y - part)) : 0;
-  }
 }
 
 function widenSums(state: WholeSums | FloatSums, dtype: Dtype): WholeSums | FloatSums {

@@ -8,6 +8,13 @@ import { spread, type MergePlan } from "./merge-plan.js";
 /** Sums a group: float64 within 2^53, or four uint32 limbs each, little-endian, two's complement of 128 bits. */
 export type IntSums = Float64Array | Uint32Array;
 
+/** Sums of whole numbers, of the values themselves whatever is kept in their place; `dtype` is the input's. */
+export interface WholeSums {
+  readonly kind: "sum";
+  readonly dtype: WholeDtype;
+  readonly sums: IntSums;
+}
+
 const limbRange = 0x1_0000_0000;
 /** The upper half of an int64 below this, and above minus this, leaves it within 2^53. */
 const exactHighMax = 0x20_0000;
