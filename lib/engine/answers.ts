@@ -5,8 +5,7 @@
 import type { ChunkStatistics } from "../columns/read/table.js";
 import type { Partial } from "./partial.js";
 import { isComputed, mayBeNull, type ScanColumn } from "./scan-column.js";
-import type { StateColumn } from "./states/kinds.js";
-import type { StateSpec } from "./states/state.js";
+import type { StateColumn, StateSpec } from "./states/kinds.js";
 import { blankValues, singleValue } from "./values.js";
 
 /** What statistics have answered of a shard. */

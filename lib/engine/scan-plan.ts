@@ -12,10 +12,9 @@ import type { Partial } from "./partial.js";
 import { rankGroups } from "./ranking.js";
 import type { ChunkCut, ChunkInput, ScanColumn } from "./scan-column.js";
 import { bind, selectionOf, stopIfAsked, type Scan } from "./scan.js";
-import { definitionOf } from "./states/kinds.js";
+import { definitionOf, type StateColumn, type StateSpec } from "./states/kinds.js";
 import { createRowCounter } from "./states/rows.js";
 import type { Accumulator, AccumulatorContext } from "./states/slab.js";
-import type { StateSpec } from "./states/state.js";
 import type { Selection } from "./where/selection.js";
 
 /** The columns of a query over what a scan reads. */
@@ -32,7 +31,7 @@ export interface ScanPlan {
   readonly keys: readonly KeyColumn[];
   readonly grouper: Grouper | null;
   readonly rows: ReturnType<typeof createRowCounter>;
-  readonly states: readonly Accumulator[];
+  readonly states: readonly Accumulator<StateColumn>[];
   /** What statistics answer; null where they cannot. */
   readonly answers: Answers | null;
   rowsSelected: number;
@@ -70,7 +69,7 @@ export function planScan(scan: Scan, { keys, inputs, states: specs }: BoundQuery
     zeroSlots: once(() => arena.allocateZeroed(chunkRows * 4)),
     slotCount: grouper?.slotCount ?? null,
   };
-  const states = specs.map((spec) => definitionOf(spec.kind).accumulate(spec, spec.inputs.map((place) => inputs[place]!), context));
+  const states = specs.map((spec) => definitionOf(spec.kind).accumulate(spec.params, spec.inputs.map((place) => inputs[place]!), context));
   for (const accumulator of [rows, ...states]) accumulator.grow(1);
   const selection = selectionOf(scan, isGrouped || inputs.length > 0);
   return { scan, keys, grouper, rows, states, selection: part === null ? selection : selectPart(selection, keys, part, scan), answers: isGrouped ? null : createAnswers(specs, inputs), rowsSelected: 0 };

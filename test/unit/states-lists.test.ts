@@ -64,8 +64,7 @@ describe("states of lists", () => {
     const rows = 2_000;
     const column: ScanColumn = { name: "v", dtype: "int64", nullable: false, rows, chunkCount: 0, statistics: () => { throw new Error("not asked"); }, dictionary: () => null, compute: () => { throw new Error("not asked"); }, mayFail: () => false };
     const context: AccumulatorContext = { arena, strings: createShardStrings(arena), isGrouped: true, zeroSlots: () => 0, rows: createRowCounter(arena, true), slotCount: null, isSpanning: false };
-    const spec = { kind: "hyperloglog" as const, inputs: [0], params: {} };
-    const [once, twice] = [hyperloglogState.accumulate(spec, [column], context), hyperloglogState.accumulate(spec, [column], context)];
+    const [once, twice] = [hyperloglogState.accumulate({}, [column], context), hyperloglogState.accumulate({}, [column], context)];
     const [slots, values] = [arena.allocate(rows * 4), arena.allocate(rows * 8)];
     const run: Run = { kind: "int", rows, width: 8, values, base: 0n, step: 1n, nulls: 0, nullValue: 0n };
     const input: ChunkInput = { rows, chunk: 0, run: () => run };

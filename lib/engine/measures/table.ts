@@ -3,7 +3,7 @@ import type { Dtype } from "../../columns/dtypes.js";
 import type { Expression } from "../expressions/tree.js";
 import type { Partial } from "../partial.js";
 import type { MeasureOp } from "../query/measures.js";
-import type { StateSpec } from "../states/state.js";
+import type { StateSpec } from "../states/kinds.js";
 import { isLists, isText } from "../values.js";
 import { countMeasure, countNullsMeasure } from "./count.js";
 import { approxCountDistinctMeasure, countDistinctMeasure, sortedCountDistinctMeasure } from "./distinct.js";

@@ -31,7 +31,7 @@ export interface BagPart extends BagLists {
 
 /** Of one input of numbers or times. */
 export const bagState: StateDefinition<BagState> = {
-  accumulate: (_spec, [column], context) => namingMemory("median or quantile", column!.name, createBag(column!, context)),
+  accumulate: (_params, [column], context) => namingMemory("median or quantile", column!.name, createBag(column!, context)),
   merge: mergeBags,
   empty: ({ dtype }) => ({ kind: "bag", dtype, parts: [] }),
   dtypes: ({ dtype }) => [dtype],

@@ -26,7 +26,7 @@ const [cellBytes, wholeCellBytes] = [88, 48];
 
 /** Of two inputs of numbers or bools. */
 export const comomentsState: StateDefinition<Comoments> = {
-  accumulate: (_spec, [x, y], context) => createComoments(x!, y!, context),
+  accumulate: (_params, [x, y], context) => createComoments(x!, y!, context),
   merge: mergeComoments,
   adding: { isAssociative: () => false, start: (_states, groups) => blankComoments(() => new Float64Array(groups)), add: addComoments },
   empty: (_like, groups) => blankComoments(() => new Float64Array(groups)),

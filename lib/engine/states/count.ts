@@ -14,7 +14,7 @@ export interface Counts {
 
 /** Of one input of any dtype. */
 export const countState: StateDefinition<Counts> = {
-  accumulate: (_spec, [column], context) => createCount(column!, context),
+  accumulate: (_params, [column], context) => createCount(column!, context),
   merge(left, right, plan, rows) {
     const areRows = left.counts === null && right.counts === null;
     return { kind: "count", counts: areRows ? null : mergeCounts(left.counts ?? rows.left, right.counts ?? rows.right, plan) };

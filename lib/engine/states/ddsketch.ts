@@ -25,8 +25,7 @@ export const usualError = 0.01;
 
 /** Of one input of numbers; `error` is relative. */
 export const ddsketchState: StateDefinition<DdsketchState> = {
-  accumulate({ params }, [column], context) {
-    const { error } = params;
+  accumulate({ error }, [column], context) {
     return namingMemory("approx_quantile", column!.name, createDdsketch(column!, binsOf(typeof error === "number" ? error : usualError), context));
   },
   merge: (left, right, plan) => ({ kind: "ddsketch", ...mergeTallies(left, right, plan) }),

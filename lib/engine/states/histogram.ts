@@ -27,7 +27,7 @@ const cellsMax = 2 ** 20;
 
 /** Of one input or two; params: lists of an entry an input, `bins`, `low`, `high`. */
 export const histogramState: StateDefinition<Histogram> = {
-  accumulate: (spec, columns, context) => createHistogram(axesOf(spec.params), columns, context),
+  accumulate: (params, columns, context) => createHistogram(axesOf(params), columns, context),
   merge: mergeHistograms,
   empty: (like, groups) => ({ ...like, counts: new Float64Array(groups * like.cells) }),
   dtypes: (state) => state.inputs,

@@ -18,7 +18,7 @@ export interface HyperloglogState extends Registers {
 
 /** Of one input of any dtype. Equal values hash alike in every dtype that widens to another. */
 export const hyperloglogState: StateDefinition<HyperloglogState> = {
-  accumulate: (_spec, [column], context) => namingMemory("approx_count_distinct", column!.name, createHyperloglog(column!, context)),
+  accumulate: (_params, [column], context) => namingMemory("approx_count_distinct", column!.name, createHyperloglog(column!, context)),
   merge: (left, right, plan) => ({ kind: "hyperloglog", dtype: left.dtype, ...mergeRegisters(left, right, plan) }),
   empty: ({ dtype }, groups) => ({ kind: "hyperloglog", dtype, offsets: new Uint32Array(groups + 1), words: new Uint32Array(0) }),
   dtypes: ({ dtype }) => [dtype],

@@ -10,7 +10,7 @@ import { histogramState, type Histogram } from "./histogram.js";
 import { momentsState, type Moments } from "./moments.js";
 import { firstState, lastState, maxState, minState, type Picked } from "./picked.js";
 import { runsState, type RunsState } from "./runs.js";
-import type { StateDefinition } from "./state.js";
+import type { StateDefinition, StateParams } from "./state.js";
 import { sumState } from "./sum.js";
 import { tallyState, type TallyState } from "./tally.js";
 import type { WholeSums } from "./whole-sums.js";
@@ -36,6 +36,15 @@ export type StateColumn =
 
 /** What a state counts or keeps. */
 export type StateKind = StateColumn["kind"];
+
+/** A state that a query needs, once, whatever measures share it. */
+export interface StateSpec {
+  readonly kind: StateKind;
+  /** Places among the inputs of a plan of measures, in the order the kind takes them. */
+  readonly inputs: readonly number[];
+  /** Part of what makes two states one. */
+  readonly params: StateParams;
+}
 
 /** The definition of every kind. */
 const definitions: Readonly<Record<StateKind, StateDefinition<StateColumn>>> = {

@@ -26,7 +26,7 @@ export const largestMax = 65_536;
 
 /** Of one input of any dtype; `k` says how many, from 1 to largestMax. */
 export const largestState: StateDefinition<LargestState> = {
-  accumulate({ params }, [column], context) {
+  accumulate(params, [column], context) {
     const k = requireCount(params["k"], largestMax);
     const accumulator = createLargest(column!, k, context);
     return namingMemory("topk", column!.name, { ...accumulator, take: (order) => ({ kind: "largest", k, ...accumulator.take(order) }) });

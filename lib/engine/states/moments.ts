@@ -21,7 +21,7 @@ const [cellBytes, wholeCellBytes] = [40, 24];
 
 /** Of one input of numbers or bools. */
 export const momentsState: StateDefinition<Moments> = {
-  accumulate: (_spec, [column], context) => createMoments(column!, context),
+  accumulate: (_params, [column], context) => createMoments(column!, context),
   merge: mergeMoments,
   adding: { isAssociative: () => false, start: (_states, groups) => blankMoments(groups), add: addMoments },
   empty: (_like, groups) => blankMoments(groups),

@@ -22,7 +22,7 @@ export const lastState: StateDefinition<Picked<"last">> = definePicked("last", (
 
 function definePicked<K extends Preference>(kind: K, create: (column: ScanColumn, context: AccumulatorContext) => Accumulator<SeenValues>): StateDefinition<Picked<K>> {
   return {
-    accumulate(_spec, [column], context) {
+    accumulate(_params, [column], context) {
       const accumulator = create(column!, context);
       return { ...accumulator, take: (order) => ({ kind, ...accumulator.take(order) }) };
     },

@@ -4,7 +4,7 @@ import { takeCounts } from "./count.js";
 import { createSlab, zeroFill, type Accumulator, type RowCounter } from "./slab.js";
 
 /** A row counter over a query's arena. */
-export function createRowCounter(arena: Arena, isGrouped: boolean): RowCounter & Pick<Accumulator, "grow" | "add"> {
+export function createRowCounter(arena: Arena, isGrouped: boolean): RowCounter & Pick<Accumulator<Float64Array>, "grow" | "add"> {
   const { kernels } = arena;
   const slab = createSlab(arena, 8, zeroFill(arena, 8));
   let total = 0;

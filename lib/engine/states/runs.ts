@@ -30,7 +30,7 @@ export interface RunsState {
 /** Of one input of any dtype. */
 export const runsState: StateDefinition<RunsState> = {
   mindsOtherGroups: true,
-  accumulate: (_spec, [column], context) => namingMemory("sorted_count_distinct", column!.name, createRuns(column!, context)),
+  accumulate: (_params, [column], context) => namingMemory("sorted_count_distinct", column!.name, createRuns(column!, context)),
   merge: mergeRuns,
   empty: ({ ends }, groups) => ({
     kind: "runs", counts: new Float64Array(groups), inFirst: new Uint8Array(groups), inLast: new Uint8Array(groups), ends: blankValues(ends.dtype, 0), isOne: false,

@@ -2,7 +2,6 @@
 import type { Arena } from "../memory.js";
 import type { ChunkInput } from "../scan-column.js";
 import type { ShardStrings } from "../strings.js";
-import type { StateColumn } from "./kinds.js";
 
 /** What an accumulator is made from. */
 export interface AccumulatorContext {
@@ -30,7 +29,7 @@ export interface RowCounter {
 }
 
 /** One state over all groups of a shard, or of several. */
-export interface Accumulator<S = StateColumn> {
+export interface Accumulator<S> {
   /** Makes room for `groups` groups, new ones empty. */
   grow(groups: number): void;
   /** Adds the selected rows of a chunk; `slots` points at their uint32 groups, 0 without keys. */

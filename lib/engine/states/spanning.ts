@@ -3,8 +3,7 @@ import { biasOf, isFloatDtype, isTextDtype } from "../../columns/dtypes.js";
 import type { ScanColumn } from "../scan-column.js";
 import { isDecimal } from "./accumulate-float-sum.js";
 import { heapBytes } from "./largest.js";
-import type { StateKind } from "./kinds.js";
-import type { StateSpec } from "./state.js";
+import type { StateKind, StateSpec } from "./kinds.js";
 
 /** States whose merging is exact in any order, or that keep cells for each shard apart (leaf-slab.ts). */
 const spanning: ReadonlySet<StateKind> = new Set(["count", "sum", "min", "max", "largest"]);

@@ -6,20 +6,10 @@ import type { Dtype } from "../../columns/dtypes.js";
 import type { ScanColumn } from "../scan-column.js";
 import type { Adding } from "./adding.js";
 import type { ArrayReader, Description, StateWriter } from "./bytes.js";
-import type { StateKind } from "./kinds.js";
 import type { MergePlan } from "./merge-plan.js";
 import type { Accumulator, AccumulatorContext } from "./slab.js";
 
-/** A state that a query needs, once, whatever measures share it. */
-export interface StateSpec {
-  readonly kind: StateKind;
-  /** Places in inputsOf(measures), in the order the kind takes them. */
-  readonly inputs: readonly number[];
-  /** What the kind has to be told; JSON, and part of what makes two states one. */
-  readonly params: StateParams;
-}
-
-/** Parameters of a state, all of them JSON. */
+/** Parameters of a state: what its kind has to be told; all of them JSON. */
 export type StateParams = Readonly<Record<string, StateParam>>;
 
 /** One of them. */
@@ -35,8 +25,8 @@ export interface MergedRows {
 export interface StateDefinition<S> {
   /** Whether rows of other groups matter to a group, so that a shard cannot be scanned part by part of its groups. */
   readonly mindsOtherGroups?: true;
-  /** An accumulator of the state over the groups of a shard; `columns` are the inputs of the spec. */
-  accumulate(spec: StateSpec, columns: readonly ScanColumn[], context: AccumulatorContext): Accumulator<S>;
+  /** An accumulator of the state over the groups of a shard; `columns` are its inputs, in the order the kind takes them. */
+  accumulate(params: StateParams, columns: readonly ScanColumn[], context: AccumulatorContext): Accumulator<S>;
   /** The states of both sides, of equal dtypes; the left side holds the earlier rows. Equal inputs give equal bytes. */
   merge(left: S, right: S, plan: MergePlan, rows: MergedRows): S;
   /** How many of them are merged at once; kinds without it are merged by twos. */

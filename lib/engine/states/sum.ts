@@ -16,7 +16,7 @@ import { upTo } from "../values.js";
 
 /** Of one input that is no text. */
 export const sumState: StateDefinition<WholeSums | FloatSums> = {
-  accumulate(_spec, [column], context) {
+  accumulate(_params, [column], context) {
     const { dtype } = column!;
     if (isTextDtype(dtype)) throw new Error(`a sum of ${dtype} means nothing`);
     return isFloatDtype(dtype) ? createFloatSum(column!, dtype, context) : createWholeSum(column!, dtype, context);

@@ -21,7 +21,7 @@ export interface TallyState extends Tallies {
 
 /** Of one input of any dtype; `isCounted` says whether counts are kept. */
 export const tallyState: StateDefinition<TallyState> = {
-  accumulate({ params }, [column], context) {
+  accumulate(params, [column], context) {
     const isCounted = params["isCounted"] === true;
     const accumulator = createTally(column!, isCounted, context);
     const ops = isCounted ? "mode or topk" : "count_distinct";
