@@ -1,8 +1,9 @@
 /** mode and topk: the most frequent values of a group, or its largest; of any dtype. */
+import type { MeasureSpec } from "../query/measures.js";
 import { blankValues, upTo } from "../values.js";
 import { valuesAt } from "../states/lists/items.js";
 import type { Tallies } from "../states/lists/lists.js";
-import { flagsOf, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec } from "./measure.js";
+import { flagsOf, requireState, type FinishedColumn, type MeasureDefinition } from "./measure.js";
 
 /** The most frequent value; of equally frequent ones the smallest. */
 export const modeMeasure: MeasureDefinition = {

@@ -1,11 +1,12 @@
 /** histogram and histogram2d: lists of counts, one a bin; with their edges, and how many values lie under and over them. */
 import { BquerydError } from "../../base/errors.js";
+import type { MeasureSpec } from "../query/measures.js";
 import { axesOf, type Histogram } from "../states/histogram.js";
 import { axisEdges, axisEnd, isBinnedDtype, type AxisSpec } from "../states/histogram-axis.js";
 import type { StateColumn } from "../states/kinds.js";
 import type { StateParams } from "../states/state.js";
 import { upTo, type Values } from "../values.js";
-import { meansNothing, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec } from "./measure.js";
+import { meansNothing, requireState, type FinishedColumn, type MeasureDefinition } from "./measure.js";
 
 /** Of one input. */
 export const histogramMeasure = histogramOf([0]);

@@ -1,37 +1,13 @@
-/** What every measure has in common: the form in which a query asks for it, and what a definition says of it. */
+/** What every measure has in common: what its definition says of it, and the column that it is finished as. */
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
 import { printExpression } from "../expressions/print.js";
 import type { Expression } from "../expressions/tree.js";
 import type { Partial } from "../partial.js";
-import type { Literal } from "../query/literal.js";
-import type { MeasureOp } from "../query/measures.js";
+import type { MeasureSpec } from "../query/measures.js";
 import type { StateColumn, StateKind } from "../states/kinds.js";
 import type { StateParams } from "../states/state.js";
 import type { Lists, Values } from "../values.js";
-
-/** What ops may be told beside their inputs; which of it an op takes is checked where queries are parsed. */
-export interface MeasureParams {
-  /** topk: how many, by what. */
-  readonly k?: number;
-  readonly by?: "value" | "count";
-  /** quantile, approx_quantile: which one, from 0 to 1. */
-  readonly p?: number;
-  /** approx_quantile: relative. */
-  readonly error?: number;
-  /** histogram, histogram2d: one entry an axis; an end that is null comes from the values. */
-  readonly bins?: readonly number[];
-  readonly low?: readonly (Literal | null)[];
-  readonly high?: readonly (Literal | null)[];
-}
-
-/** One aggregate asked for. `inputs` is empty for rows counted, has two expressions for ops of two columns, else one. */
-export interface MeasureSpec<Op extends MeasureOp = MeasureOp> {
-  readonly name: string;
-  readonly op: Op;
-  readonly inputs: readonly Expression[];
-  readonly params: MeasureParams;
-}
 
 /** A finished column: values, and 1 in `isNull` for each null row; null when no row is null. */
 export interface FinishedColumn {

@@ -1,12 +1,13 @@
 /** median, quantile and approx_quantile: values at a place in the order of a group's values. */
 import { biasOf, isFloatDtype, isTextDtype, type Dtype } from "../../columns/dtypes.js";
+import type { MeasureSpec } from "../query/measures.js";
 import { binsOf, middleOf, usualError, type DdsketchState } from "../states/ddsketch.js";
 import { joinParts, type BagPart, type BagState } from "../states/bag.js";
 import { keptOf, type Items, type NumberItems } from "../states/lists/items.js";
 import { numbersOf as decimalNumbers, type DecimalItems } from "../states/lists/decimals.js";
 import { keysOf } from "../states/lists/keys.js";
 import { openSelector } from "../states/lists/select.js";
-import { finishFloats, meansNothing, requireState, type FinishedColumn, type MeasureDefinition, type MeasureSpec } from "./measure.js";
+import { finishFloats, meansNothing, requireState, type FinishedColumn, type MeasureDefinition } from "./measure.js";
 
 /** The value in the middle, or between the two in the middle. */
 export const medianMeasure = defineQuantile(() => 0.5);

@@ -4,10 +4,11 @@ import { formatDate, formatTimestamp } from "../../columns/moments.js";
 import { biasOf, wholeRange } from "../../columns/dtypes.js";
 import type { Expression } from "../expressions/tree.js";
 import type { Literal } from "../query/literal.js";
+import type { MeasureSpec } from "../query/measures.js";
 import type { Query } from "../query/query.js";
 import { axisEnd, axisTime, isBinnedDtype } from "../states/histogram-axis.js";
 import { isFloats, isLists, isWholes, type Values } from "../values.js";
-import type { FinishedColumn, MeasureSpec } from "./measure.js";
+import type { FinishedColumn } from "./measure.js";
 
 /**
  * The query for the least and greatest value of every input of a histogram that has an open end; null where there is none.

@@ -1,10 +1,11 @@
 /** sum and mean. Sums of whole numbers are exact in 128 bits: only a result that does not fit is an error. */
 import { BquerydError } from "../../base/errors.js";
 import type { Dtype } from "../../columns/dtypes.js";
+import type { MeasureSpec } from "../query/measures.js";
 import { totalsOf } from "../states/sum.js";
 import { bigintSum, sumDtype, toKept } from "../states/whole-sums.js";
 import { countsOf } from "./count.js";
-import { finishCounted, meansNothing, requireState, zerosOf, type FinishedColumn, type MeasureDefinition, type MeasureSpec, type StateNeed } from "./measure.js";
+import { finishCounted, meansNothing, requireState, zerosOf, type FinishedColumn, type MeasureDefinition, type StateNeed } from "./measure.js";
 
 const needs: readonly StateNeed[] = [{ kind: "count", inputs: [0], params: {} }, { kind: "sum", inputs: [0], params: {} }];
 

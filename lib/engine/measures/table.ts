@@ -2,14 +2,14 @@
 import type { Dtype } from "../../columns/dtypes.js";
 import type { Expression } from "../expressions/tree.js";
 import type { Partial } from "../partial.js";
-import type { MeasureOp } from "../query/measures.js";
+import type { MeasureOp, MeasureSpec } from "../query/measures.js";
 import type { StateSpec } from "../states/kinds.js";
 import { isLists, isText } from "../values.js";
 import { countMeasure, countNullsMeasure } from "./count.js";
 import { approxCountDistinctMeasure, countDistinctMeasure, sortedCountDistinctMeasure } from "./distinct.js";
 import { modeMeasure, topkMeasure } from "./frequent.js";
 import { histogram2dMeasure, histogramMeasure } from "./histogram.js";
-import type { FinishedColumn, MeasureDefinition, MeasureSpec } from "./measure.js";
+import type { FinishedColumn, MeasureDefinition } from "./measure.js";
 import { corrMeasure, covarMeasure, stdMeasure, stdSampleMeasure, varMeasure, varSampleMeasure } from "./moments.js";
 import { firstMeasure, lastMeasure, maxMeasure, minMeasure } from "./picked.js";
 import { approxQuantileMeasure, medianMeasure, quantileMeasure } from "./quantile.js";

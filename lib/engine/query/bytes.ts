@@ -7,8 +7,8 @@ import { BquerydError } from "../../base/errors.js";
 import { formatHex, parseHex } from "../../base/hex.js";
 import { printExpression } from "../expressions/print.js";
 import type { Expression } from "../expressions/tree.js";
-import type { MeasureSpec } from "../measures/measure.js";
 import { integerDigitsMax } from "./literal.js";
+import type { MeasureSpec } from "./measures.js";
 import { parseQuery, type Query } from "./query.js";
 import { writeWhere } from "./where.js";
 

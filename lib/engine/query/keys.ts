@@ -2,7 +2,12 @@
 import { parseExpression } from "../expressions/parse.js";
 import type { Expression } from "../expressions/tree.js";
 import { badQuery, show } from "./bad-query.js";
-import type { KeySpec } from "./query.js";
+
+/** A value that rows are grouped by; a plain column is a column expression of its own name. */
+export interface KeySpec {
+  readonly name: string;
+  readonly expr: Expression;
+}
 
 /** A key: a column name or `{expr, as}`; without `as` it is named after its text. Throws BAD_QUERY. */
 export function parseKey(key: unknown): KeySpec {

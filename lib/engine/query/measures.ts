@@ -1,11 +1,9 @@
 /** Measures as callers write them, and the ops that they may name. */
 import { suggestion } from "../../base/nearest.js";
 import type { Expression } from "../expressions/tree.js";
-import type { MeasureSpec } from "../measures/measure.js";
 import { badQuery, show } from "./bad-query.js";
 import { readExpression } from "./keys.js";
-import { parseParams, type ParamRule } from "./params.js";
-import type { ComputedSpec } from "./query.js";
+import { parseParams, type MeasureParams, type ParamRule } from "./params.js";
 
 /** What an op takes: how many inputs, and which parameters. */
 interface OpShape {
@@ -41,6 +39,22 @@ export function isMeasureOp(text: string): text is MeasureOp {
   return Object.hasOwn(shapes, text);
 }
 
+/** One aggregate asked for. `inputs` is empty for rows counted, has two expressions for ops of two columns, else one. */
+export interface MeasureSpec {
+  readonly name: string;
+  readonly op: MeasureOp;
+  readonly inputs: readonly Expression[];
+  readonly params: MeasureParams;
+}
+
+/** Arithmetic over finished columns: names in it are those of keys and measures. */
+export interface ComputedSpec {
+  readonly name: string;
+  readonly expr: Expression;
+  /** Where it stands among measures and computed ones, in the order asked. */
+  readonly place: number;
+}
+
 /** Measures and arithmetic over them, told apart, from a list of either. Throws BAD_QUERY naming the one that is wrong. */
 export function parseMeasures(list: readonly unknown[]): { measures: MeasureSpec[]; computed: ComputedSpec[] } {
   const measures: MeasureSpec[] = [];
@@ -54,7 +68,7 @@ export function parseMeasures(list: readonly unknown[]): { measures: MeasureSpec
 }
 
 /** The measure, if its op takes that many inputs and those parameters; they come out with their defaults. Throws BAD_QUERY. */
-export function checkMeasure(name: string, op: unknown, inputs: readonly Expression[], params: unknown): MeasureSpec<MeasureOp> {
+export function checkMeasure(name: string, op: unknown, inputs: readonly Expression[], params: unknown): MeasureSpec {
   if (typeof op !== "string" || !isMeasureOp(op)) {
     throw badQuery(`measure op ${show(op)} of '${name}' is unknown${suggestion(String(op), measureOps, `use one of ${measureOps.join(", ")}`)}`);
   }

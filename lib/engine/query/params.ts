@@ -1,7 +1,21 @@
 /** Parameters of measures: which there are, what they may be, and their defaults. */
-import type { MeasureParams } from "../measures/measure.js";
 import { badQuery, show } from "./bad-query.js";
 import type { Literal } from "./literal.js";
+
+/** What ops may be told beside their inputs; which of it an op takes is checked where queries are parsed. */
+export interface MeasureParams {
+  /** topk: how many, by what. */
+  readonly k?: number;
+  readonly by?: "value" | "count";
+  /** quantile, approx_quantile: which one, from 0 to 1. */
+  readonly p?: number;
+  /** approx_quantile: relative. */
+  readonly error?: number;
+  /** histogram, histogram2d: one entry an axis; an end that is null comes from the values. */
+  readonly bins?: readonly number[];
+  readonly low?: readonly (Literal | null)[];
+  readonly high?: readonly (Literal | null)[];
+}
 
 /** The name of a parameter. */
 export type ParamRule = keyof MeasureParams;

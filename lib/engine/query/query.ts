@@ -4,27 +4,12 @@ import { suggestion } from "../../base/nearest.js";
 import { addColumns, columnsOfCondition } from "../expressions/columns.js";
 import { parseCondition } from "../expressions/parse.js";
 import { findTextAdvice } from "../expressions/text-advice.js";
-import type { Condition, Expression } from "../expressions/tree.js";
-import type { MeasureSpec } from "../measures/measure.js";
+import type { Condition } from "../expressions/tree.js";
 import { badQuery, show } from "./bad-query.js";
 import { parseBaskets, type BasketUse } from "./baskets.js";
-import { parseKey } from "./keys.js";
-import { parseMeasures } from "./measures.js";
+import { parseKey, type KeySpec } from "./keys.js";
+import { parseMeasures, type ComputedSpec, type MeasureSpec } from "./measures.js";
 import { parseWhere } from "./where.js";
-
-/** A value that rows are grouped by; a plain column is a column expression of its own name. */
-export interface KeySpec {
-  readonly name: string;
-  readonly expr: Expression;
-}
-
-/** Arithmetic over finished columns: names in it are those of keys and measures. */
-export interface ComputedSpec {
-  readonly name: string;
-  readonly expr: Expression;
-  /** Where it stands among measures and computed ones, in the order asked. */
-  readonly place: number;
-}
 
 /** A column of the result that its rows are ordered by; nulls come last either way. */
 export interface OrderSpec {

@@ -4,8 +4,8 @@
  */
 import { isFloatDtype, type Dtype } from "../../../lib/columns/dtypes.js";
 import { parseDate, parseTimestamp } from "../../../lib/columns/moments.js";
-import type { MeasureSpec } from "../../../lib/engine/measures/measure.js";
 import type { Literal } from "../../../lib/engine/query/literal.js";
+import type { MeasureSpec } from "../../../lib/engine/query/measures.js";
 import { compareSql, type TypedSql } from "./sql.js";
 import type { Value } from "./tables.js";
 
