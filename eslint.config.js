@@ -46,6 +46,7 @@ export default tseslint.config(
     files: ["lib/**/*.ts", "bin/**/*.ts"],
     rules: {
       "house/layering": "error",
+      "house/no-circles": "error",
       "house/documented-exports": "error",
       "no-console": "error",
       "no-restricted-properties": ["error", ...oneOwner],

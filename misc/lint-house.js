@@ -1,5 +1,7 @@
-/** The rules of the house as ESLint rules: which folder may import which, which file owns a package, what is documented. */
-import { dirname, relative, resolve, sep } from "node:path";
+/** The rules of the house as ESLint rules: which folder may import which, no circles of imports, which file owns a package, what is documented. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import ts from "typescript";
 
 /** A folder imports only from itself and folders before it. */
 const layers = [
@@ -28,7 +30,7 @@ const owners = new Map([
 /** The complaint about an import of `request` by `file` (both relative to the root), or undefined. Exported for its test. */
 export function findViolation(file, request) {
   if (!request.startsWith(".")) return findForeignPackage(file, request);
-  const target = relative("/", resolve("/", dirname(file), request)).split(sep).join("/");
+  const target = targetOf(file, request);
   const from = layerOf(file);
   const to = layerOf(target);
   if (from === undefined || from === to) return undefined;
@@ -36,6 +38,15 @@ export function findViolation(file, request) {
   const allowed = mayImport.get(from) ?? layers.slice(0, layers.indexOf(from));
   if (allowed.includes(to) && mayNotImport.get(from)?.includes(to) !== true) return undefined;
   return `${from} imports ${to}: the layers of the house do not allow it`;
+}
+
+/** What a relative request of a file names, relative to the root. */
+function targetOf(file, request) {
+  return toPath(relative("/", resolve("/", dirname(file), request)));
+}
+
+function toPath(path) {
+  return path.split(sep).join("/");
 }
 
 function findForeignPackage(file, request) {
@@ -50,9 +61,70 @@ function layerOf(path) {
   return root === "lib" ? folder.replace(/^index\.js$/, "index.ts") : undefined;
 }
 
+/** The shortest way by which a file imports itself, from it to it; undefined where there is none. Exported for its test. */
+export function findCircle(file, importsOf) {
+  const cameFrom = new Map();
+  for (let reached = [file]; reached.length > 0;) {
+    const next = [];
+    for (const path of reached) {
+      for (const target of importsOf(path)) {
+        if (target === file) return [...wayTo(path, cameFrom), file];
+        if (cameFrom.has(target)) continue;
+        cameFrom.set(target, path);
+        next.push(target);
+      }
+    }
+    reached = next;
+  }
+  return undefined;
+}
+
+function wayTo(path, cameFrom) {
+  const way = [path];
+  while (cameFrom.has(way[0])) way.unshift(cameFrom.get(way[0]));
+  return way;
+}
+
+/** The sources that a source imports, of types alone too, or passes on. Exported for its test. */
+export function listImports(file, text) {
+  const requests = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName);
+  return [...new Set(requests.filter((request) => request.startsWith(".")).map((request) => sourceOf(file, request)))];
+}
+
+function sourceOf(file, request) {
+  return targetOf(file, request).replace(/\.js$/, ".ts");
+}
+
+/** Reads what files import, each once: a run of lint is over before they change. */
+function readImports(root) {
+  const known = new Map();
+  return (file) => {
+    const path = join(root, file);
+    if (!known.has(file)) known.set(file, existsSync(path) ? listImports(file, readFileSync(path, "utf8")) : []);
+    return known.get(file);
+  };
+}
+
+const readersOf = new Map();
+
+const noCircles = {
+  create(context) {
+    const file = toPath(relative(context.cwd, context.filename));
+    if (!readersOf.has(context.cwd)) readersOf.set(context.cwd, readImports(context.cwd));
+    return {
+      Program(program) {
+        const circle = findCircle(file, readersOf.get(context.cwd));
+        if (circle === undefined) return;
+        const node = program.body.find(({ source }) => source && sourceOf(file, String(source.value)) === circle[1]) ?? program;
+        context.report({ node, message: `a circle of imports: ${circle.join(" -> ")}; give what they share a file of its own` });
+      },
+    };
+  },
+};
+
 const layering = {
   create(context) {
-    const file = relative(context.cwd, context.filename).split(sep).join("/");
+    const file = toPath(relative(context.cwd, context.filename));
     function check(node) {
       const complaint = node.source === null ? undefined : findViolation(file, String(node.source.value));
       if (complaint !== undefined) context.report({ node, message: complaint });
@@ -78,4 +150,4 @@ const documentedExports = {
 };
 
 /** The plugin of eslint.config.js. */
-export const house = { rules: { layering, "documented-exports": documentedExports } };
+export const house = { rules: { layering, "no-circles": noCircles, "documented-exports": documentedExports } };

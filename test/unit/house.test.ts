@@ -57,6 +57,22 @@ describe("house", () => {
     for (const [file, request] of refused) expect(findViolation(file, request), `${file} ${request}`).to.be.a("string");
   });
 
+  it("lint finds circles of imports, also of types, and names the shortest through a file", async () => {
+    type ImportsOf = (file: string) => readonly string[];
+    const { findCircle, listImports }: { findCircle: (file: string, importsOf: ImportsOf) => string[] | undefined; listImports: (file: string, text: string) => string[] } =
+      await import(new URL("misc/lint-house.js", root).href);
+    const source = [
+      'import { existsSync } from "node:fs";', 'import type { Call } from "../wire/call.js";', 'import { a, type B } from "./a.js";',
+      'export { c } from "./c.js";', 'export * from "./c.js";', 'const d = await import("./deep/d.js");', '// import "./comment.js"', 'const text = "./text.js";',
+    ].join("\n");
+    expect(listImports("lib/client/x.ts", source)).to.have.members(["lib/wire/call.ts", "lib/client/a.ts", "lib/client/c.ts", "lib/client/deep/d.ts"]);
+    const graph: Record<string, string[]> = { main: ["a", "tree"], a: ["b", "c"], b: ["c"], c: ["a", "d"], d: ["b"], tree: ["leaf"], own: ["leaf", "own"], leaf: [] };
+    const importsOf: ImportsOf = (file) => graph[file]!;
+    expect(Object.keys(graph).map((file) => findCircle(file, importsOf)?.join(" "))).to.deep.equal([
+      undefined, "a c a", "b c a b", "c a c", "d b c d", undefined, "own own", undefined,
+    ]);
+  });
+
   it("the lockfile tool finds optional packages that a mirror lacked, and what platform they are for", async () => {
     type Entries = Record<string, Record<string, unknown>>;
     const { findMissing }: { findMissing: (packages: Entries) => Map<string, unknown> } = await import(new URL("misc/complete-lockfile.mjs", root).href);
