@@ -7,6 +7,7 @@ import { Type, TypeCompiler, type TSchema } from "../base/typebox.js";
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
 import { foreign, NodeSchema, parseJson, RecordSchema } from "./entries.js";
+import { rangeOf } from "./lmdb-range.js";
 import { hasEnded, markOfProcess, type ProcessMark } from "./process-mark.js";
 
 /** A record that is listed. */
@@ -35,7 +36,7 @@ export const checkNode = TypeCompiler.Compile(listedOf(NodeSchema));
 /** The listings under the keys that begin with `prefix`. */
 export function keepListings<T extends { readonly id: string; readonly pid: number }>(database: () => RootDatabase<string, string>, prefix: string, check: { Check(value: unknown): value is Listed<T> }): Listings<T> {
   function read(): Listed<T>[] {
-    return [...database().getRange({ start: prefix, end: `${prefix}\uffff` })].map(({ key, value }) => {
+    return [...rangeOf(database(), prefix)].map(({ key, value }) => {
       const entry = parseJson(value);
       if (check.Check(entry)) return entry;
       throw foreign(key);

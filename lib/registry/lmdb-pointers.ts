@@ -2,6 +2,7 @@
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
 import { changedPointer, decodeEpoch, decodePointer, encodePointer, epochMoved, joinPointers, lacks, nextEpoch } from "./entries.js";
+import { rangeOf } from "./lmdb-range.js";
 import type { PointerChange, Pointers } from "./pointers.js";
 
 /** The pointers of a cluster. */
@@ -23,7 +24,7 @@ export function keepLmdbPointers(database: () => RootDatabase<string, string>, p
     return decodeEpoch(epochKey, database().get(epochKey));
   }
   function read(): Pointers {
-    const entries = [...database().getRange({ start, end: `${start}\uffff` })];
+    const entries = [...rangeOf(database(), start)];
     return { epoch: epoch(), tables: new Map(entries.map(({ key, value }) => [key.slice(start.length), decodePointer(key, value)])) };
   }
   return {

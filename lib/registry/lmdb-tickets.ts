@@ -1,6 +1,7 @@
 /** Tickets in the LMDB environment of the embedded registry: the operations of ticket-store.ts, each in a transaction of its own. */
 import type { RootDatabase } from "lmdb";
 import { wallMs } from "../base/clock.js";
+import { rangeOf } from "./lmdb-range.js";
 import type { PointerChange } from "./pointers.js";
 import { createTicketStore, type TicketStore } from "./ticket-store.js";
 import type { TicketKeeper } from "./tickets.js";
@@ -21,7 +22,7 @@ export function openTicketStore(database: RootDatabase<string, string>, cluster:
     get: (key) => database.get(key),
     put(key, text) { database.putSync(key, text); },
     remove: (key) => database.removeSync(key),
-    list: (prefix) => database.getRange({ start: prefix, end: `${prefix}\uffff` }),
+    list: (prefix) => rangeOf(database, prefix),
   }, `${cluster}:bqueryd_`);
 }
 

@@ -83,6 +83,17 @@ export function describeTickets(name: string, build: () => Promise<RegistryHouse
       expect([...(await theirs.tickets.slots({ ...plan, tables: plan.tables.slice(1) }, "n")).keys()], "of the tables that are named").to.deep.equal(["n b.bcolz"]);
     });
 
+    it("keeps and forgets the slots of nodes of any name that there can be", async () => {
+      const first = ticketPlan({ nodes: ["n1", "größe", "日本", "\uffff", "🚀", "a:b", "plan", "__proto__"] });
+      // Of one that was there before nothing is left to be found.
+      for (const plan of [first, { ...first, tables: first.tables.slice(1) }]) {
+        await ours.tickets.create(plan, everywhere(plan));
+        expect([...(await theirs.tickets.slots(plan)).keys()]).to.have.members(everywhere(plan).map(keyOfSlot));
+        for (const node of plan.nodes) expect((await theirs.tickets.slots(plan, node)).size, node).to.equal(plan.tables.length);
+        await ours.tickets.remove(plan.id);
+      }
+    });
+
     it("lists the oldest first, and keeps clusters apart", async () => {
       const plans = [await create(), await create(), await create()];
       const { heads } = await theirs.tickets.list();
