@@ -125,7 +125,7 @@ export const configKeys = {
   }, { defaultText: "2", min: 1, max: limits.generationsMax }),
   leaseMs: secondsKey({
     name: "lease", placeholder: "SECONDS", description: "seconds after which a table that a downloader has said nothing of is given to another one",
-  }, { defaultText: "30", min: 0.1, max: 3_600 }),
+  }, { defaultText: "30", min: 0.1, max: limits.leaseSecondsMax }),
   stallMs: secondsKey({
     name: "stall", placeholder: "SECONDS", description: "seconds after which a ticket that nothing moves on fails",
   }, { defaultText: "600", min: 0.1, max: 1_000_000 }),

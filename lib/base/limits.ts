@@ -13,6 +13,8 @@ export const limits = {
   ticketsMax: 1_000,
   ticketSlotsMax: 200_000,
   ticketReasonMax: 1_000,
+  /** Seconds that the lease of a slot may be set to. */
+  leaseSecondsMax: 3_600,
   /** Slots that one answer of downloads() is made of. */
   slotsListedMax: 20_000,
   /** Characters of the name of a bucket, and of a key in it. */

@@ -125,6 +125,19 @@ describe("what a node fetches without being asked", () => {
     expect(tablesOf(plans())).to.contain("a.bcolz");
   });
 
+  it("waits for the pause, and not for a clock that was set back", () => {
+    point("a.bcolz", first);
+    fail(create(plans()[0]!));
+    nowMs -= 5_000_000;
+    const [again] = plans();
+    fail(create(again!));
+    expect(plans()).to.deep.equal([]);
+    nowMs += 2 * joinPauseMs;
+    expect(tablesOf(plans())).to.deep.equal(["a.bcolz"]);
+    const names = ["n1", "n2"];
+    expect(noteNodes({ names, sinceMs: nowMs + 1 }, names, nowMs)).to.deep.equal({ names, sinceMs: nowMs });
+  });
+
   it("keeps tickets few and bounded, and those of two buckets apart", () => {
     for (let index = 0; index < (joinsMax + 2) * joinTablesMax; index++) point(`t-${index}.bcolzs`, first);
     point("other.bcolz", first, { ...source, bucket: "s3://other" });

@@ -5,6 +5,7 @@ import { decide } from "../../lib/cluster/sync/tickets/core.js";
 import { findClaim, nextForMover, nextForTicket, noteUnknown, unknownPatienceMs, unknownStagePatienceMs, type MoverView } from "../../lib/cluster/sync/tickets/next.js";
 import { chooseNodes, placeTicket } from "../../lib/cluster/sync/tickets/placement.js";
 import type { Claim, Outcome, Ticket, TicketEvent } from "../../lib/cluster/sync/tickets/ticket.js";
+import { limits } from "../../lib/base/limits.js";
 import { createTicketStore, type TicketStore } from "../../lib/registry/ticket-store.js";
 import { keyOfSlot, type Slot, type TicketPlan } from "../../lib/registry/tickets.js";
 import { createMemoryEntries } from "../support/memory-tickets.js";
@@ -92,6 +93,17 @@ describe("core of tickets", () => {
     nowMs += 1;
     go({ kind: "claim", ...place, process: "p2", leaseMs });
     expect(slot()).to.include({ owner: "p2", fence: 2 });
+  });
+
+  it("gives a slot to another when the registry's clock was set back by more than any lease is long", () => {
+    nowMs = 10_000_000;
+    go({ kind: "claim", ...place, process: "p1", leaseMs });
+    nowMs -= 1_000 * limits.leaseSecondsMax - leaseMs;
+    expect(findClaim({ ...read(), plan: { ...plan, tables: plan.tables.slice(0, 1) } }, "n1", "p2", nowMs)).to.equal(undefined);
+    nowMs -= 1;
+    expect(findClaim({ ...read(), plan: { ...plan, tables: plan.tables.slice(0, 1) } }, "n1", "p2", nowMs)).to.deep.equal(place);
+    go({ kind: "claim", ...place, process: "p2", leaseMs });
+    expect(slot()).to.include({ owner: "p2", fence: 2, leaseUntilMs: nowMs + leaseMs });
   });
 
   it("lets an owner go on after its lease as long as nobody took over, and change nothing afterwards", () => {
@@ -201,6 +213,27 @@ describe("core of tickets", () => {
     go({ kind: "giveUp", stallMs: 60_000 });
     expect(read().head).to.include({ state: "done" }).and.property("reason").match(/within 60 s by n2,/);
     expect(nextForTicket(read().head, nowMs + 60_000, 60_000)).to.equal(undefined);
+  });
+
+  it("gives up where the registry's clock was set back when whoever looks has seen it as it is for so long", () => {
+    nowMs -= 500_000;
+    expect(nextForTicket(read().head, nowMs, 60_000, 59_999)).to.equal(undefined);
+    expect(nextForTicket(read().head, nowMs, 60_000, 60_000)).to.equal("giveUp");
+    go({ kind: "claim", ...place, process: "p1", leaseMs });
+    expect(nextForTicket(read().head, nowMs, 60_000, 60_000), "it has changed by the new clock").to.equal(undefined);
+    expect(happen({ kind: "giveUp", stallMs: 60_000 })).to.have.property("kind", "refused");
+    nowMs -= 500_000;
+    go({ kind: "giveUp", stallMs: 60_000 });
+    expect(read().head).to.include({ state: "failed" });
+  });
+
+  it("fails where it would change more pointers at once than can be, with those of shards that are gone", () => {
+    const tables = [{ table: "a-0.bcolzs", manifest: null, generation }];
+    const gone = Object.fromEntries(Array.from({ length: limits.shardsMax }, (_, shard) => [`a-${shard + 1}.bcolzs`, other]));
+    renew({ tables, sets: ["a"] });
+    prepareAll();
+    go({ kind: "commit", pointers: pointersAt(9, gone) });
+    expect(read().head).to.include({ state: "failed" }).and.property("reason").match(/^it would change 100001 pointers at once, more than 100000; /);
   });
 
   it("says with its pointers where the tables come from", () => {
@@ -317,6 +350,19 @@ describe("core of tickets", () => {
       const settle = [{ kind: "settle", ticket: plan.id, node: "n1", table: "a.bcolz" }];
       expect(nextForMover(view({ ...pointing(generation, 77), kept: new Map([["a.bcolz", [other, generation]]]) }))).to.deep.equal(settle);
       expect(nextForMover(view(pointing(other, 78)))).to.deep.equal(settle);
+    });
+
+    it("looks at each mark a few times, however many there are", () => {
+      const tables = Array.from({ length: 2_000 }, (_, index) => ({ table: `a-${index}.bcolzs`, manifest: null, generation }));
+      const slots = new Map(tables.map(({ table }): [string, Slot] => [keyOfSlot({ node: "n1", table }), { state: "prepared", bytes: 5, generation }]));
+      const tickets: Ticket[] = [{ head: { ...read().head, state: "committed", epoch: 77 }, plan: { ...plan, tables, nodes: ["n1"] }, slots }];
+      let looks = 0;
+      const marks = new Proxy(tables.map(({ table }) => ({ ticket: plan.id, table, generation })), { get(list, key): unknown {
+        if (typeof key === "string" && /^\d/.test(key)) looks += 1;
+        return Reflect.get(list, key);
+      } });
+      expect(nextForMover(view({ tickets, marks }))).to.deep.equal([]);
+      expect(looks).to.be.at.most(10 * tables.length);
     });
 
     it("takes back nothing that a pointer names, whatever became of the ticket", () => {

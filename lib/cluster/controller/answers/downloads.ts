@@ -115,6 +115,7 @@ function requireRequest({ bucket, sources = [], sets = [] }: Asked): Pick<Ticket
 function requireMakable(plan: TicketPlan, there: readonly NodeRoles[]): void {
   requireReadyNode(there);
   const { tables, nodes, replicas } = plan;
+  if (tables.length > limits.shardsMax) throw new BquerydError("USAGE", `${tables.length} tables are more than the ${limits.shardsMax} that one ticket switches to at once; make several tickets of fewer tables`, { details: { tables: tables.length } });
   const slots = tables.length * Math.min(nodes.length, replicas ?? nodes.length);
   if (slots <= limits.ticketSlotsMax) return;
   throw new BquerydError("USAGE", `${tables.length} tables on ${nodes.length} nodes are ${slots} slots, and a ticket has at most ${limits.ticketSlotsMax}; make several tickets of fewer tables, or ask for fewer replicas`, { details: { slots } });

@@ -24,7 +24,7 @@ import { Joins } from "./joins.js";
 import { Knowledge } from "./knowledge.js";
 import { createSolePlace, type SolePlace } from "./sole.js";
 import { collectTable, doStep, isWaiting, type StepTools } from "./steps.js";
-import { tendTickets } from "./tend.js";
+import { tendTickets, type TendTools } from "./tend.js";
 
 /** What a mover needs from the process it runs in. The registry stays the caller's. */
 export interface MoverOptions {
@@ -87,6 +87,7 @@ class MoverNode {
   readonly #joins: Joins;
   #disk: NodeDisk | undefined;
   #announcing: Announcing | undefined;
+  readonly #rests: TendTools["rests"] = new Map();
   #unknownSince: ReadonlyMap<string, number> = new Map();
   /** Steps that failed, by what they are. */
   readonly #failing = new Map<string, Failing>();
@@ -192,7 +193,7 @@ class MoverNode {
     this.#disk ??= await this.#openDisk();
     const { heads, nowMs } = await this.#registry.tickets.list();
     const tended = await tendTickets({
-      registry: this.#registry, log: this.#log, stallMs, followPointers: () => this.#knowledge.follow(), planOf: (id) => this.#planOf(id),
+      registry: this.#registry, log: this.#log, stallMs, followPointers: () => this.#knowledge.follow(), planOf: (id) => this.#planOf(id), rests: this.#rests,
     }, heads, nowMs);
     if (tended) return 0;
     const tickets = await this.#readTickets(heads);

@@ -1,4 +1,5 @@
 /** What is done with tickets as a whole, by every mover alike: whoever is first commits, ends or gives up a ticket. */
+import { monotonicMs } from "../../../base/clock.js";
 import { BquerydError } from "../../../base/errors.js";
 import type { Log } from "../../../base/log.js";
 import { joinPointers, lacks } from "../../../registry/entries.js";
@@ -17,6 +18,8 @@ export interface TendTools {
   /** Reads the pointers anew. */
   readonly followPointers: () => Promise<Pointers>;
   readonly planOf: (id: string) => Promise<TicketPlan | undefined>;
+  /** When each ticket of which the registry's clock has not come to the last change was seen first as it is, by the steady clock. */
+  readonly rests: Map<string, { readonly changedMs: number; readonly sinceMs: number }>;
 }
 
 /** The pointers as the registry has them, after what it has lost of the known ones was put back. Throws REGISTRY_UNAVAILABLE. */
@@ -32,13 +35,27 @@ export async function followPointers(registry: Registry, known: Pointers): Promi
 /** Does what is to be done with tickets, by their heads, and tells whether there was something. Throws REGISTRY_UNAVAILABLE. */
 export async function tendTickets(tools: TendTools, heads: readonly TicketHead[], nowMs: number): Promise<boolean> {
   let hasChanged = false;
+  const listed = new Set(heads.map(({ id }) => id));
+  for (const id of [...tools.rests.keys()]) if (!listed.has(id)) tools.rests.delete(id);
   for (const head of heads) {
-    const next = nextForTicket(head, nowMs, tools.stallMs);
+    const next = nextForTicket(head, nowMs, tools.stallMs, restOf(tools, head, nowMs));
     const plan = next === undefined ? undefined : await tools.planOf(head.id);
     if (next === undefined || plan === undefined) continue;
     hasChanged = await tend(tools, plan, next) || hasChanged;
   }
   return hasChanged;
+}
+
+/** For how long a ticket has been as it is, of which the registry's clock does not tell, as it was set back since; 0 of others. */
+function restOf({ rests }: TendTools, { id, changedMs }: TicketHead, nowMs: number): number {
+  if (changedMs <= nowMs) {
+    rests.delete(id);
+    return 0;
+  }
+  const known = rests.get(id);
+  const rest = known?.changedMs === changedMs ? known : { changedMs, sinceMs: monotonicMs() };
+  rests.set(id, rest);
+  return monotonicMs() - rest.sinceMs;
 }
 
 async function tend(tools: TendTools, plan: TicketPlan, next: "commit" | "finish" | "giveUp"): Promise<boolean> {

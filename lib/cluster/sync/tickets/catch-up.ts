@@ -75,9 +75,9 @@ interface Lacking extends TableGeneration {
   readonly source: TableSource;
 }
 
-/** The live nodes as they were read now, given what was known of them. */
+/** The live nodes as they were read now, given what was known of them. Where the clock was set back they count as new. */
 export function noteNodes(before: LiveNodes | undefined, names: readonly string[], nowMs: number): LiveNodes {
-  const isSame = before?.names.length === names.length && names.every((name, index) => before.names[index] === name);
+  const isSame = before !== undefined && before.sinceMs <= nowMs && before.names.length === names.length && names.every((name, index) => before.names[index] === name);
   return isSame ? before : { names: [...names], sinceMs: nowMs };
 }
 
@@ -127,10 +127,10 @@ function comingBy(node: string, ticket: Ticket): string[] {
   });
 }
 
-/** Tells whether a table may be tried: never before, or long enough ago. */
+/** Tells whether a table may be tried: never before, or long enough ago. What has ended later than now did so by a clock that was set back since. */
 function isDue(tries: readonly TicketHead[] | undefined, nowMs: number): boolean {
   if (tries === undefined) return true;
-  const endedMs = tries.reduce((latest, head) => Math.max(latest, head.endedMs ?? 0), 0);
+  const endedMs = tries.reduce((latest, head) => Math.max(latest, (head.endedMs ?? 0) > nowMs ? 0 : head.endedMs ?? 0), 0);
   return nowMs - endedMs >= Math.min(joinPauseMaxMs, joinPauseMs * 2 ** (tries.length - 1));
 }
 

@@ -26,6 +26,7 @@
  * A ticket that joins brings one node what pointers name already, and is made by that node's mover (catch-up.ts). Its commit
  * moves no pointer: what came is made CURRENT where the pointer names it still, and else taken back, table by table.
  */
+import { limits } from "../../../base/limits.js";
 import { findTableName } from "../../../columns/names.js";
 import type { PointerChange, Pointers } from "../../../registry/pointers.js";
 import { isJoin, keyOfSlot, type Slot, type TicketPlan } from "../../../registry/tickets.js";
@@ -56,7 +57,10 @@ function onCommit(ticket: Ticket, before: Pointers): Outcome {
   if (isJoining) return { kind: "commit", commit: { ...expected, pointers: [] } };
   const pointers = pointersOf(ticket);
   if (typeof pointers === "string") return endTicket(ticket, { state: "failed", reason: pointers });
-  return { kind: "commit", commit: { ...expected, pointers: [...pointers, ...shrunkPointers(ticket.plan, before)] } };
+  const moved = [...pointers, ...shrunkPointers(ticket.plan, before)];
+  // Else nobody could ever commit it, and whoever tries to would come to no other ticket.
+  if (moved.length > limits.shardsMax) return endTicket(ticket, { state: "failed", reason: `it would change ${moved.length} pointers at once, more than ${limits.shardsMax}; make several tickets of fewer tables` });
+  return { kind: "commit", commit: { ...expected, pointers: moved } };
 }
 
 /** The pointers that the slots agree on, or how they do not. */
@@ -111,7 +115,8 @@ function endJoin(ticket: Ticket): Outcome {
 function onGiveUp(ticket: Ticket, stallMs: number, nowMs: number): Outcome {
   const { head } = ticket;
   if (head.state !== "active" && head.state !== "committed") return already;
-  if (nowMs - head.changedMs < stallMs) return refuse("it goes on");
+  // What has changed later than now did so by a clock that was set back since: whoever tells this has waited.
+  if (head.changedMs <= nowMs && nowMs - head.changedMs < stallMs) return refuse("it goes on");
   const seconds = Math.round(stallMs / 1_000);
   if (head.state === "active") return endTicket(ticket, { state: "failed", reason: `nothing has come on for ${seconds} s; it waits for ${laggards(ticket, "prepared")}` });
   return endTicket(ticket, { state: "done", reason: `in use; not made CURRENT within ${seconds} s by ${laggards(ticket, "switched")}, which do that when they are back` });

@@ -62,23 +62,28 @@ export function findClaim(ticket: Ticket, node: string, process: string, nowMs: 
   return table === undefined ? undefined : { node, table };
 }
 
-/** What to do with a ticket as a whole, by its head alone; each is an event for `decide`. */
-export function nextForTicket(head: TicketHead, nowMs: number, stallMs: number): "commit" | "finish" | "giveUp" | undefined {
+/**
+ * What to do with a ticket as a whole, by its head alone; each is an event for `decide`. `restedMs` is for how long whoever asks has
+ * seen it as it is, by a clock of its own, which alone counts where the registry's was set back since it changed.
+ */
+export function nextForTicket(head: TicketHead, nowMs: number, stallMs: number, restedMs = 0): "commit" | "finish" | "giveUp" | undefined {
   const slots = countSlots(head);
   const { prepared, switched, failed } = head.counts;
   // Slots that failed are found beside others only where tables join one by one.
   if (head.state === "active" && prepared + failed === slots) return "commit";
   if (head.state === "committed" && switched + failed === slots) return "finish";
   const isUnderWay = head.state === "active" || head.state === "committed";
-  return isUnderWay && nowMs - head.changedMs >= stallMs ? "giveUp" : undefined;
+  const stillMs = head.changedMs > nowMs ? restedMs : nowMs - head.changedMs;
+  return isUnderWay && stillMs >= stallMs ? "giveUp" : undefined;
 }
 
 /** Everything there is to do for a mover, what serves queries first. */
 export function nextForMover(view: MoverView): MoverStep[] {
   const tickets = new Map(view.tickets.map((ticket) => [ticket.head.id, ticket]));
+  const marked = new Set(view.marks.map(({ ticket, table }) => `${ticket} ${table}`));
   return [
     ...view.marks.flatMap((mark) => stepOfMark(view, mark, tickets.get(mark.ticket))),
-    ...view.tickets.flatMap((ticket) => stepsOfSlots(view, ticket)),
+    ...view.tickets.flatMap((ticket) => stepsOfSlots(view, ticket, (table) => marked.has(`${ticket.head.id} ${table}`))),
     ...view.stages.filter((stage) => !isWanted(view, stage, tickets.get(stage.ticket))).map((stage): MoverStep => ({ kind: "clear", ...stage })),
   ];
 }
@@ -116,19 +121,18 @@ function isUnknownFor({ unknownMs }: MoverView, id: string, patienceMs: number):
   return (unknownMs.get(id) ?? 0) >= patienceMs;
 }
 
-function stepsOfSlots(view: MoverView, ticket: Ticket): MoverStep[] {
+function stepsOfSlots(view: MoverView, ticket: Ticket, isMarked: (table: string) => boolean): MoverStep[] {
   const { head, plan } = ticket;
   if (head.state !== "active" && head.state !== "committed") return [];
   return plan.tables.flatMap(({ table }): MoverStep[] => {
     const slot = ticket.slots.get(keyOfSlot({ node: view.node, table }));
     if (slot?.state === "verified" && head.state === "active") return [{ kind: "prepare", ticket: head.id, table, fence: slot.fence }];
-    return slot?.state === "prepared" && isSettled(view, ticket, table, slot) ? [{ kind: "settle", ticket: head.id, node: view.node, table }] : [];
+    return slot?.state === "prepared" && !isMarked(table) && isSettled(view, ticket, table, slot) ? [{ kind: "settle", ticket: head.id, node: view.node, table }] : [];
   });
 }
 
 function isSettled(view: MoverView, ticket: Ticket, table: string, { generation }: Slot & { readonly state: "prepared" | "switched" }): boolean {
-  const { head } = ticket;
-  if (head.state !== "committed" || view.marks.some((mark) => mark.ticket === head.id && mark.table === table)) return false;
+  if (ticket.head.state !== "committed") return false;
   return view.kept.get(table)?.includes(generation) === true || isSuperseded(view, ticket, table, generation);
 }
 

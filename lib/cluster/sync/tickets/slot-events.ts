@@ -1,5 +1,6 @@
 /** What comes of events of one slot: it goes queued, downloading, verified, prepared, switched, and one that fails fails its ticket, unless that joins. */
 import { unreachable } from "../../../base/errors.js";
+import { limits } from "../../../base/limits.js";
 import { isJoin, type Slot } from "../../../registry/tickets.js";
 import { already, changeSlot, endTicket, refuse, slotOf, supersededText, trimReason, type Claim, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
 
@@ -37,9 +38,9 @@ function onClaim(ticket: Ticket, event: EventOf<"claim">, slot: Slot, nowMs: num
   });
 }
 
-/** Tells whether a downloader may begin with the slot: nobody has, or the lease of whoever did is over. */
+/** Tells whether a downloader may begin with the slot: nobody has, or the lease of whoever did is over. One that ends later than any does is of a clock that was set back since. */
 export function canClaim(slot: Slot, nowMs: number): slot is Extract<Slot, { readonly state: "queued" | "downloading" }> {
-  return slot.state === "queued" || (slot.state === "downloading" && slot.leaseUntilMs <= nowMs);
+  return slot.state === "queued" || (slot.state === "downloading" && (slot.leaseUntilMs <= nowMs || slot.leaseUntilMs > nowMs + 1_000 * limits.leaseSecondsMax));
 }
 
 /** Only the last claim counts. Its lease may be over: as long as nobody took the slot over, it is still the owner's. */
