@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
@@ -135,6 +135,25 @@ function describeJoins(name: string, open: (folder: string) => Promise<Registry>
       expect(placesOf()).to.deep.equal(places);
       const brought = (await joinsOf(nodes)).flatMap(({ plan }) => plan.tables.map((one) => one.table));
       expect(brought.sort()).to.deep.equal([names[0], table, table]);
+    });
+
+    it("bring nothing to a data directory whose disk was unmounted, say so, and go on when it is back", async () => {
+      await startNode(nodes, "n1");
+      const first = await nodes.upload(table, 1n);
+      await nodes.reaches((await nodes.createTicket([first], ["n1"])).id, "done");
+      await until("nothing is left", async () => (await nodes.incoming("n1")).length === 0, waitMs);
+      const away = join(nodes.folder, "away");
+      await rename(nodes.dataDir("n1"), away);
+      await mkdir(nodes.dataDir("n1"));
+      const said = (event: string): boolean => nodes.events.some((one) => one.event === event && String(one["message"]).includes(`data_dir ${nodes.dataDir("n1")} is not what it was`));
+      await until("both say so", () => said("mover.failed") && said("downloader.failed"), waitMs);
+      expect(await readdir(nodes.dataDir("n1"))).to.deep.equal([]);
+      expect(await joinsOf(nodes)).to.deep.equal([]);
+      await rmdir(nodes.dataDir("n1"));
+      await rename(away, nodes.dataDir("n1"));
+      const next = await nodes.upload(table, 2n);
+      await nodes.reaches((await nodes.createTicket([next], ["n1"])).id, "done");
+      await untilThere(nodes, "n1", table, next.generation);
     });
 
     it("end a table on its way when pointers go back, and leave nothing of it", async () => {

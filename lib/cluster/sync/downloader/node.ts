@@ -16,7 +16,7 @@ import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
 import { createProblem, watchRegistry, type Problem, type RegistryWatch } from "../registry-watch.js";
 import type { Show, Shown } from "../showing.js";
-import { incomingFolder } from "../stages.js";
+import { incomingFolder, makeIncoming, requireIncoming } from "../stages.js";
 import { tell, type Told } from "../telling.js";
 import { claimsMax } from "../tickets/slot-events.js";
 import type { Claim, Ticket, TicketEvent } from "../tickets/ticket.js";
@@ -64,7 +64,7 @@ export async function startDownloader(options: DownloaderOptions): Promise<Runni
   const { dataDir } = options.config;
   await requireDataDir(dataDir);
   const files = options.files ?? realFiles;
-  await files.makeDirectory(incomingFolder(dataDir)).catch((cause: unknown) => { throw toBquerydError(cause, `make ${incomingFolder(dataDir)}`); });
+  await makeIncoming(files, dataDir).catch((cause: unknown) => { throw toBquerydError(cause, `make ${incomingFolder(dataDir)}`); });
   const node = new DownloaderNode(options);
   await node.open();
   return { id: node.id, stopped: node.stopped, stop: (reason) => node.stop(reason), look: () => node.look(), reload: (config) => { node.reload(config); } };
@@ -157,6 +157,7 @@ class DownloaderNode {
     while (!this.#stopping.signal.aborted) {
       let waitMs = 0;
       try {
+        await requireIncoming(this.#files, this.#config.dataDir);
         const found = await this.#findWork();
         this.#registryWatch.noteUp();
         if (found.next !== undefined) await this.#work(found.next);

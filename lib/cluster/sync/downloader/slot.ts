@@ -11,7 +11,7 @@ import type { TicketPlan } from "../../../registry/tickets.js";
 import { fetchTable, type FetchTools } from "../../../transfer/fetch/fetch.js";
 import { findSourceKind } from "../../../transfer/fetch/table-source.js";
 import { manifestKey, type Manifest } from "../../../transfer/manifest.js";
-import { disownStage, inheritStage, ownStage, stagePath } from "../stages.js";
+import { disownStage, inheritStage, ownStage, requireIncoming, stagePath } from "../stages.js";
 import type { Told } from "../telling.js";
 import type { Claim, TicketEvent } from "../tickets/ticket.js";
 import { judgeFailure } from "./core.js";
@@ -100,6 +100,7 @@ async function fetchWithTries(work: SlotWork, lease: Lease, signal: AbortSignal)
   for (let attempts = 1; ; attempts++) {
     try {
       if (!isTableName(claim.table)) throw new BquerydError("BAD_INPUT", `'${claim.table}' does not name a table; ask for NAME.bcolz or NAME-0.bcolzs`);
+      await requireIncoming(files, dataDir);
       if (!isOwned) {
         await ownStage(files, dataDir, stage, claim.process);
         if (await inheritStage(files, dataDir, stage)) log.info({ event: "slot.resumed", ticket: plan.id, table: claim.table, fence: claim.fence });

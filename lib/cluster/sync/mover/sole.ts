@@ -9,11 +9,11 @@ import { BquerydError } from "../../../base/errors.js";
 import type { Files } from "../../../base/files.js";
 import { acquireLock, lockName, type Lock } from "../../../columns/directory/lock.js";
 import { removeIfThere } from "../../../columns/directory/remove.js";
-import { incomingFolder } from "../stages.js";
+import { incomingFolder, makeIncoming, requireIncoming } from "../stages.js";
 
 /** The place of the one mover, which this process may have. */
 export interface SolePlace {
-  /** Tells whether this process has the place, after trying to get it. Throws the system's error. */
+  /** Tells whether this process has the place, after trying to get it. Throws IO where the data directory is not what it was, the system's error. */
   hold(): Promise<boolean>;
   isHeld(): boolean;
   /** Leaves it to another. */
@@ -32,6 +32,7 @@ const realTimes: SoleTimes = { touchMs: 10_000, silentMs: 60_000, nowMs: monoton
 /** The place in a data directory, not held yet. */
 export function createSolePlace(files: Files, dataDir: string, { touchMs, silentMs, nowMs }: SoleTimes = realTimes): SolePlace {
   const path = join(incomingFolder(dataDir), lockName);
+  let hasMade = false;
   let lock: Lock | undefined;
   let timer: NodeJS.Timeout | undefined;
   /** What the lock of another was touched at, and since when. */
@@ -54,9 +55,12 @@ export function createSolePlace(files: Files, dataDir: string, { touchMs, silent
   }
   return {
     async hold() {
+      // A lock that is out of sight for a while is not forgotten: it would keep this very process out when it is back.
+      if (hasMade) await requireIncoming(files, dataDir);
+      else await makeIncoming(files, dataDir);
+      hasMade = true;
       if (lock !== undefined && await lock.isHeld()) return true;
       forget();
-      await files.makeDirectory(incomingFolder(dataDir));
       try {
         await take();
         return true;
