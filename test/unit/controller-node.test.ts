@@ -327,6 +327,22 @@ describe("a controller on its sockets", () => {
     expect(client.heard.filter((header) => "id" in header && header.id === taken)).to.have.length(1);
   });
 
+  it("is listed for no less than it may be silent: one that is slow to renew is not gone", async () => {
+    const registry = createFakeRegistry();
+    const { announce } = registry;
+    const timesMs: number[] = [];
+    registry.announce = async (record, ttlMs) => {
+      timesMs.push(ttlMs);
+      await announce(record, ttlMs);
+    };
+    await start({ registry });
+    await until("it has renewed", () => timesMs.length > 1);
+    for (const ttlMs of timesMs) expect(ttlMs).to.equal(expiryMs);
+    timesMs.length = 0;
+    await start({ registry, flags: { heartbeat: "10", expiry: "20" } });
+    expect(timesMs).to.include(30_000);
+  });
+
   it("takes nobody in who looks for a controller of another cluster at its address", async () => {
     const { address, events } = await start();
     const [client, worker] = [connect(address, "client"), connect(address, "worker")];

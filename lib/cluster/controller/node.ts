@@ -159,7 +159,7 @@ class ControllerNode {
   }
 
   async open(): Promise<void> {
-    const { bind, port, messageBytesMax, heartbeatMs } = this.#config;
+    const { bind, port, messageBytesMax, heartbeatMs, expiryMs } = this.#config;
     // Before anybody can ask: what is answered without the pointers could be of other generations.
     this.#pointers = await followRegistry({
       registry: this.#registry, onPointers: (epoch, pointed) => { this.#dispatch({ kind: "pointers", epoch, pointed }); },
@@ -174,7 +174,7 @@ class ControllerNode {
       onDisconnect: () => { this.#probe.set(monotonicMs() + probeMs); },
     });
     this.#listing = await listController({
-      registry: this.#registry, record: { ...this.#record, address: this.address }, ttlMs: 3 * heartbeatMs, log: this.#log,
+      registry: this.#registry, record: { ...this.#record, address: this.address }, ttlMs: Math.max(3 * heartbeatMs, expiryMs), log: this.#log,
     });
     this.#beats = setInterval(() => { this.#beat(); }, heartbeatMs);
   }
