@@ -16,7 +16,7 @@ import { writeShards } from "../support/write-table.js";
 import { failureOf } from "../support/failure.js";
 
 describe("a cluster with keys", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder = "";
   const processes: BquerydProcess[] = [];
   const clients: Rpc[] = [];
@@ -55,7 +55,7 @@ describe("a cluster with keys", function () {
     await until("the controller serves", () => {
       if (controller.hasEnded) throw new Error(controller.stderr());
       return controller.stderr().includes("process.started");
-    }, 20_000);
+    });
     return controller;
   }
 
@@ -70,7 +70,7 @@ describe("a cluster with keys", function () {
   }
 
   async function untilWorkers(rpc: Rpc, count: number): Promise<void> {
-    await until(`${count} workers serve`, async () => (await rpc.info().catch(() => undefined))?.workers.length === count, 20_000);
+    await until(`${count} workers serve`, async () => (await rpc.info().catch(() => undefined))?.workers.length === count);
   }
 
   const addressIn = ({ stderr }: BquerydProcess): string => /"address":"(tcp:[^"]+)"/.exec(stderr())![1]!;
@@ -137,7 +137,7 @@ describe("a cluster with keys", function () {
     await until("up is ready", () => {
       if (up.hasEnded) throw new Error(up.stderr());
       return up.stdout().includes("ready: ");
-    }, 30_000);
+    });
     const [, address] = /^ready: (tcp:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{64}), 1 worker, /.exec(up.stdout())!;
     expect(await sum(await ask("server"))).to.equal(44_850);
     expect(await runBqueryd([address!, `--key-file=${path("server")}`, "--eval=rpc.ping()"])).to.equal("pong\n");

@@ -15,7 +15,7 @@ describe("a process that may have few files open", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   it("reads tables of more columns than that", async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const columns = Array.from({ length: 400 }, (_, column) => `c${column}`);
     await writeTable(join(folder, "t.bcolz"), columns.map((name, column) => ({ name, dtype: "int64", values: [1, 2, 3].map((row) => BigInt(row * row * (column + 2))) })));
     const { status, stdout, stderr } = spawnSync("sh", ["-c", "ulimit -n 256; exec \"$@\"", "sh", process.execPath, executable, "export", "t.bcolz", "-", "--format", "csv", "--json"], { cwd: folder, encoding: "utf8" });

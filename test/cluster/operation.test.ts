@@ -29,7 +29,7 @@ function ignoreUnlisted(error: unknown): undefined {
 }
 
 describe("daemons in operation", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   // Where worker and controller differ little, each run of the tests takes one.
   const random = seededRandom(freshSeed());
   let folder: string;
@@ -66,7 +66,7 @@ describe("daemons in operation", function () {
     return {
       child, stderr: () => stderr, ended: () => ended,
       async events(event, count = 1) {
-        await until(`${command} logs ${event}`, () => find(event).length >= count || child.exitCode !== null, 20_000);
+        await until(`${command} logs ${event}`, () => find(event).length >= count || child.exitCode !== null);
         expect(find(event).length, stderr).to.be.at.least(count);
         return find(event);
       },
@@ -90,7 +90,7 @@ describe("daemons in operation", function () {
   /** With beats so short a controller that has to wait for the processor is off the list for a moment. */
   async function connectWhenListed(options: Parameters<typeof connect>[0]): Promise<Rpc> {
     let rpc: Rpc | undefined;
-    await until("a controller is listed", async () => (rpc = await connect(options).catch(ignoreUnlisted)) !== undefined, 20_000);
+    await until("a controller is listed", async () => (rpc = await connect(options).catch(ignoreUnlisted)) !== undefined);
     return rpc!;
   }
 
@@ -101,7 +101,7 @@ describe("daemons in operation", function () {
       const table = rpc.groupby("large", ["v"], [["v", "median", "m"], ["v", "count_distinct", "n"]], [], { cache: false });
       void table.finally(() => { isOver = true; }).catch(() => undefined);
       let isBusy = false;
-      await until("the query is seen", async () => isOver || (isBusy = (await rpc.info()).workers.some(({ busy }) => busy)), 20_000);
+      await until("the query is seen", async () => isOver || (isBusy = (await rpc.info()).workers.some(({ busy }) => busy)));
       if (isBusy && !isOver) return { table };
       await table;
     }
@@ -163,7 +163,7 @@ describe("daemons in operation", function () {
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => { output += text; });
     const ended = once(child, "close");
-    await until("it serves", () => output.includes('"process.started"'), 20_000);
+    await until("it serves", () => output.includes('"process.started"'));
     process.kill(Number(/"pid":(\d+)/.exec(output)![1]), "SIGHUP");
     expect((await ended)[0]).to.equal(0);
     expect(output).to.include('"reason":"SIGHUP"');

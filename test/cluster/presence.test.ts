@@ -13,7 +13,7 @@ import { until } from "../support/until.js";
 import { writeTable } from "../support/write-table.js";
 
 const program = fileURLToPath(new URL("../support/presence-child.js", import.meta.url));
-const withinMs = 30_000;
+const withinMs = 60_000;
 
 /** A child, and what it has said. */
 interface Child {

@@ -12,7 +12,7 @@ import { writeShards } from "../support/write-table.js";
 const flags = ["--cache-memory=16MB", "--query-memory=16MB", "--heartbeat=0.1", "--expiry=1"];
 
 describe("a cluster of processes", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let dataDir = "";
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "bqueryd-data-"));

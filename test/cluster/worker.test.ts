@@ -19,7 +19,7 @@ import { until } from "../support/until.js";
 const rows = 1_000;
 
 describe("worker", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const { log, events } = createSilentLog();
   let directory = "";
   let dataDir = "";

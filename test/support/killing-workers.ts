@@ -72,13 +72,13 @@ async function loadAndKill(folder: string, kills: number, choose: (workers: numb
     for (; report.kills < kills; report.kills++) {
       const victim = choose(await workersWhenTwo(rpc));
       const answered = report.answers;
-      await until("queries are under way", () => report.answers >= answered + streams, 20_000);
+      await until("queries are under way", () => report.answers >= answered + streams);
       process.kill(victim, "SIGKILL");
-      await until("the killed worker is gone from info()", async () => !(await workerPids(rpc)).includes(victim), 20_000);
+      await until("the killed worker is gone from info()", async () => !(await workerPids(rpc)).includes(victim));
     }
     const answered = report.answers;
     await workersWhenTwo(rpc);
-    await until("queries go on", () => report.answers >= answered + 2 * streams, 20_000);
+    await until("queries go on", () => report.answers >= answered + 2 * streams);
   } finally {
     isOver = true;
     await Promise.all(load);
@@ -109,7 +109,7 @@ async function connectWhenUp(registryDir: string): Promise<Rpc> {
       if (error instanceof BquerydError && error.code === "NO_CONTROLLER") return false;
       throw error;
     }
-  }, 20_000);
+  });
   await workersWhenTwo(rpc!);
   return rpc!;
 }
@@ -120,7 +120,7 @@ async function workersWhenTwo(rpc: Rpc): Promise<number[]> {
     const { workers } = await rpc.info();
     pids = workers.filter(({ shards }) => shards === shardCount).map(({ pid }) => pid);
     return pids.length === 2;
-  }, 30_000);
+  });
   return pids;
 }
 

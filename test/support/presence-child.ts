@@ -25,7 +25,7 @@ const presence = await openPresence({
 });
 // Whoever started it may be gone without a word.
 process.on("disconnect", () => { void end("the test is gone"); });
-await until("a controller has taken it", () => presence.isConnected(), 30_000);
+await until("a controller has taken it", () => presence.isConnected());
 say("ready");
 
 async function end(reason: string): Promise<void> {

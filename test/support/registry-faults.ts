@@ -31,7 +31,7 @@ export interface RegistryFaultsReport {
 const rowsPerShard = 20_000;
 const shardCount = 4;
 const streams = 3;
-const backWithinMs = 30_000;
+const backWithinMs = 60_000;
 
 interface Load {
   answers: number;

@@ -7,7 +7,7 @@ const [soonMs, laterMs] = [5, 25];
 const soonForMs = 250;
 
 /** Resolves when the condition holds; throws naming `what` when it does not within the time. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const startMs = monotonicMs();
   while (!await condition()) {
     const waitedMs = monotonicMs() - startMs;

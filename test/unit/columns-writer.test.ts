@@ -298,7 +298,7 @@ describe("a writer's lock", () => {
       const [line] = await once(parent.stdout, "data") as [Buffer];
       const pid = line.toString().trim();
       const fieldsOf = (): string[] => readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
-      await until("the child has ended", () => fieldsOf()[0] === "Z", 20_000);
+      await until("the child has ended", () => fieldsOf()[0] === "Z");
       await writeFile(join(path, "LOCK"), `${pid} ${fieldsOf()[19]!} x\n`);
       await writeTable(path, [column("int64", [1n])], { replace: true });
       expect(readTable(path).get("v")).to.deep.equal([1n]);

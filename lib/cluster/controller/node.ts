@@ -58,6 +58,8 @@ export interface RunningController {
 
 /** How long a controller that is stopping lets its calls go on. */
 const finishMsMax = 10_000;
+/** What other controllers are given to answer, however short heartbeats are: a connection has to be made first. */
+const neighbourMsMin = 2_000;
 /** Connections that end together are looked for together. */
 const probeMs = 10;
 /** How many times the silence of a worker a client may be silent: programs are busy with their own things. */
@@ -145,7 +147,7 @@ class ControllerNode {
     });
     this.#take = createAsked({
       controllerId: this.#id, state: this.#state, sessions: this.#sessions, access: this.#access, calls: this.#calls, waiting: this.#waiting, log: this.#log, registry,
-      neighbours: { messageBytesMax: config.messageBytesMax, timeoutMs: 2 * heartbeatMs },
+      neighbours: { messageBytesMax: config.messageBytesMax, timeoutMs: Math.max(neighbourMsMin, 2 * heartbeatMs) },
       describeOwn: () => ({ ...this.#record, ...this.look(), address: shortAddress(this.address), version, startedMs: this.#startedMs, refused: this.#access.refused }),
       dispatch: (event) => { this.#dispatch(event); }, answer: (clientId, header) => { this.#answer(clientId, header); },
       reach: (epoch, then) => { this.#pointers?.reach(epoch, () => { this.#adoption.wait(epoch, then); }); },

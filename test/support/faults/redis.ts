@@ -14,7 +14,7 @@ export interface StageRedis {
   close(): Promise<void>;
 }
 
-const backWithinMs = 30_000;
+const backWithinMs = 60_000;
 const controllers = 2;
 
 /** Starts a server, and names in it the generations of the tables of a folder. */

@@ -27,7 +27,7 @@ export interface FaultsReport {
 
 const wholeWithinMs = 45_000;
 const idleWithinMs = 45_000;
-const servedWithinMs = 30_000;
+const servedWithinMs = 60_000;
 /** How much later than its time a call may end: a grace of the client, and a machine that is busy. */
 const lateMs = 5_000;
 /** Answers after a fault before the next one. */

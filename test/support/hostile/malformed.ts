@@ -106,7 +106,7 @@ async function withStage(folder: string, keys: HostileKeys | undefined, use: (st
     processes.push(await startBqueryd(["worker", ...flags, ...flagsOf(keys?.workerFlags), `--controllers=${address}`]));
     const asking = await connectWith(loadConfig({ flags: { controllers: address, answer_memory: "0", timeout: "60", ...keys?.clientFlags }, env: {}, machineFile: "/nonexistent" }));
     rpc = asking;
-    await until("the workers serve", async () => (await asking.info()).workers.filter(({ shards }) => shards === numbers.shards).length === honestWorkers, 20_000);
+    await until("the workers serve", async () => (await asking.info()).workers.filter(({ shards }) => shards === numbers.shards).length === honestWorkers);
     return await use({ folder, rpc: asking, controller, worker, address, ofWorker, ofClient, keys });
   } finally {
     await rpc?.close();
@@ -123,7 +123,7 @@ function flagsOf(texts: Readonly<Record<string, string>> = {}): string[] {
 /** The address that a controller says it listens on. */
 async function addressOf(controller: BquerydProcess): Promise<string> {
   const find = (): string | undefined => /"address":"(tcp:[^"]+)"/.exec(controller.stderr())?.[1];
-  await until("the controller serves", () => find() !== undefined, 20_000);
+  await until("the controller serves", () => find() !== undefined);
   return find()!;
 }
 
@@ -207,7 +207,7 @@ async function calm({ rpc, controller, worker, folder }: Stage, honest: HonestTa
     return clients === 1 && workers.length === honestWorkers && calls <= 1;
   }, forgottenWithinMs);
   const answered = honest.answers;
-  await until("the honest client is served", () => honest.answers > answered + 10, 20_000);
+  await until("the honest client is served", () => honest.answers > answered + 10);
   const look = async (running: BquerydProcess): Promise<Holding> => ({ ...factsOf(running.pid), ...await heldBy(running, folder) });
   let least: Held = { controller: await look(controller), worker: await look(worker) };
   for (const endMs = monotonicMs() + forMs; monotonicMs() < endMs;) {

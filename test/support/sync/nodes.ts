@@ -50,7 +50,7 @@ export interface Nodes {
   close(): Promise<void>;
 }
 
-const withinMs = 30_000;
+const withinMs = 60_000;
 
 /** No daemons yet, over a registry that is closed with the rest; `from` is the folder of nodes that are closed, to begin with a copy of what they left. */
 export async function setNodes(openRegistry: (folder: string) => Promise<Registry>, from?: string): Promise<Nodes> {
