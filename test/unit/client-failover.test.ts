@@ -191,13 +191,13 @@ describe("a client whose controller is lost", function () {
     const { session, chosen, other } = await openWithTwo();
     chosen.answer = other.answer = () => undefined;
     const startMs = monotonicMs();
-    const asked = failureOf(() => session.ask(call({ timeoutMs: 2_000 })));
+    const asked = failureOf(() => session.ask(call({ timeoutMs: 6_000 })));
     await until("it has come", () => chosen.calls.length === 1);
     chosen.isSilent = true;
     await until("it has come elsewhere", () => other.calls.length === 1);
-    expect(other.calls[0]!.remainingMs).to.be.below(1_700);
+    expect(other.calls[0]!.remainingMs).to.be.below(5_700);
     expect(await asked).to.include({ code: "DEADLINE" });
-    expect(monotonicMs() - startMs).to.be.within(2_000, 20_000);
+    expect(monotonicMs() - startMs).to.be.within(6_000, 30_000);
     await until("it is cancelled where it was last", () => other.cancelled.length === 1);
   });
 

@@ -10,7 +10,8 @@ import { bindRouter, type Router } from "../../lib/wire/router.js";
 import { failureOf } from "../support/failure.js";
 import { until } from "../support/until.js";
 
-const expiryMs = 400;
+/** So long that a slow machine makes a connection meanwhile. */
+const expiryMs = 1_200;
 const messageBytesMax = 2 ** 20;
 
 /** A controller that welcomes clients, answers ping, and keeps what it heard. */
