@@ -124,7 +124,7 @@ describe("the merging of an answer", () => {
       await nextTurn();
       return { type: "result", id, value: null, cost: noCost, queuedMs: 0, workers: 1, retries: 0 };
     };
-    const limits = { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: open(), differing: { keys: new Set<string>() } };
+    const limits = { timeoutMs: 60_000, mergeBytes: 2 ** 24, mergeThread: open(), differing: { keys: new Set<string>() } };
     const table = await groupby({ ask }, query, limits);
     expect(asks).to.deep.equal(["any", "aligned"]);
     await groupby({ ask }, query, limits);
@@ -148,14 +148,14 @@ describe("the merging of an answer", () => {
   it("that fails in the thread fails the call at once, and cancels it", async () => {
     const thread = open();
     const { session, isCancelled } = answering([new Uint8Array(2 ** 21)], false);
-    const error = await failureOf(() => groupby(session, query, { timeoutMs: 10_000, mergeBytes: 2 ** 24, mergeThread: thread, differing: { keys: new Set() } }));
+    const error = await failureOf(() => groupby(session, query, { timeoutMs: 60_000, mergeBytes: 2 ** 24, mergeThread: thread, differing: { keys: new Set() } }));
     expect(error).to.include({ code: "BAD_MESSAGE" });
     expect(isCancelled()).to.equal(true);
     expect(await failureOf(() => ask([partialOf(90_000, 1), partialOf(90_000, 1, "string")], thread))).to.include({ code: "SCHEMA_MISMATCH" });
   });
 
   it("holds no more than it may, counting what partials take and not the bytes they come in, here and in the thread", async () => {
-    const askWithin = (mergeBytes: number, partials: readonly Partial[]): Promise<Table> => groupby(answering(partials).session, query, { timeoutMs: 10_000, mergeBytes, mergeThread: open(), differing: { keys: new Set() } });
+    const askWithin = (mergeBytes: number, partials: readonly Partial[]): Promise<Table> => groupby(answering(partials).session, query, { timeoutMs: 60_000, mergeBytes, mergeThread: open(), differing: { keys: new Set() } });
     // Numbers below 256 come in a byte each and take eight.
     const narrow = (below: number): Partial => ({ ...partialOf(below, 1), states: [{ kind: "count", counts: null }, { kind: "sum", dtype: "int64", sums: Float64Array.from({ length: below }, (_, k) => k % 200) }] });
     for (const [below, threads] of [[10_000, 0], [200_000, 1]] as const) {
@@ -177,7 +177,7 @@ describe("the merging of an answer", () => {
       states: [{ kind: "histogram", inputs: ["float64"], cells: bins + 2, counts }, { kind: "count", counts: null }],
     });
     const measures = [...["h", "i", "j"].map((name) => ["v", "histogram", name, { bins, low: 0, high: 1 }]), ["*", "count", "n"]];
-    const askWithin = (mergeBytes: number, more: { readonly [K in keyof GroupbyQuery]?: GroupbyQuery[K] } = {}): Promise<Table> => groupby(answering([wide]).session, { tables: "t", keys: ["k"], measures, ...more }, { timeoutMs: 10_000, mergeBytes, mergeThread: open(), differing: { keys: new Set() } });
+    const askWithin = (mergeBytes: number, more: { readonly [K in keyof GroupbyQuery]?: GroupbyQuery[K] } = {}): Promise<Table> => groupby(answering([wide]).session, { tables: "t", keys: ["k"], measures, ...more }, { timeoutMs: 60_000, mergeBytes, mergeThread: open(), differing: { keys: new Set() } });
     // A byte each, which takes eight.
     const undecoded = await failureOf(() => askWithin(4 * wide.length, { limit: 1 }));
     expect(undecoded).to.include({ code: "MEMORY_LIMIT" });
@@ -198,7 +198,7 @@ describe("the merging of an answer", () => {
   it("of many partials of the same groups takes no more than a few of them do", async () => {
     const same = Array.from({ length: 32 }, () => partialOf(20_000, 1));
     const taken = 32 * encodePartial(same[0]!).length;
-    expect((await groupby(answering(same).session, query, { timeoutMs: 10_000, mergeBytes: taken, mergeThread: open(), differing: { keys: new Set() } })).numRows).to.equal(20_000);
+    expect((await groupby(answering(same).session, query, { timeoutMs: 60_000, mergeBytes: taken, mergeThread: open(), differing: { keys: new Set() } })).numRows).to.equal(20_000);
   });
 
   it("fails with what the thread dies of, and the next one has another thread", async () => {

@@ -14,7 +14,7 @@ import { failureOf } from "../support/failure.js";
 import { until } from "../support/until.js";
 
 const id = "0".repeat(32);
-const limits = { timeoutMs: 1_000, mergeBytes: 1_000_000, mergeThread: createMergeThread(), differing: { keys: new Set<string>() } };
+const limits = { timeoutMs: 60_000, mergeBytes: 1_000_000, mergeThread: createMergeThread(), differing: { keys: new Set<string>() } };
 const query: GroupbyQuery = { tables: "t", keys: ["v"], aggregate: false };
 
 /** What a made-up controller says of the one call there is, and the credit it was given. */
@@ -148,7 +148,7 @@ describe("rows in an order", () => {
     const { session, script } = createSession();
     const mergeThread = createMergeThread(program);
     threads.push(mergeThread);
-    return { asking: groupby(session, { ...query, order: ["v"], ...more }, { ...limits, mergeThread, mergeBytes, timeoutMs: 5_000 }), script };
+    return { asking: groupby(session, { ...query, order: ["v"], ...more }, { ...limits, mergeThread, mergeBytes, timeoutMs: 60_000 }), script };
   }
   const say = (script: Script): void => {
     script.accept(2);

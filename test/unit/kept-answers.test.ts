@@ -84,7 +84,7 @@ describe("an answer that a client keeps", () => {
   beforeEach(() => {
     cluster = new StubCluster();
     mergeThread = createMergeThread();
-    limits = { timeoutMs: 1_000, mergeBytes: 2 ** 24, mergeThread, differing: { keys: new Set() }, answers: createKeptAnswers(2 ** 20) };
+    limits = { timeoutMs: 60_000, mergeBytes: 2 ** 24, mergeThread, differing: { keys: new Set() }, answers: createKeptAnswers(2 ** 20) };
   });
 
   afterEach(() => mergeThread.close());
