@@ -1,5 +1,5 @@
 /** What info(), files() and the other verbs about the cluster answer. Names are those of JSON documents, times are seconds. */
-import { Type, Value, type TSchema } from "../base/typebox.js";
+import { Type, Value, type Static, type TSchema } from "../base/typebox.js";
 import { BquerydError } from "../base/errors.js";
 
 /** A cluster as one of its controllers sees it: the answer of info(). */
@@ -225,64 +225,62 @@ export function isInfo(value: unknown): value is ClusterInfo {
 
 /** Tells whether a value is the answer of files() and lists something. */
 export function isFiles(value: unknown): value is readonly TableInfo[] {
-  return Array.isArray(value) && value.length > 0 && Value.Check(filesSchema, value);
+  return isListing(filesSchema, value);
 }
 
 /** Tells whether a value is the answer of queries() and lists something. */
 export function isQueries(value: unknown): value is readonly QueryInfo[] {
-  return Array.isArray(value) && value.length > 0 && Value.Check(queriesSchema, value);
+  return isListing(queriesSchema, value);
 }
 
 /** Tells whether a value is the answer of generations() and lists something. */
 export function isGenerations(value: unknown): value is readonly GenerationInfo[] {
-  return Array.isArray(value) && value.length > 0 && Value.Check(generationsSchema, value);
+  return isListing(generationsSchema, value);
 }
 
 /** The answer of queries(). Throws BAD_MESSAGE for what is none. */
 export function decodeQueries(value: unknown): readonly QueryInfo[] {
-  requireDocument("queries", queriesSchema, value);
-  return value as readonly QueryInfo[];
+  return requireDocument("queries", queriesSchema, value);
 }
 
 /** The answer of generations(). Throws BAD_MESSAGE for what is none. */
 export function decodeGenerations(value: unknown): readonly GenerationInfo[] {
-  requireDocument("generations", generationsSchema, value);
-  return value as readonly GenerationInfo[];
+  return requireDocument("generations", generationsSchema, value);
 }
 
 /** The answer of rollback(). Throws BAD_MESSAGE for what is none. */
 export function decodeRollback(value: unknown): Rollback {
-  requireDocument("rollback", rollbackSchema, value);
-  return value as Rollback;
+  return requireDocument("rollback", rollbackSchema, value);
 }
 
 /** The answer of the verb that stopped processes. Throws BAD_MESSAGE for what is none. */
 export function decodeStopped(verb: string, value: unknown): Stopped {
-  requireDocument(verb, stoppedSchema, value);
-  return value as Stopped;
+  return requireDocument(verb, stoppedSchema, value);
 }
 
 /** The answer of loglevel(). Throws BAD_MESSAGE for what is none. */
 export function decodeLogLevel(value: unknown): LogLevelSet {
-  requireDocument("loglevel", logLevelSchema, value);
-  return value as LogLevelSet;
+  return requireDocument("loglevel", logLevelSchema, value);
 }
 
 /** The answer of info(). Throws BAD_MESSAGE for what is none. */
 export function decodeInfo(value: unknown): ClusterInfo {
-  requireDocument("info", infoSchema, value);
-  return value as ClusterInfo;
+  return requireDocument("info", infoSchema, value);
 }
 
 /** The answer of files(). Throws BAD_MESSAGE for what is none. */
 export function decodeFiles(value: unknown): readonly TableInfo[] {
-  requireDocument("files", filesSchema, value);
-  return value as readonly TableInfo[];
+  return requireDocument("files", filesSchema, value);
 }
 
-/** Throws BAD_MESSAGE, naming the place, unless the answer of a verb is as its schema. */
-export function requireDocument(verb: string, schema: TSchema, value: unknown): void {
+/** Tells whether a value is a list as its schema, and lists something. */
+export function isListing<S extends TSchema>(schema: S, value: unknown): value is Static<S> {
+  return Array.isArray(value) && value.length > 0 && Value.Check(schema, value);
+}
+
+/** The answer of a verb. Throws BAD_MESSAGE, naming the place, unless it is as its schema. */
+export function requireDocument<S extends TSchema>(verb: string, schema: S, value: unknown): Static<S> {
   const wrong = Value.Errors(schema, value).First();
-  if (wrong === undefined) return;
+  if (wrong === undefined) return value;
   throw new BquerydError("BAD_MESSAGE", `the answer of ${verb}() has no sound ${wrong.path === "" ? "document" : wrong.path}; run the same release everywhere`, { details: { verb, member: wrong.path } });
 }

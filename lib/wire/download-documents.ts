@@ -1,6 +1,6 @@
 /** What download() and downloads() answer. Names are those of JSON documents, times are seconds by the registry's clock. */
-import { Type, Value } from "../base/typebox.js";
-import { requireDocument } from "./documents.js";
+import { Type } from "../base/typebox.js";
+import { isListing, requireDocument } from "./documents.js";
 
 /** What stands before the id of a ticket where people see it. */
 export const ticketPrefix = "bqueryd_download_ticket_";
@@ -86,23 +86,20 @@ const cancelledSchema = Type.Integer({ minimum: 0 });
 
 /** Tells whether a value is what downloads() answers with `verbose`, and lists something. */
 export function isDownloads(value: unknown): value is readonly DownloadInfo[] {
-  return Array.isArray(value) && value.length > 0 && Value.Check(downloadsSchema, value);
+  return isListing(downloadsSchema, value);
 }
 
 /** The answer of downloads() as it travels. Throws BAD_MESSAGE for what is none. */
 export function decodeDownloads(value: unknown): readonly DownloadInfo[] {
-  requireDocument("downloads", downloadsSchema, value);
-  return value as readonly DownloadInfo[];
+  return requireDocument("downloads", downloadsSchema, value);
 }
 
 /** The answer of download() as it travels. Throws BAD_MESSAGE for what is none. */
 export function decodeTicketMade(value: unknown): TicketMade {
-  requireDocument("download", madeSchema, value);
-  return value as TicketMade;
+  return requireDocument("download", madeSchema, value);
 }
 
 /** The answer of delete_download(): slots that were cancelled. Throws BAD_MESSAGE for what is none. */
 export function decodeCancelled(value: unknown): number {
-  requireDocument("delete_download", cancelledSchema, value);
-  return value as number;
+  return requireDocument("delete_download", cancelledSchema, value);
 }
