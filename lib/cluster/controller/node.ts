@@ -6,6 +6,7 @@ import type { LogLevel } from "../../base/config-keys.js";
 import { toBquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
 import { createHeapCollector, idleGarbageBytesMax } from "../../base/garbage.js";
 import type { Log } from "../../base/log.js";
+import { withResolvers } from "../../base/resolvers.js";
 import { version } from "../../base/version.js";
 import type { ControllerFacts } from "../metrics/controller-metrics.js";
 import { clusterMark } from "../../registry/cluster-mark.js";
@@ -87,7 +88,8 @@ export async function startController({ config, log, registry }: ControllerOptio
 }
 
 class ControllerNode {
-  readonly stopped: Promise<string>;
+  readonly #end = withResolvers<string>();
+  readonly stopped = this.#end.promise;
   readonly #config: Config;
   readonly #log: Log;
   readonly #registry: Registry;
@@ -119,7 +121,6 @@ class ControllerNode {
   #messagesOut = 0;
   #isDispatching = false;
   #stopping: Promise<void> | undefined;
-  #settleStopped: (reason: string) => void = () => undefined;
   #onDrained: () => void = () => undefined;
 
   constructor(config: Config, log: Log, registry: Registry) {
@@ -135,7 +136,6 @@ class ControllerNode {
       origin: `controller ${this.#id.slice(0, 8)} on ${config.node}`, expiryMs: config.expiryMs, attemptsMax: config.attemptsMax,
       queueTasksMax: config.queueTasksMax, queueBytesMax: config.messageBytesMax, makeId: randomId,
     });
-    this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
     const { node, heartbeatMs, expiryMs } = config;
     this.#strangers = createStrangers({
       sessions: this.#sessions, access: this.#access, log: this.#log, origin: this.#state.options.origin, cluster: clusterMark(config), welcome: { controllerId: this.#id, node, version, heartbeatMs, expiryMs },
@@ -215,7 +215,7 @@ class ControllerNode {
     await this.#drain(Math.min(this.#config.timeoutMs, finishMsMax));
     this.#dispatch({ kind: "stopping", finish: false });
     await this.close();
-    this.#settleStopped(reason);
+    this.#end.resolve(reason);
   }
 
   /** Waits until no call is left, or the time is over. */

@@ -5,6 +5,7 @@ import type { Config } from "../../base/config.js";
 import { BquerydError, unreachable, type ErrorCode } from "../../base/errors.js";
 import { createCollector, createHeapCollector, idleGarbageBytesMax, taskGarbageBytesMax } from "../../base/garbage.js";
 import type { Log } from "../../base/log.js";
+import { withResolvers } from "../../base/resolvers.js";
 import { openLinks, type Links } from "../links.js";
 import type { WorkerFacts } from "../metrics/worker-metrics.js";
 import { standingOf } from "../registration.js";
@@ -73,7 +74,8 @@ export async function startWorker({ config, log, registry }: WorkerOptions): Pro
 
 class WorkerNode {
   readonly id = randomId();
-  readonly stopped: Promise<string>;
+  readonly #end = withResolvers<string>();
+  readonly stopped = this.#end.promise;
   /** Why it ends by itself. */
   failure: BquerydError | undefined;
   #config: Config;
@@ -85,7 +87,6 @@ class WorkerNode {
   /** Links of the controllers that took the registration. */
   readonly #welcome = new Set<string>();
   readonly #collectHeap = createHeapCollector(idleGarbageBytesMax);
-  #settleStopped: (reason: string) => void = () => undefined;
   #compute: ComputeThread | undefined;
   readonly #errands: Errands;
   #holdings: HoldingsWatch | undefined;
@@ -101,7 +102,6 @@ class WorkerNode {
       dataDir: config.dataDir, codeModules: config.codeModules, answerBytesMax: config.messageBytesMax - headerBytes,
       onEvent: (event) => { this.#apply(event); },
     });
-    this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
   }
 
   async open(registry: Registry): Promise<void> {
@@ -207,7 +207,7 @@ class WorkerNode {
         this.#log.info({ event: "worker.registered", worker: this.id, controller: controllerId, address: shortAddress(link), node });
         break;
       }
-      case "leave": void this.close().then(() => { this.#settleStopped(instruction.reason); }); break;
+      case "leave": void this.close().then(() => { this.#end.resolve(instruction.reason); }); break;
       default: unreachable(instruction);
     }
   }

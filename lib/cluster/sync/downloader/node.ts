@@ -5,6 +5,7 @@ import type { Config } from "../../../base/config.js";
 import { BquerydError, toBquerydError } from "../../../base/errors.js";
 import { realFiles, type Files } from "../../../base/files.js";
 import type { Log } from "../../../base/log.js";
+import { withResolvers } from "../../../base/resolvers.js";
 import type { ObjectStore } from "../../../objects/objects.js";
 import { openObjectStore } from "../../../objects/open.js";
 import type { Registry } from "../../../registry/registry.js";
@@ -72,7 +73,8 @@ export async function startDownloader(options: DownloaderOptions): Promise<Runni
 
 class DownloaderNode {
   id = randomId();
-  readonly stopped: Promise<string>;
+  readonly #end = withResolvers<string>();
+  readonly stopped = this.#end.promise;
   #config: Config;
   readonly #log: Log;
   readonly #registry: Registry;
@@ -95,7 +97,6 @@ class DownloaderNode {
   #retries = 0;
   readonly #ends: Record<SlotEnd, number> = { verified: 0, failed: 0, released: 0, lost: 0 };
   #stopReason = "";
-  #settleStopped: (reason: string) => void = () => undefined;
 
   constructor(options: DownloaderOptions) {
     this.#options = options;
@@ -106,7 +107,6 @@ class DownloaderNode {
     this.#problem = createProblem(this.#log, "downloader.failed");
     this.#files = options.files ?? realFiles;
     this.#bandwidth = createBandwidth(options.config.downloadRateBytes);
-    this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
   }
 
   async open(): Promise<void> {
@@ -121,7 +121,7 @@ class DownloaderNode {
       stopWatching();
       await this.#closeStore();
       await this.#shown?.close(this.#stopReason);
-      this.#settleStopped(this.#stopReason);
+      this.#end.resolve(this.#stopReason);
     });
   }
 

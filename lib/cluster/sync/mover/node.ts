@@ -6,6 +6,7 @@ import type { Config } from "../../../base/config.js";
 import { toBquerydError } from "../../../base/errors.js";
 import { realFiles, type Files } from "../../../base/files.js";
 import type { Log } from "../../../base/log.js";
+import { withResolvers } from "../../../base/resolvers.js";
 import { spareMsOf } from "../../../columns/directory/collect.js";
 import type { Registry } from "../../../registry/registry.js";
 import type { Slot, TicketHead, TicketPlan } from "../../../registry/tickets.js";
@@ -72,7 +73,8 @@ interface Failing {
 
 class MoverNode {
   id = randomId();
-  readonly stopped: Promise<string>;
+  readonly #end = withResolvers<string>();
+  readonly stopped = this.#end.promise;
   #config: Config;
   readonly #log: Log;
   readonly #registry: Registry;
@@ -100,7 +102,6 @@ class MoverNode {
   #doing: string | null = null;
   #shown: Shown | undefined;
   #stopReason: string | undefined;
-  #settleStopped: (reason: string) => void = () => undefined;
 
   constructor(options: MoverOptions) {
     this.#options = options;
@@ -114,7 +115,6 @@ class MoverNode {
     const { registry, config } = options;
     this.#knowledge = new Knowledge({ registry, files: this.#files, log: this.#log, config });
     this.#joins = new Joins({ registry, files: this.#files, log: this.#log, node: config.node, dataDir: config.dataDir, knowledge: this.#knowledge, planOf: (id) => this.#planOf(id) });
-    this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
   }
 
   async open(): Promise<void> {
@@ -131,7 +131,7 @@ class MoverNode {
       await Promise.all([this.#announcing?.close(), this.#knowledge.close()]);
       await this.#place.release().catch((cause: unknown) => { this.#log.warn({ event: "mover.failed", message: toBquerydError(cause).message }); });
       await this.#shown?.close(this.#stopReason ?? "");
-      this.#settleStopped(this.#stopReason ?? "");
+      this.#end.resolve(this.#stopReason ?? "");
     });
   }
 
