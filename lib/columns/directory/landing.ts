@@ -17,6 +17,9 @@ import { acquireLock } from "./lock.js";
 import { removeDirectoryIfEmpty, removeIfThere } from "./remove.js";
 import { isOwnName, temporaryName } from "./table-directory.js";
 
+/** The time of a footer that was never in CURRENT, ms since 1970. */
+const landedMs = 0;
+
 /** A generation whose files lie whole and durable in a folder on this machine. */
 export interface LandedGeneration extends PreparedGeneration {
   /** The folder. */
@@ -71,8 +74,11 @@ export async function promoteGeneration(files: Files, asked: string, { generatio
     const wanted = new Set(isCurrent ? all : [...all.slice(0, keepGenerations), ...all.length > keepGenerations ? await named?.() ?? [] : []]);
     const kept = all.filter((one) => wanted.has(one));
     if (!isCurrent) {
-      if (await files.find(join(path, footerName(generation))) === undefined) throw new BquerydError("CORRUPT_FOOTER", `${path} was prepared for generation ${generation}, whose footer is not there; download the table again`, { details: { path, generation } });
+      const footer = await files.find(join(path, footerName(generation)));
+      if (footer === undefined) throw new BquerydError("CORRUPT_FOOTER", `${path} was prepared for generation ${generation}, whose footer is not there; download the table again`, { details: { path, generation } });
       for (const gone of all.filter((one) => !wanted.has(one))) await touchFooter(files, path, gone, nowMs);
+      // Until now its time let it go at once; from now on it tells people since when the table has it.
+      if (footer.modifiedMs === landedMs) await touchFooter(files, path, generation, nowMs);
       await replaceCurrent(files, path, kept);
     }
     await removePrepared(files, path, { generation, ticket });
@@ -204,7 +210,7 @@ async function placeFooter(files: Files, { stage, generation }: LandedGeneration
   const name = footerName(generation);
   const before = await files.find(join(path, name));
   await place(files, join(stage, name), path, name);
-  await files.touch(join(path, name), before?.modifiedMs ?? 0);
+  await files.touch(join(path, name), before?.modifiedMs ?? landedMs);
 }
 
 function isMarked(path: string, { generation, ticket }: PreparedGeneration): boolean {

@@ -11,7 +11,7 @@ import { readFooter } from "./open.js";
 /** What never changes about a generation. */
 export interface GenerationFacts extends Pick<TableDescription, "generation" | "rows" | "bytes" | "set"> {
   readonly columns: { readonly name: string; readonly dtype: string }[];
-  /** When its footer was written, ms since 1970 by this machine's clock. */
+  /** When its footer was written, or came to this machine, ms since 1970 by this machine's clock; 0 while it waits to be current for the first time. */
   readonly writtenMs: number;
 }
 
@@ -45,7 +45,11 @@ export function describeGenerations(path: string, known: readonly GenerationFact
   // Before CURRENT: what leaves the one is in the other by then.
   const waiting = findWaiting(directory);
   const [current, ...kept] = findCurrent(directory, name, waiting.length > 0);
-  const describe = (generation: string): GenerationFacts => known.find((one) => one.generation === generation) ?? describeGeneration(directory, name, generation);
+  const describe = (generation: string): GenerationFacts => {
+    const facts = known.find((one) => one.generation === generation);
+    if (facts === undefined) return describeGeneration(directory, name, generation);
+    return facts.writtenMs > 0 ? facts : { ...facts, writtenMs: writtenMsOf(directory, generation) };
+  };
   const newer = waiting.filter((generation) => generation !== current && !kept.includes(generation));
   const beside = [...newer, ...kept].slice(0, keptMax).flatMap((generation): GenerationDescription[] => {
     try {
@@ -84,5 +88,9 @@ function findCurrent(directory: string, name: string, mayLack: boolean): string[
 
 function describeGeneration(directory: string, name: string, generation: string): GenerationFacts {
   const described = describeFooter(readFooter(directory, name, generation));
-  return { generation, ...described, writtenMs: statSync(join(directory, `${generation}.json`)).mtimeMs };
+  return { generation, ...described, writtenMs: writtenMsOf(directory, generation) };
+}
+
+function writtenMsOf(directory: string, generation: string): number {
+  return statSync(join(directory, `${generation}.json`)).mtimeMs;
 }
