@@ -156,6 +156,17 @@ describe("imports that no query reads", () => {
     expect(warningsOf(held(1_001), new Map([["taxi.bcolz", { ...pointed, generation: generationOf("b") }]]))).to.deep.equal([]);
   });
 
+  it("are to be distributed where a node of the table lacks them, as a rollback is refused then", () => {
+    const [before, made] = [holding("taxi.bcolz", { generation: "a" }), holding("taxi.bcolz", { generation: "b" })];
+    const core = new Scheduling();
+    core.register("w1", [keeping({ ...made, writtenMs: 1_001 }, before)]);
+    core.register("w2", [before]);
+    core.tell({ kind: "pointers", epoch: 1_000, pointed: pointersTo({ "taxi.bcolz": "a" }) });
+    const { warnings } = describeCluster({ own: ownFacts(), state: core.state, sessions: createSessions(), controllers: [], pointers: { epoch: 1_000, tables: new Map([["taxi.bcolz", pointed]]) } }, 0);
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.match(/; node of w2 lacks it: bqueryd distribute taxi\.bcolz BUCKET on node of w1 brings it to all and switches to it$/);
+  });
+
   it("are told once of a set, by the name and the import that a rollback takes", () => {
     const [before, made] = [setHoldings("taxi", 3, { generation: "a" }), setHoldings("taxi", 3, { generation: "b" })];
     const held = made.map((one, index) => keeping({ ...one, writtenMs: 2_000 }, before[index]!));

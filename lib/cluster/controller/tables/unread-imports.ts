@@ -7,6 +7,14 @@ import type { Pointers } from "../../../registry/pointers.js";
 import type { Holding } from "../../../wire/messages.js";
 import type { ControllerState } from "../state.js";
 
+/** Nodes that a sentence names. */
+const nodesMax = 5;
+
+interface Reach {
+  readonly has: readonly string[];
+  readonly lacking: readonly string[];
+}
+
 interface Beside {
   readonly name: string;
   readonly pointed: string;
@@ -31,9 +39,30 @@ export function describeUnreadImports(state: ControllerState, { tables }: Pointe
     const table = shard === null ? name : base;
     const made = (shard === null ? holding.generation : holding.set?.id ?? holding.generation).slice(0, 8);
     const what = pointer.source === null ? "a pointer from a rollback" : "the pointer of its download";
-    unread.set(table, unread.get(table) ?? `${table}: ${what} names generation ${pointed.slice(0, 8)}${shard === null ? "" : ` of ${name}`}; an import has made ${made}; rpc.rollback('${table}', '${made}') switches to it`);
+    const advice = adviceOn(table, made, findReach(state, name, { pointed, made: holding.generation }));
+    unread.set(table, unread.get(table) ?? `${table}: ${what} names generation ${pointed.slice(0, 8)}${shard === null ? "" : ` of ${name}`}; an import has made ${made}; ${advice}`);
   }
   return [...unread.values()];
+}
+
+/** A rollback takes what all nodes of the table have; to the others it has to be brought first. */
+function adviceOn(table: string, made: string, { has, lacking }: Reach): string {
+  if (lacking.length === 0) return `rpc.rollback('${table}', '${made}') switches to it`;
+  const named = lacking.slice(0, nodesMax).join(", ") + (lacking.length > nodesMax ? ` and ${lacking.length - nodesMax} more` : "");
+  return `${named} ${lacking.length === 1 ? "lacks" : "lack"} it: bqueryd distribute ${table} BUCKET on ${has[0]!} brings it to all and switches to it`;
+}
+
+/** Which nodes have a generation of a shard, and which have the one in use alone. */
+function findReach({ catalog, workers }: ControllerState, name: string, { pointed, made }: { readonly pointed: string; readonly made: string }): Reach {
+  const has = new Set<string>();
+  const serving = new Set<string>();
+  for (const [workerId, holding] of catalog.shards.get(name)?.holders ?? []) {
+    const { node } = workers.get(workerId)!;
+    const held = [holding, ...holding.kept ?? []].map(({ generation }) => generation);
+    if (held.includes(made)) has.add(node);
+    if (held.includes(pointed)) serving.add(node);
+  }
+  return { has: [...has].sort(), lacking: [...serving].filter((node) => !has.has(node)).sort() };
 }
 
 function findOtherCurrents({ catalog }: ControllerState): Beside[] {
