@@ -238,12 +238,17 @@ describe("a controller with keys", () => {
     expect((await failureOf(async () => (await connect(controller.address, "eve")).ping())).code).to.equal("FORBIDDEN");
     writeFileSync(path("authorized_keys"), `${eveLine}\n`);
     controller.reload(controller.config);
+    const changes = (): readonly object[] => controller.events.filter(({ event }) => event === "keys.changed");
+    const [change] = changes() as readonly { keys: number; added: string[]; removed: string[] }[];
+    expect([change!.keys, ...change!.added, ...change!.removed].join("; ")).to.match(/^1; client [0-9a-f]{8} eve; client [0-9a-f]{8} ada$/);
     const eve = await connect(controller.address, "eve");
     expect(await eve.info()).to.deep.include({ clients: 1 });
     // What it says on the connection that it still has is not read.
     const refused = controller.events.length;
     expect((await failureOf(() => ada.ping({ timeout: 4 }))).code).to.equal("FORBIDDEN");
     expect(controller.events.slice(refused).filter(({ reason }) => String(reason).includes("proves no key"))).to.deep.equal([]);
+    controller.reload(controller.config);
+    expect(changes(), "what is as before").to.have.length(1);
   });
 
   it("keeps its keys and all else when reload finds a bad line, and applies changed roles to sessions that are open", async () => {

@@ -39,6 +39,9 @@ const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/;
 /** Addresses that stand for all of a machine: others cannot connect to them. */
 const wildcard = /^(0\.0\.0\.0|::|\[::\])$/;
 
+/** Keys that one line of the log names. */
+const keysLoggedMax = 20;
+
 /** The doorkeeper that a configuration asks for; throws CONFIG for keys that cannot be read, and for a `bind` that needs more. */
 export function createAccess(config: Config, log: Log): Access {
   requireSafeBind(config);
@@ -95,8 +98,10 @@ export function createAccess(config: Config, log: Log): Access {
     },
     noteRefused,
     reload(changed) {
+      const before = listed;
       listed = listKeys(changed);
       provers = new Map();
+      logChanges(log, linesOf(before), linesOf(listed));
     },
     isWelcome: ({ kind, key }) => find(key) !== undefined && (kind === "client" || rolesOf(key).has("node")),
   };
@@ -130,6 +135,18 @@ function createRefusals(log: Log): { readonly total: number; note(who: string, r
 
 function listKeys({ authorizedKeys }: Config): AuthorizedKeys {
   return authorizedKeys === undefined ? new Map() : readAuthorizedKeys(authorizedKeys);
+}
+
+/** The keys as a log names them: roles, the beginning of the key, whose it is. */
+function linesOf(keys: AuthorizedKeys): ReadonlySet<string> {
+  return new Set([...keys].map(([key, { name, roles }]) => `${[...roles].join(",")} ${key.slice(0, 8)} ${name}`.trimEnd()));
+}
+
+function logChanges(log: Log, before: ReadonlySet<string>, after: ReadonlySet<string>): void {
+  const added = [...after].filter((line) => !before.has(line));
+  const removed = [...before].filter((line) => !after.has(line));
+  if (added.length + removed.length === 0) return;
+  log.info({ event: "keys.changed", keys: after.size, added: added.slice(0, keysLoggedMax), removed: removed.slice(0, keysLoggedMax) });
 }
 
 function requireSafeBind({ bind, keyFile, insecure, advertise }: Config): void {
