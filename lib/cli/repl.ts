@@ -95,11 +95,14 @@ export async function evaluate(code: string, rpc: Rpc): Promise<unknown> {
     prompt: "", terminal: false, input: new PassThrough(), output: new Writable({ write: (_chunk, _encoding, done) => { done(); } }),
     writer: (error: unknown) => { fail(error); return ""; },
   });
+  const giveUp = (): void => { fail(new BquerydError("USAGE", "the code waits for a promise that nothing settles any more; correct it")); };
+  process.once("beforeExit", giveUp);
   try {
     return await Promise.race([failed, evaluateIn(server, code)]);
   } catch (error) {
     throw ofScript(error);
   } finally {
+    process.removeListener("beforeExit", giveUp);
     server.close();
   }
 }

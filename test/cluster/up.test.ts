@@ -188,6 +188,10 @@ describe("up", function () {
           const failure: unknown = await evaluate(code, rpc).catch((error: unknown) => error);
           expect(failure, code).to.be.an("error").with.property("code", expected);
         }
+        // Node says so when nothing is left that could settle it, which in this process is never.
+        const stuck = evaluate("await new Promise(() => undefined)", rpc).catch((error: unknown) => error);
+        process.emit("beforeExit", 0);
+        expect(await stuck).to.include({ code: "USAGE" }).and.property("message").match(/^the code waits for a promise that nothing settles/);
       } finally {
         await rpc.close();
       }
