@@ -31,7 +31,8 @@ export function formatDownloads(downloads: readonly DownloadInfo[]): string {
     return [ticketPrefix + ticket, state, `${formatCount(done)}/${formatCount(slots)}`, amountOf(facts), rateOf(facts.rate), leftOf(facts.eta), formatSeconds(age)];
   });
   const remarks = downloads.flatMap(({ ticket, reason, warnings }) => [reason, ...warnings].flatMap((sentence) => (sentence === null ? [] : [`${ticketPrefix}${ticket}: ${sentence}`])));
-  return [formatTable(["ticket", "state", "done", "bytes", "rate", "left", "age"], rows, { align: ["left", "left", right, right, right, right, right] }), ...remarks].join("\n");
+  const shown = filledColumns(rows, ["ticket", "state", "done", "bytes", "rate", "left", "age"], ["left", "left", right, right, right, right, right]);
+  return [formatTable(shown.headers, shown.rows, { align: shown.align }), ...remarks].join("\n");
 }
 
 /** Each ticket with what every node has of it, and every table where these were asked for. */
@@ -62,16 +63,25 @@ function shareOf({ slots, done, bytes_done: bytesDone, bytes_total: bytesTotal }
 
 function formatNodes(nodes: readonly DownloadNode[]): string {
   const rows = nodes.map(({ node, slots, done, ...facts }) => [node, `${formatCount(done)}/${formatCount(slots)}`, amountOf(facts), rateOf(facts.rate), leftOf(facts.eta)]);
-  return formatTable(["node", "done", "bytes", "rate", "left"], rows, { align: ["left", right, right, right, right] });
+  const shown = filledColumns(rows, ["node", "done", "bytes", "rate", "left"], ["left", right, right, right, right]);
+  return formatTable(shown.headers, shown.rows, { align: shown.align });
 }
 
 function formatPlaces(places: readonly DownloadPlace[]): string {
   const rows = places.slice(0, placesMax).map(({ node, table, state, owner, reason, ...facts }) => {
     return [node, table, state, amountOf(facts), rateOf(facts.rate), leftOf(facts.eta), reason ?? owner?.slice(0, 8) ?? ""];
   });
-  const table = formatTable(["node", "table", "state", "bytes", "rate", "left", ""], rows, { align: ["left", "left", "left", right, right, right, "left"], cellWidthMax: 60 });
+  const shown = filledColumns(rows, ["node", "table", "state", "bytes", "rate", "left", ""], ["left", "left", "left", right, right, right, "left"]);
+  const table = formatTable(shown.headers, shown.rows, { align: shown.align, cellWidthMax: 60 });
   const more = places.length - placesMax;
   return more > 0 ? `${table}\nand ${formatCount(more)} more` : table;
+}
+
+/** The columns in which some row says something: of what is over there is no rate, and a line has 80 columns. */
+function filledColumns(rows: readonly (readonly string[])[], headers: readonly string[], align: readonly Align[]): { readonly headers: string[]; readonly rows: string[][]; readonly align: Align[] } {
+  const isFilled = headers.map((_, column) => rows.some((row) => row[column] !== ""));
+  const choose = <T>(cells: readonly T[]): T[] => cells.filter((_, column) => isFilled[column]);
+  return { headers: choose(headers), rows: rows.map(choose), align: choose(align) };
 }
 
 /** `1.20 MB of 3.00 MB`; nothing where nothing is known. */

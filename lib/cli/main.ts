@@ -73,7 +73,7 @@ export async function createProgram({ names, prompt }: Parts = allParts): Promis
   for (const add of await Promise.all(names.map((name) => commands.get(name)!()))) add(program);
   for (const command of program.commands) {
     command.exitOverride((error) => { throw error.exitCode === 0 ? error : usageError(error, command.name()); });
-    if (!readsAll(command)) command.addHelpText("after", `\nThe flags of configuration keys are taken too, and ${globalOptionsOf(command).length === 0 ? "none" : "no other"} is of use here; bqueryd --help lists them.`);
+    if (!readsAll(command)) command.addHelpText("after", `\nThe flags of configuration keys are taken too, and ${globalOptionsOf(command).length === 0 ? "none" : "no other"} is of use here;\nbqueryd --help lists them.`);
   }
   // A wrong command is told before what stands behind it: the prompt itself takes one argument.
   program.allowExcessArguments();

@@ -69,7 +69,7 @@ describe("command line", function () {
   it("the help of a command has the flags that it reads, and a line for the others", async () => {
     const inspect = (await runCommand(["inspect", "--help"])).stdout;
     expect(inspect).to.not.match(/--cache-memory|--eval/);
-    expect(inspect).to.match(/--json/).and.match(/none is of use here; bqueryd --help lists them\.\n$/);
+    expect(inspect).to.match(/--json/).and.match(/none is of use here;\nbqueryd --help lists them\.\n$/);
     expect((await runCommand(["import", "--help"])).stdout).to.match(/--keep-generations/).and.not.match(/--cache-memory/);
     expect((await runCommand(["worker", "--help"])).stdout).to.match(/--cache-memory/).and.not.match(/--eval|of use here/);
   });

@@ -105,6 +105,9 @@ describe("what the prompt prints", () => {
     };
     const text = formatDocument([document])!;
     expect(text).to.match(new RegExp(`^${ticket}  failed +0/1 +5 B of 20 B`, "m")).and.match(/^n1 +taxi\.bcolz +failed +5 B of 20 B +no room$/m).and.include(`\n${ticket}: taxi.bcolz on n1: no room\n`);
+    const over = formatDocument([{ ...document, state: "done", reason: null, done: 1, age: 712, bytes_done: null, bytes_total: null, nodes: [], places: [{ ...place, state: "switched", reason: null }] }])!;
+    expect(over, "only what some row says").to.match(/^ticket +state +done +age$/m).and.match(/^node +table +state +bytes$/m);
+    expect(over.split("\n").filter((line) => line.length > 80)).to.deep.equal([]);
     expect(formatTicketBars([document], 100)).to.deep.equal([]);
     expect(formatTicketBars([{ ...document, state: "active", reason: null, rate: 1_000_000, eta: 5 }], 120)[0]).to.match(new RegExp(`^\\[=+-+\\] ${ticket}: 0 of 1 \\(25 %\\), 1\\.00 MB/s, 5\\.00 s left$`));
   });
