@@ -120,7 +120,11 @@ for (const [name, open] of [
       expect(await makeTicket(host, { ticket, bucket: "shop", sources })).to.deep.include({ ticket, slots: 60 }).and.have.property("warnings").with.length(1);
       expect((await registry.tickets.plan(ticket))!.nodes).to.deep.equal(["n1", "n2", "n3"]);
       expect(host.events.map(({ event }) => event)).to.deep.equal(["ticket.created"]);
-      for (const [replicas, slots] of [[1, 20], [2, 40], [9, 60]] as const) expect(await makeTicket(host, { ticket: randomId().slice(0, 16), bucket: "shop", sources, replicas })).to.include({ slots });
+      for (const [replicas, slots] of [[1, 20], [2, 40], [9, 60]] as const) {
+        const told = await makeTicket(host, { ticket: randomId().slice(0, 16), bucket: "shop", sources, replicas });
+        expect(told).to.include({ slots });
+        expect(told.warnings.filter((warning) => warning.includes("replicas"))).to.deep.equal(replicas === 9 ? ["9 replicas are asked for, and there are 3 nodes: each table comes to all of these"] : []);
+      }
     });
 
     it("keeps which sets come whole, and none of which no shard comes", async () => {

@@ -49,7 +49,7 @@ describe("where lists", () => {
 
   const wrong: readonly (readonly [unknown, string])[] = [
     ["x >", "expected"], [5, "where is 5; give a list"], [[5], "where term 5 does not read as [column, op, value]"], [[["a"]], 'where term ["a"] does not read'], [[["a", "=="]], "does not read as"], [[["", "==", 1]], "does not start with a column name"],
-    [[["a", "=~", 1]], "where op \"=~\" on column 'a' is unknown; use one of =="], [[["a", "==", null]], "use 'is null'"], [[["a", "==", NaN]], "NaN is compared"], [[["a", "in", []]], "an empty list"], [[["a", "in", 5]], "takes a list"],
+    [[["a", "=~", 1]], "where op \"=~\" on column 'a' is unknown; use one of =="], [[["a", "==", null]], "use 'is null'"], [[["a", "==", NaN]], "NaN is compared"], [[["a", "==", new Date(Number.NaN)]], "a Date of no time is compared with"], [[["a", "in", []]], "an empty list"], [[["a", "in", 5]], "takes a list"],
     [[["a", "between", [1]]], "takes a list of two values"], [[["a", "between", [1, null]]], "use 'is null'"], [[["a", "like", 5]], "takes a text in which %"], [[["a", "like", "x\\"]], "a lone backslash"], [[["a", "like", "\\\\\\"]], "a lone backslash"],
     [[["a", "is null", 5]], "takes no value"], [[{ nor: [] }], "is neither {or: [...]}"], [[{ or: [], and: [] }], "is neither"], [[{ or: 5 }], "give a list of terms"], [[{ not: 5 }], "does not read"], [[[{ expr: "a +" }, "==", 1]], "expected"],
     [{ or: [["a", "==", 1], ["b", "==", 2]] }, "give a list of terms: [{or: [...]}]"], [[{ or: ["a", "==", "ATL"] }], 'give a list of terms: {or: [["a","==","ATL"]]}'], [[{ and: [{ expr: "a + 1" }, "in", [2]] }], "'and' has the one term"],

@@ -19,7 +19,10 @@ export function parseLiteral(subject: string, value: unknown): Literal {
       if (Number.isNaN(value)) throw badQuery(`NaN is compared with ${subject}; a missing value is a null: use 'is null'`);
       return value;
     default:
-      if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
+      if (value instanceof Date) {
+        if (Number.isNaN(value.getTime())) throw badQuery(`a Date of no time is compared with ${subject}; look what it was made from`);
+        return value.toISOString();
+      }
       // A copy, and no Buffer: those turn themselves into another form of JSON.
       if (value instanceof Uint8Array) return new Uint8Array(value);
       if (value === null) throw badQuery(`null is compared with ${subject}, which no comparison finds; use 'is null' or 'is not null'`);

@@ -43,7 +43,12 @@ export async function makeTicket({ registry: { tickets }, log, nodes }: Download
   const plan = isNew ? requireSame(await tickets.plan(id), wanted) : requireSame(before ?? wanted, wanted);
   const places = placeTicket(plan);
   if (isNew) log.info({ event: "ticket.created", ticket: id, bucket, tables: tables.length, nodes: plan.nodes.length, replicas: plan.replicas, slots: places.length });
-  return { ticket: asked.ticket ?? null, slots: places.length, warnings: warnOfNodes(there, new Set(places.map(({ node }) => node))) };
+  return { ticket: asked.ticket ?? null, slots: places.length, warnings: [...warnOfReplicas(plan), ...warnOfNodes(there, new Set(places.map(({ node }) => node)))] };
+}
+
+function warnOfReplicas({ replicas, nodes }: TicketPlan): string[] {
+  if (replicas === null || replicas <= nodes.length) return [];
+  return [`${replicas} replicas are asked for, and there ${nodes.length === 1 ? "is 1 node" : `are ${nodes.length} nodes`}: each table comes to all of these`];
 }
 
 /**
