@@ -31,6 +31,8 @@ describe("workers that leave", () => {
     const { departures, warnings } = infoOf(core);
     expect(departures).to.deep.equal([{ worker: "w1", role: "worker", node: "node of w1", reason: "connection lost", ago: 12, given_back: 0, elsewhere: 0, failed_calls: 1 }]);
     expect(warnings[0]).to.equal("worker w1 on node of w1 was lost 12 s ago (connection lost): 0 tasks given back, 1 call failed; see the log of its node");
+    core.join("w1", setHoldings("taxi", 4));
+    expect(infoOf(core).warnings[0]).to.equal("worker w1 on node of w1 was lost 12 s ago (connection lost) and is back: 0 tasks given back, 1 call failed; see the log of its node");
     core.nowMs = 301_000;
     expect(infoOf(core).warnings.join()).to.not.include("was lost");
   });

@@ -2,7 +2,7 @@
 import { formatCounted } from "../../base/quantities.js";
 import type { DepartureInfo } from "../../wire/documents.js";
 import { describeProcess } from "./calls/failures.js";
-import type { Call, Carrier, Departure, Step, Task, Worker } from "./state.js";
+import { isRegistered, type Call, type Carrier, type ControllerState, type Departure, type Step, type Task, type Worker } from "./state.js";
 
 /** Departures kept; older ones are in the log alone. */
 const departuresMax = 32;
@@ -58,13 +58,14 @@ export function listDepartures(departures: readonly Departure[], nowMs: number):
   });
 }
 
-/** A sentence for each process that was lost lately without a word. */
-export function warnOfDepartures(departures: readonly Departure[], nowMs: number): string[] {
-  return departures.filter(({ isOrderly, atMs }) => !isOrderly && nowMs - atMs < recentMs).toReversed().map((departure) => {
+/** A sentence for each process that was lost lately without a word, also where it is back since: it was paused, or cut off. */
+export function warnOfDepartures(state: ControllerState, nowMs: number): string[] {
+  return state.departures.filter(({ isOrderly, atMs }) => !isOrderly && nowMs - atMs < recentMs).toReversed().map((departure) => {
     const { workerId, role, node, reason, atMs, givenBack, failedCalls } = departure;
     const tasks = `${formatCounted(givenBack, "task")} given back, ${formatCounted(failedCalls, "call")} failed`;
-    const became = role === "worker" ? tasks : "what it was at is taken over when its lease ends";
-    return `${describeProcess({ id: workerId, role, node })} was lost ${Math.round(secondsSince(atMs, nowMs))} s ago (${reason}): ${became}; see the log of its node`;
+    const isBack = isRegistered(state, workerId);
+    const became = role === "worker" ? `: ${tasks}` : isBack ? "" : ": what it was at is taken over when its lease ends";
+    return `${describeProcess({ id: workerId, role, node })} was lost ${Math.round(secondsSince(atMs, nowMs))} s ago (${reason})${isBack ? " and is back" : ""}${became}; see the log of its node`;
   });
 }
 

@@ -64,7 +64,7 @@ export function describeCluster({ own, state, sessions, controllers, pointers }:
     queues: [...state.queues].map(([affinity, queue]) => ({ affinity, calls: queue.size, shards: countWaiting(state, queue) })),
     departures: listDepartures(state.departures, nowMs),
     warnings: [
-      ...unread, ...warnOfDepartures(state.departures, nowMs), ...describeUnpaired(state).slice(0, warningsMax), ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable),
+      ...unread, ...warnOfDepartures(state, nowMs), ...describeUnpaired(state).slice(0, warningsMax), ...listUnreadable(state).slice(0, warningsMax).map(describeUnreadable),
       ...describeIncompleteSets(state.catalog), ...describeDifferences(state.catalog), ...describeLackingNodes(state, pointers).slice(0, warningsMax),
       ...(pointers === undefined ? [] : describeUnreadImports(state, pointers)).slice(0, warningsMax),
     ],
