@@ -20,6 +20,8 @@ export type Config = { readonly [M in keyof Members]: ValueOf<Members[M]> };
 export interface ConfigSources {
   /** Values of flags by key name (`data_dir` or `data-dir`); undefined ones count as absent. */
   readonly flags: Readonly<Record<string, string | undefined>>;
+  /** What messages name as the place of those values; each flag by its own name when absent. */
+  readonly flagsOf?: string;
   /** Variables; the process's own when absent. */
   readonly env?: Environment;
   /** The file named by --config, which must exist. */
@@ -116,7 +118,7 @@ function collect(sources: ConfigSources): ReadonlyMap<string, Given> {
     ...readFile(sources.machineFile ?? "/etc/bqueryd.cfg", "optional"),
     ...(sources.file === undefined ? [] : readFile(sources.file, "required")),
     ...fromEnvironment(sources.env ?? process.env),
-    ...fromFlags(sources.flags),
+    ...fromFlags(sources),
   ];
   return new Map(given.filter((entry) => isServed(entry, sources.onWarning)).map((entry) => [entry.name, entry]));
 }
@@ -154,10 +156,10 @@ function fromEnvironment(env: Environment): Given[] {
   });
 }
 
-function fromFlags(flags: ConfigSources["flags"]): Given[] {
+function fromFlags({ flags, flagsOf }: ConfigSources): Given[] {
   return Object.entries(flags).flatMap(([flag, text]) => {
     const name = flag.replaceAll("-", "_");
-    return text === undefined ? [] : [{ name, text, source: flagOf(name) }];
+    return text === undefined ? [] : [{ name, text, source: flagsOf ?? flagOf(name) }];
   });
 }
 

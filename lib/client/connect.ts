@@ -55,6 +55,8 @@ export interface Rpc extends Verbs, DownloadVerbs {
 }
 
 const connectNames = ["config", "redis_url", "registry_dir", "cluster", "controllers", "key_file", "timeout"];
+/** Those that are texts. */
+const textNames = ["config", "redis_url", "registry_dir", "cluster", "key_file"];
 
 /**
  * Connects to a cluster. Rejects with NO_CONTROLLER when none is up, CONFIG or USAGE for wrong options, and
@@ -185,7 +187,7 @@ function readConfig(options: ConnectOptions): Config {
   const controllers = joinAddresses(options.controllers);
   // Who names a folder does not mean the server of a configuration file.
   const redisUrl = options.redis_url ?? (options.registry_dir === undefined ? undefined : "");
-  return loadConfig({ flags: { redis_url: redisUrl, registry_dir: options.registry_dir, cluster: options.cluster, controllers, key_file: options.key_file, timeout }, file: options.config });
+  return loadConfig({ flags: { redis_url: redisUrl, registry_dir: options.registry_dir, cluster: options.cluster, controllers, key_file: options.key_file, timeout }, flagsOf: "connect()", file: options.config });
 }
 
 /** Addresses as the configuration writes them; undefined for none. */
@@ -197,8 +199,11 @@ function joinAddresses(addresses: unknown): string | undefined {
   return list.length === 0 ? undefined : list.join(",");
 }
 
-function requireKnown(options: object): void {
-  for (const name of Object.keys(options)) {
+/** Programs in JavaScript may give anything. */
+function requireKnown(options: unknown): void {
+  if (typeof options !== "object" || options === null) throw new BquerydError("USAGE", "connect takes an object of options, such as {cluster: 'night'}");
+  for (const [name, value] of Object.entries(options)) {
     if (!connectNames.includes(name)) throw new BquerydError("USAGE", `connect has no option '${name}'${suggestion(name, connectNames, `it takes ${connectNames.join(", ")}`)}`);
+    if (textNames.includes(name) && value !== undefined && typeof value !== "string") throw new BquerydError("USAGE", `${name} of connect is no text; write {${name}: '...'}`);
   }
 }

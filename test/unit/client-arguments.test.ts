@@ -3,7 +3,9 @@ import { describe, it } from "mocha";
 import { BquerydError } from "../../lib/base/errors.js";
 import { withAdvice } from "../../lib/client/advice.js";
 import { readArguments, readQuestion } from "../../lib/client/arguments.js";
+import { connect, type ConnectOptions } from "../../lib/client/connect.js";
 import { parseQuery } from "../../lib/engine/query/query.js";
+import { failureOf } from "../support/failure.js";
 
 /** What asking with these arguments fails with, before anything is sent. */
 function refusalOf(...args: readonly unknown[]): BquerydError {
@@ -68,5 +70,19 @@ describe("arguments of groupby and rows", () => {
       [[5n, ["k"], []], "5n is not the name of a table"], [[[holder], ["k"], []], "is not the name of a table"], [["t", ["k"], [], [], { partial: 5n }], "partial 5n is unknown"],
       [["t", ["k"], [], [], { limit: NaN }], "limit is NaN"], [["t", ["k"], [], [], { offset: -Infinity }], "offset is -Infinity"], [["t", ["k"], [], [], { order: [[NaN, 1]] }], 'order ["NaN",1]'],
     ] as const) expect(refusalOf(...args).message).to.include(words);
+  });
+});
+
+describe("arguments of connect", () => {
+  it("are refused in the words of who gave them, before anything is connected", async () => {
+    for (const [options, code, words] of [
+      [5, "USAGE", "connect takes an object of options"], [null, "USAGE", "connect takes an object of options"], [{ clutser: "a" }, "USAGE", "connect has no option 'clutser'; did you mean 'cluster'?"],
+      [{ registry_dir: 5 }, "USAGE", "registry_dir of connect is no text"], [{ timeout: 0 }, "CONFIG", "timeout = '0' in connect() cannot be used"],
+      [{ controllers: ["127.0.0.1:14300"] }, "CONFIG", "controllers = '127.0.0.1:14300' in connect() cannot be used"],
+    ] as const) {
+      const failure = await failureOf(() => connect(options as unknown as ConnectOptions));
+      expect(failure, words).to.include({ code });
+      expect(failure.message).to.include(words);
+    }
   });
 });

@@ -245,7 +245,7 @@ describe("a controller with keys", () => {
     expect(await eve.info()).to.deep.include({ clients: 1 });
     // What it says on the connection that it still has is not read.
     const refused = controller.events.length;
-    expect((await failureOf(() => ada.ping({ timeout: 4 }))).code).to.equal("FORBIDDEN");
+    expect((await failureOf(() => ada.ping({ timeout: 20 }))).code).to.equal("FORBIDDEN");
     expect(controller.events.slice(refused).filter(({ reason }) => String(reason).includes("proves no key"))).to.deep.equal([]);
     controller.reload(controller.config);
     expect(changes(), "what is as before").to.have.length(1);
