@@ -11,6 +11,8 @@ export interface FileFacts {
   readonly bytes: number;
   readonly modifiedMs: number;
   readonly isDirectory: boolean;
+  /** Device and inode: another one has others. */
+  readonly identity: string;
 }
 
 /** What of a file is to be read: so many bytes from a place, or at most so many from its beginning. */
@@ -168,7 +170,7 @@ async function syncWith(path: string, flags: number): Promise<void> {
 async function findFacts(path: string): Promise<FileFacts | undefined> {
   try {
     const facts = await lstat(path);
-    return { bytes: facts.size, modifiedMs: facts.mtimeMs, isDirectory: facts.isDirectory() };
+    return { bytes: facts.size, modifiedMs: facts.mtimeMs, isDirectory: facts.isDirectory(), identity: `${facts.dev}:${facts.ino}` };
   } catch (cause) {
     if (isSystemError(cause, "ENOENT")) return undefined;
     throw cause;

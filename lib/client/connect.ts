@@ -204,6 +204,6 @@ function requireKnown(options: unknown): void {
   if (typeof options !== "object" || options === null) throw new BquerydError("USAGE", "connect takes an object of options, such as {cluster: 'night'}");
   for (const [name, value] of Object.entries(options)) {
     if (!connectNames.includes(name)) throw new BquerydError("USAGE", `connect has no option '${name}'${suggestion(name, connectNames, `it takes ${connectNames.join(", ")}`)}`);
-    if (textNames.includes(name) && value !== undefined && typeof value !== "string") throw new BquerydError("USAGE", `${name} of connect is no text; write {${name}: '...'}`);
+    if (textNames.includes(name) && value !== undefined && value !== null && typeof value !== "string") throw new BquerydError("USAGE", `${name} of connect is no text; write {${name}: '...'}`);
   }
 }

@@ -94,7 +94,7 @@ describe("a client whose controller is lost", function () {
     it(`has a thousand calls of one ${how} answered by another, each once, with the time that is left`, async () => {
       const { session, chosen, other } = await openWithTwo();
       chosen.answer = () => undefined;
-      const asked = Array.from({ length: 1_000 }, () => session.ask(call()));
+      const asked = Array.from({ length: 1_000 }, () => session.ask(call({ timeoutMs: 60_000 })));
       await until("all have come", () => chosen.calls.length === 1_000);
       const startMs = monotonicMs();
       await lose(chosen);
@@ -102,7 +102,7 @@ describe("a client whose controller is lost", function () {
       expect(monotonicMs() - startMs).to.be.below(10_000);
       expect(answers.every(({ value }) => value === "pong")).to.equal(true);
       expect(other.calls.map(({ id }) => id).sort()).to.deep.equal(chosen.calls.map(({ id }) => id).sort());
-      expect(Math.max(...other.calls.map(({ remainingMs }) => remainingMs))).to.be.below(10_000);
+      expect(Math.max(...other.calls.map(({ remainingMs }) => remainingMs))).to.be.below(60_000);
       // The late answer of the first is nobody's, and later calls do not go there again.
       if (chosen.isSilent) chosen.say(pong(chosen.calls[0]!.id));
       expect(await session.ask(call())).to.include({ value: "pong" });

@@ -137,7 +137,7 @@ describe("a controller with keys", () => {
   });
 
   it("passes killall on to controllers with its own key, and to others that know it as admin", async () => {
-    // The others are asked for two heartbeats.
+    // The others are asked for two heartbeats at least.
     const patient = { heartbeat: "1", expiry: "5" };
     for (const name of ["server", "stranger"]) makeKey(name, [], false);
     makeKey("friend", ["admin"]);

@@ -167,6 +167,17 @@ describe("imports that no query reads", () => {
     expect(warnings[0]).to.match(/; node of w2 lacks it: bqueryd distribute taxi\.bcolz BUCKET on node of w1 brings it to all and switches to it$/);
   });
 
+  it("are to be distributed where a node of the set lacks any of its shards", () => {
+    const [before, made] = [setHoldings("taxi", 2, { generation: "a" }), setHoldings("taxi", 2, { generation: "b" })];
+    const core = new Scheduling();
+    core.register("w1", made.map((one, index) => keeping({ ...one, writtenMs: 1_001 }, before[index]!)));
+    core.register("w2", [before[1]!]);
+    const tables = new Map(before.map(({ name, generation }): [string, TablePointer] => [name, { ...pointed, generation }]));
+    core.tell({ kind: "pointers", epoch: 1_000, pointed: new Map(before.map(({ name, generation }) => [name, generation])) });
+    const { warnings } = describeCluster({ own: ownFacts(), state: core.state, sessions: createSessions(), controllers: [], pointers: { epoch: 1_000, tables } }, 0);
+    expect(warnings.filter((one) => one.startsWith("taxi:"))).to.have.length(1).and.property("0").that.matches(/; node of w2 lacks it: bqueryd distribute taxi BUCKET on node of w1 brings it to all/);
+  });
+
   it("are told once of a set, by the name and the import that a rollback takes", () => {
     const [before, made] = [setHoldings("taxi", 3, { generation: "a" }), setHoldings("taxi", 3, { generation: "b" })];
     const held = made.map((one, index) => keeping({ ...one, writtenMs: 2_000 }, before[index]!));

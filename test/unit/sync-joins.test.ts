@@ -156,6 +156,22 @@ function describeJoins(name: string, open: (folder: string) => Promise<Registry>
       await untilThere(nodes, "n1", table, next.generation);
     });
 
+    it("leave a table that is on its way when its disk is unmounted, and go on when it is back", async () => {
+      await startNode(nodes, "n1", { download_rate: "1024" });
+      const asked = await nodes.upload(table, 1n, 2_000);
+      const { id } = await nodes.createTicket([asked], ["n1"]);
+      await until("it is on its way", async () => (await nodes.incoming("n1")).length > 0, waitMs);
+      const away = join(nodes.folder, "away");
+      await rename(nodes.dataDir("n1"), away);
+      await mkdir(nodes.dataDir("n1"));
+      await until("it is left to whoever can go on", () => nodes.events.some(({ event }) => event === "slot.released"), waitMs);
+      expect((await nodes.head(id))?.state).to.equal("active");
+      await rm(nodes.dataDir("n1"), { recursive: true });
+      await rename(away, nodes.dataDir("n1"));
+      await nodes.reaches(id, "done");
+      await untilThere(nodes, "n1", table, asked.generation);
+    });
+
     it("end a table on its way when pointers go back, and leave nothing of it", async () => {
       await startNode(nodes, "n1");
       const old = await nodes.upload(table, 1n);

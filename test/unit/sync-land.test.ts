@@ -77,7 +77,7 @@ describe("landing a table", () => {
     const known = describeGenerations(plan.path, []).kept!;
     expect(known.map(({ writtenMs }) => writtenMs), "while it waits").to.deep.equal([0]);
     const nowMs = wallMs() - 60_000;
-    await promoteTable(unsyncedFiles, plan, generation, { ...times(), nowMs });
+    await promoteTable(unsyncedFiles, plan, generation, { ...times(), pointedMs: nowMs });
     expect(describeGenerations(plan.path, known).writtenMs, "the time at which it came into use").to.be.closeTo(nowMs, 1);
     expect(readCurrent(plan.path, table)).to.deep.equal([generation, old]);
     expect(readPrepared(plan.path)).to.deep.equal([]);

@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { openIncoming } from "../../lib/cluster/sync/incoming.js";
 import { createSolePlace, type SoleTimes } from "../../lib/cluster/sync/mover/sole.js";
 import { disownStage, findWriter, incomingFolder, inheritStage, listStages, listTicketFolders, ownStage, removeEmptyFolders, removeStage, stagePath } from "../../lib/cluster/sync/stages.js";
+import { failureOf } from "../support/failure.js";
 import { unsyncedFiles as files } from "../support/write-table.js";
 
 const ticket = "0123456789abcdef";
@@ -31,6 +33,20 @@ describe("stages of a node", () => {
     await mkdir(stagePath(dataDir, stage(fence)));
     await writeFile(join(stagePath(dataDir, stage(fence)), "file"), content);
   }
+
+  it("are in the folder that was there at the start, for which no other stands", async () => {
+    const incoming = await openIncoming(files, dataDir);
+    await incoming.require();
+    const away = `${incomingFolder(dataDir)}-away`;
+    await rename(incomingFolder(dataDir), away);
+    expect((await failureOf(() => incoming.require())).message).to.contain(`data_dir ${dataDir} is not what it was`);
+    // As a process does that begins on the disk below.
+    await (await openIncoming(files, dataDir)).require();
+    expect(await incoming.isThere()).to.equal(false);
+    await rm(incomingFolder(dataDir), { recursive: true });
+    await rename(away, incomingFolder(dataDir));
+    await incoming.require();
+  });
 
   it("are listed with what is left of them, and nothing else is", async () => {
     expect(await listTicketFolders(files, dataDir)).to.deep.equal([]);

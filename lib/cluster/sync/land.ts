@@ -10,7 +10,7 @@ import { dirname } from "node:path";
 import { BquerydError, toBquerydError } from "../../base/errors.js";
 import type { Files } from "../../base/files.js";
 import { isBcolz, readBcolzDirectory } from "../../columns/bcolz/directory.js";
-import { landGeneration, promoteGeneration, retainGeneration, takeBackGeneration, type LandingTimes } from "../../columns/directory/landing.js";
+import { landGeneration, promoteGeneration, retainGeneration, takeBackGeneration, type LandingTimes, type PromotionTimes } from "../../columns/directory/landing.js";
 import { readPrepared } from "../../columns/files/prepared.js";
 import { clearStage, readSeal } from "../../transfer/stage.js";
 
@@ -52,7 +52,7 @@ export async function landTable(files: Files, { stage, path, ticket }: LandingPl
  * Makes the prepared generation the current one; nothing where that is done. Throws BUSY when somebody writes the table,
  * TABLE_NOT_MANAGED when something came to the place of a table of bcolz, CORRUPT_FOOTER, DISK_FULL, IO.
  */
-export async function promoteTable(files: Files, { stage, path, ticket }: LandingPlan, generation: string, times: LandingTimes & { readonly keepGenerations: number }): Promise<void> {
+export async function promoteTable(files: Files, { stage, path, ticket }: LandingPlan, generation: string, times: PromotionTimes): Promise<void> {
   await orFail(path, async () => {
     await promoteGeneration(files, path, { generation, ticket }, times);
     const manifest = await readSeal(files, stage);

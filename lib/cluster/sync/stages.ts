@@ -10,7 +10,6 @@
  * however late one of them learns that its lease is over.
  */
 import { dirname, join } from "node:path";
-import { BquerydError } from "../../base/errors.js";
 import { isSystemError, type Files } from "../../base/files.js";
 import { formatMark, parseMark, readMark } from "../../columns/directory/marks.js";
 import { removeDirectoryIfEmpty, removeIfThere } from "../../columns/directory/remove.js";
@@ -23,20 +22,6 @@ const besides = /(?:\.manifest\.json|\.owner|\.[0-9a-f]{32}\.tmp)$/;
 /** The folder of all stages below a data directory. */
 export function incomingFolder(dataDir: string): string {
   return join(dataDir, ".bqueryd-incoming");
-}
-
-/** Makes the folder of all stages, at the start of whoever works there. Throws the system's error. */
-export async function makeIncoming(files: Files, dataDir: string): Promise<void> {
-  await files.makeDirectory(incomingFolder(dataDir));
-}
-
-/**
- * Throws IO where that folder is not there any more: the disk of the data directory was unmounted, or all was moved away. Nothing is
- * lacking then that should be brought, least of all to the disk below.
- */
-export async function requireIncoming(files: Files, dataDir: string): Promise<void> {
-  if (await files.find(incomingFolder(dataDir)) !== undefined) return;
-  throw new BquerydError("IO", `data_dir ${dataDir} is not what it was: ${incomingFolder(dataDir)} is gone; mount its disk again or put it back, or start this process again to fill it anew`, { details: { dataDir } });
 }
 
 /** The folder of a stage. */

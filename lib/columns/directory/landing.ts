@@ -39,6 +39,13 @@ export interface LandingTimes {
   readonly named?: (() => Promise<readonly string[]>) | undefined;
 }
 
+/** The same of making a generation the current one. */
+export interface PromotionTimes extends LandingTimes {
+  readonly keepGenerations: number;
+  /** When the pointer was set that names it, ms since 1970 by the registry's clock, whose later pointers have later times. Left out: not known. */
+  readonly pointedMs?: number | undefined;
+}
+
 /**
  * Puts a generation into the directory of a table, which is made where there is none, and marks it as prepared. Throws
  * TABLE_NOT_MANAGED when something else is there, BUSY when somebody writes the table, NOT_FOUND when the stage lacks a
@@ -63,7 +70,7 @@ export async function landGeneration(files: Files, asked: string, landed: Landed
  * pointers name, and takes its mark away; nothing where the mark is gone, which tells that this was done. What fails once CURRENT is durable is
  * left to the next writer. Throws BUSY, CORRUPT_FOOTER when the footer is not there, DISK_FULL, IO.
  */
-export async function promoteGeneration(files: Files, asked: string, { generation, ticket }: PreparedGeneration, { keepGenerations, nowMs, spareMs, named }: LandingTimes & { readonly keepGenerations: number }): Promise<void> {
+export async function promoteGeneration(files: Files, asked: string, { generation, ticket }: PreparedGeneration, { keepGenerations, pointedMs, nowMs, spareMs, named }: PromotionTimes): Promise<void> {
   const path = await followLink(files, asked);
   if (path === undefined || !isMarked(path, { generation, ticket })) return;
   await withLock(files, path, async () => {
@@ -74,13 +81,13 @@ export async function promoteGeneration(files: Files, asked: string, { generatio
     const wanted = new Set(isCurrent ? all : [...all.slice(0, keepGenerations), ...all.length > keepGenerations ? await named?.() ?? [] : []]);
     const kept = all.filter((one) => wanted.has(one));
     if (!isCurrent) {
-      const footer = await files.find(join(path, footerName(generation)));
-      if (footer === undefined) throw new BquerydError("CORRUPT_FOOTER", `${path} was prepared for generation ${generation}, whose footer is not there; download the table again`, { details: { path, generation } });
+      if (await files.find(join(path, footerName(generation))) === undefined) throw new BquerydError("CORRUPT_FOOTER", `${path} was prepared for generation ${generation}, whose footer is not there; download the table again`, { details: { path, generation } });
       for (const gone of all.filter((one) => !wanted.has(one))) await touchFooter(files, path, gone, nowMs);
-      // Until now its time let it go at once; from now on it tells people since when the table has it.
-      if (footer.modifiedMs === landedMs) await touchFooter(files, path, generation, nowMs);
       await replaceCurrent(files, path, kept);
     }
+    // Until now its time let it go at once; from now on it tells people since when the table has it.
+    const isLanded = (await files.find(join(path, footerName(generation))))?.modifiedMs === landedMs;
+    if (isLanded && pointedMs !== undefined) await touchFooter(files, path, generation, pointedMs);
     await removePrepared(files, path, { generation, ticket });
     await collectFiles(files, { path, table: basename(path), generations: kept, nowMs, spareMs }).catch(() => undefined);
   });

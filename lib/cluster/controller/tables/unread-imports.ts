@@ -10,15 +10,13 @@ import type { ControllerState } from "../state.js";
 /** Nodes that a sentence names. */
 const nodesMax = 5;
 
-interface Reach {
-  readonly has: readonly string[];
-  readonly lacking: readonly string[];
-}
-
+/** What a worker has for CURRENT beside what the pointer names. */
 interface Beside {
   readonly name: string;
   readonly pointed: string;
   readonly holding: Holding;
+  /** Whose worker it is. */
+  readonly node: string;
 }
 
 /** Tells whether some worker's CURRENT is not what a pointer names: only then pointers have to be read. */
@@ -31,29 +29,30 @@ export function hasOtherCurrents(state: ControllerState): boolean {
  * two machines: clocks that differ much make one too many or too few.
  */
 export function describeUnreadImports(state: ControllerState, { tables }: Pointers): string[] {
-  const unread = new Map<string, string>();
-  for (const { name, pointed, holding } of findOtherCurrents(state)) {
-    const pointer = tables.get(name);
-    if (pointer?.generation !== pointed || (holding.writtenMs ?? 0) <= pointer.epoch) continue;
-    const { base, shard } = parseTableName(name);
-    const table = shard === null ? name : base;
-    const made = (shard === null ? holding.generation : holding.set?.id ?? holding.generation).slice(0, 8);
-    const what = pointer.source === null ? "a pointer from a rollback" : "the pointer of its download";
-    const advice = adviceOn(table, made, findReach(state, name, { pointed, made: holding.generation }));
-    unread.set(table, unread.get(table) ?? `${table}: ${what} names generation ${pointed.slice(0, 8)}${shard === null ? "" : ` of ${name}`}; an import has made ${made}; ${advice}`);
+  const unread = new Map<string, Beside[]>();
+  for (const beside of findOtherCurrents(state)) {
+    const pointer = tables.get(beside.name);
+    if (pointer?.generation !== beside.pointed || (beside.holding.writtenMs ?? 0) <= pointer.epoch) continue;
+    const { base, shard } = parseTableName(beside.name);
+    const table = shard === null ? beside.name : base;
+    unread.set(table, [...unread.get(table) ?? [], beside]);
   }
-  return [...unread.values()];
+  return [...unread].map(([table, besides]) => describeTable(state, table, besides, tables));
 }
 
-/** A rollback takes what all nodes of the table have; to the others it has to be brought first. */
-function adviceOn(table: string, made: string, { has, lacking }: Reach): string {
-  if (lacking.length === 0) return `rpc.rollback('${table}', '${made}') switches to it`;
-  const named = lacking.slice(0, nodesMax).join(", ") + (lacking.length > nodesMax ? ` and ${lacking.length - nodesMax} more` : "");
-  return `${named} ${lacking.length === 1 ? "lacks" : "lack"} it: bqueryd distribute ${table} BUCKET on ${has[0]!} brings it to all and switches to it`;
+function describeTable(state: ControllerState, table: string, besides: readonly Beside[], tables: Pointers["tables"]): string {
+  const { name, pointed, holding, node } = besides[0]!;
+  const isShard = name !== table;
+  const made = (isShard ? holding.set?.id ?? holding.generation : holding.generation).slice(0, 8);
+  const what = (tables.get(name)?.source ?? null) === null ? "a pointer from a rollback" : "the pointer of its download";
+  const lacking = [...new Set(besides.flatMap((beside) => findLacking(state, beside)))].sort();
+  const advice = lacking.length === 0 ? `rpc.rollback('${table}', '${made}') switches to it`
+    : `${listNodes(lacking)} it: bqueryd distribute ${table} BUCKET on ${node} brings it to all and switches to it`;
+  return `${table}: ${what} names generation ${pointed.slice(0, 8)}${isShard ? ` of ${name}` : ""}; an import has made ${made}; ${advice}`;
 }
 
-/** Which nodes have a generation of a shard, and which have the one in use alone. */
-function findReach({ catalog, workers }: ControllerState, name: string, { pointed, made }: { readonly pointed: string; readonly made: string }): Reach {
+/** The nodes that have the generation of a shard that is in use, and not the one that was made: while there are any, a rollback to that is refused. */
+function findLacking({ catalog, workers }: ControllerState, { name, pointed, holding: { generation: made } }: Beside): string[] {
   const has = new Set<string>();
   const serving = new Set<string>();
   for (const [workerId, holding] of catalog.shards.get(name)?.holders ?? []) {
@@ -62,12 +61,16 @@ function findReach({ catalog, workers }: ControllerState, name: string, { pointe
     if (held.includes(made)) has.add(node);
     if (held.includes(pointed)) serving.add(node);
   }
-  return { has: [...has].sort(), lacking: [...serving].filter((node) => !has.has(node)).sort() };
+  return [...serving].filter((node) => !has.has(node));
 }
 
-function findOtherCurrents({ catalog }: ControllerState): Beside[] {
-  return [...catalog.pointed].flatMap(([name, pointed]) => {
-    const holdings = [...catalog.shards.get(name)?.holders.values() ?? []].filter(({ generation, prepared }) => generation !== pointed && prepared !== true);
-    return holdings.map((holding) => ({ name, pointed, holding }));
-  });
+function listNodes(nodes: readonly string[]): string {
+  const named = nodes.slice(0, nodesMax).join(", ") + (nodes.length > nodesMax ? ` and ${nodes.length - nodesMax} more` : "");
+  return `${named} ${nodes.length === 1 ? "lacks" : "lack"}`;
+}
+
+function findOtherCurrents({ catalog, workers }: ControllerState): Beside[] {
+  return [...catalog.pointed].flatMap(([name, pointed]) => [...catalog.shards.get(name)?.holders ?? []]
+    .filter(([, { generation, prepared }]) => generation !== pointed && prepared !== true)
+    .map(([workerId, holding]) => ({ name, pointed, holding, node: workers.get(workerId)!.node })));
 }

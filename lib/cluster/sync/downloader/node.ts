@@ -17,9 +17,11 @@ import type { DownloaderFacts } from "../../metrics/downloader-metrics.js";
 import { requireDataDir } from "../../worker/holdings/data-dir.js";
 import { createProblem, watchRegistry, type Problem, type RegistryWatch } from "../registry-watch.js";
 import type { Show, Shown } from "../showing.js";
-import { incomingFolder, makeIncoming, requireIncoming } from "../stages.js";
+import { openIncoming, type Incoming } from "../incoming.js";
+import { disownStage, incomingFolder } from "../stages.js";
 import { tell, type Told } from "../telling.js";
 import { claimsMax } from "../tickets/slot-events.js";
+import type { Stage } from "../tickets/next.js";
 import type { Claim, Ticket, TicketEvent } from "../tickets/ticket.js";
 import { createWaking } from "../waking.js";
 import { findNextClaim, type NextClaim } from "./core.js";
@@ -65,8 +67,8 @@ export async function startDownloader(options: DownloaderOptions): Promise<Runni
   const { dataDir } = options.config;
   await requireDataDir(dataDir);
   const files = options.files ?? realFiles;
-  await makeIncoming(files, dataDir).catch((cause: unknown) => { throw toBquerydError(cause, `make ${incomingFolder(dataDir)}`); });
-  const node = new DownloaderNode(options);
+  const incoming = await openIncoming(files, dataDir).catch((cause: unknown) => { throw toBquerydError(cause, `make ${incomingFolder(dataDir)}`); });
+  const node = new DownloaderNode(options, incoming);
   await node.open();
   return { id: node.id, stopped: node.stopped, stop: (reason) => node.stop(reason), look: () => node.look(), reload: (config) => { node.reload(config); } };
 }
@@ -81,6 +83,7 @@ class DownloaderNode {
   readonly #registryWatch: RegistryWatch;
   readonly #problem: Problem;
   readonly #files: Files;
+  readonly #incoming: Incoming;
   readonly #options: DownloaderOptions;
   readonly #waking = createWaking();
   readonly #stopping = new AbortController();
@@ -96,10 +99,13 @@ class DownloaderNode {
   #bytes = 0;
   #retries = 0;
   readonly #ends: Record<SlotEnd, number> = { verified: 0, failed: 0, released: 0, lost: 0 };
+  /** Stages to be disowned when they are in sight again. */
+  readonly #left: Stage[] = [];
   #stopReason = "";
 
-  constructor(options: DownloaderOptions) {
+  constructor(options: DownloaderOptions, incoming: Incoming) {
     this.#options = options;
+    this.#incoming = incoming;
     this.#config = options.config;
     this.#log = boundLog(options.log, monotonicMs);
     this.#registry = options.registry;
@@ -157,7 +163,8 @@ class DownloaderNode {
     while (!this.#stopping.signal.aborted) {
       let waitMs = 0;
       try {
-        await requireIncoming(this.#files, this.#config.dataDir);
+        await this.#incoming.require();
+        for (; this.#left.length > 0; this.#left.shift()) await disownStage(this.#files, this.#config.dataDir, this.#left[0]!);
         const found = await this.#findWork();
         this.#registryWatch.noteUp();
         if (found.next !== undefined) await this.#work(found.next);
@@ -229,7 +236,7 @@ class DownloaderNode {
     this.#log.debug({ event: "slot.claimed", ticket: plan.id, table: claim.table, fence: claim.fence });
     try {
       const end = await workAtSlot({
-        plan, claim, dataDir, leaseMs, stallMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
+        plan, claim, dataDir, incoming: this.#incoming, onLeft: (stage) => { this.#left.push(stage); }, leaseMs, stallMs, files: this.#files, log: this.#log, random: this.#random, signal: this.#stopping.signal,
         tools: { buffers: this.#buffers, writeBack: this.#writeBack, bandwidth: { take: (bytes, signal) => this.#take(bytes, signal) } },
         openStore: () => this.#openStore(plan.bucket),
         tell: (event) => tell(this.#registry.tickets, plan, event), insist: (event) => this.#insist(plan, event),

@@ -11,8 +11,10 @@ import type { TicketPlan } from "../../../registry/tickets.js";
 import { fetchTable, type FetchTools } from "../../../transfer/fetch/fetch.js";
 import { findSourceKind } from "../../../transfer/fetch/table-source.js";
 import { manifestKey, type Manifest } from "../../../transfer/manifest.js";
-import { disownStage, inheritStage, ownStage, requireIncoming, stagePath } from "../stages.js";
+import type { Incoming } from "../incoming.js";
+import { disownStage, inheritStage, ownStage, stagePath } from "../stages.js";
 import type { Told } from "../telling.js";
+import type { Stage } from "../tickets/next.js";
 import type { Claim, TicketEvent } from "../tickets/ticket.js";
 import { judgeFailure } from "./core.js";
 import { keepLease, type Lease } from "./lease.js";
@@ -23,6 +25,7 @@ export interface SlotWork {
   readonly claim: Claim;
   readonly files: Files;
   readonly dataDir: string;
+  readonly incoming: Incoming;
   readonly leaseMs: number;
   readonly stallMs: number;
   readonly log: Log;
@@ -35,6 +38,8 @@ export interface SlotWork {
   readonly insist: (event: TicketEvent) => Promise<Told | undefined>;
   readonly onRegistryFailure: (cause: unknown) => void;
   readonly onRetry: () => void;
+  /** The stage is out of sight, and its mark still says that this process writes there. */
+  readonly onLeft: (stage: Stage) => void;
   /** The lease is kept from here on. */
   readonly onLease: (lease: Lease) => void;
   /** Aborted when the process is to end. */
@@ -74,13 +79,16 @@ export async function workAtSlot(work: SlotWork): Promise<SlotEnd> {
     signal.removeEventListener("abort", stop);
     await lease.stop();
     // Nothing of this process writes there any more: whoever claims the slot next may go on with it.
-    await disownStage(files, dataDir, stage).catch((cause: unknown) => { log.warn({ event: "slot.kept", ...facts, message: toBquerydError(cause).message }); });
+    if (!(await work.incoming.isThere())) work.onLeft(stage);
+    else await disownStage(files, dataDir, stage).catch((cause: unknown) => { log.warn({ event: "slot.kept", ...facts, message: toBquerydError(cause).message }); });
   }
   if (lost !== undefined) {
     log.info({ event: "slot.lost", ...facts, message: lost.reason ?? "the ticket is gone" });
     return "lost";
   }
   if (outcome instanceof BquerydError && stalled !== undefined) return fail(work, facts, stalled);
+  // Where the disk has gone meanwhile nothing is whole, for no fault of the ticket: it is anybody's to claim.
+  if (!(await work.incoming.isThere())) return release(work, facts);
   if (outcome instanceof BquerydError) return signal.aborted ? release(work, facts) : fail(work, facts, outcome);
   const bytes = outcome.files.reduce((sum, file) => sum + file.bytes, 0);
   const told = await work.insist({ kind: "verified", ...claim, bytes });
@@ -94,13 +102,13 @@ export async function workAtSlot(work: SlotWork): Promise<SlotEnd> {
 
 /** The manifest of what was fetched, or why nothing was. */
 async function fetchWithTries(work: SlotWork, lease: Lease, signal: AbortSignal): Promise<Manifest | BquerydError> {
-  const { plan, claim, log, random, files, dataDir } = work;
+  const { plan, claim, log, random, files, dataDir, incoming } = work;
   const stage = { ticket: plan.id, table: claim.table, fence: claim.fence };
   let isOwned = false;
   for (let attempts = 1; ; attempts++) {
     try {
       if (!isTableName(claim.table)) throw new BquerydError("BAD_INPUT", `'${claim.table}' does not name a table; ask for NAME.bcolz or NAME-0.bcolzs`);
-      await requireIncoming(files, dataDir);
+      await incoming.require();
       if (!isOwned) {
         await ownStage(files, dataDir, stage, claim.process);
         if (await inheritStage(files, dataDir, stage)) log.info({ event: "slot.resumed", ticket: plan.id, table: claim.table, fence: claim.fence });
@@ -109,7 +117,7 @@ async function fetchWithTries(work: SlotWork, lease: Lease, signal: AbortSignal)
       return await fetchOnce(work, lease, signal);
     } catch (cause) {
       const failure = toBquerydError(cause, `download ${claim.table}`);
-      if (signal.aborted) return failure;
+      if (signal.aborted || !(await incoming.isThere())) return failure;
       const verdict = judgeFailure(failure, attempts, random);
       if (verdict.kind === "fail") return failure;
       work.onRetry();

@@ -87,6 +87,12 @@ export class Knowledge {
     return generation === null ? [] : [generation];
   }
 
+  /** When the pointer of a table was set, as it was read last, if it names that generation; ms since 1970 by the registry's clock. */
+  pointedMs(table: string, generation: string): number | undefined {
+    const pointer = this.#pointers.tables.get(table);
+    return pointer?.generation === generation ? pointer.epoch : undefined;
+  }
+
   /** Writes what is left to be written, and leaves the file to others. */
   async close(): Promise<void> {
     await this.#keep(Infinity);

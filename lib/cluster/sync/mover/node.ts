@@ -338,6 +338,7 @@ class MoverNode {
     return {
       files: this.#files, dataDir, node, log: this.#log, keepGenerations, timeoutMs, waiting,
       named: (table) => this.#knowledge.named(table),
+      pointedMs: (table, generation) => this.#knowledge.pointedMs(table, generation),
       tell: async (ticket, event) => {
         const plan = await this.#planOf(ticket);
         return plan === undefined ? { how: "gone", reason: null, slot: undefined, head: null, epoch: undefined } : tell(this.#registry.tickets, plan, event);

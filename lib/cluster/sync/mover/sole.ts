@@ -9,7 +9,8 @@ import { BquerydError } from "../../../base/errors.js";
 import type { Files } from "../../../base/files.js";
 import { acquireLock, lockName, type Lock } from "../../../columns/directory/lock.js";
 import { removeIfThere } from "../../../columns/directory/remove.js";
-import { incomingFolder, makeIncoming, requireIncoming } from "../stages.js";
+import { openIncoming, type Incoming } from "../incoming.js";
+import { incomingFolder } from "../stages.js";
 
 /** The place of the one mover, which this process may have. */
 export interface SolePlace {
@@ -32,7 +33,7 @@ const realTimes: SoleTimes = { touchMs: 10_000, silentMs: 60_000, nowMs: monoton
 /** The place in a data directory, not held yet. */
 export function createSolePlace(files: Files, dataDir: string, { touchMs, silentMs, nowMs }: SoleTimes = realTimes): SolePlace {
   const path = join(incomingFolder(dataDir), lockName);
-  let hasMade = false;
+  let incoming: Incoming | undefined;
   let lock: Lock | undefined;
   let timer: NodeJS.Timeout | undefined;
   /** What the lock of another was touched at, and since when. */
@@ -56,9 +57,8 @@ export function createSolePlace(files: Files, dataDir: string, { touchMs, silent
   return {
     async hold() {
       // A lock that is out of sight for a while is not forgotten: it would keep this very process out when it is back.
-      if (hasMade) await requireIncoming(files, dataDir);
-      else await makeIncoming(files, dataDir);
-      hasMade = true;
+      incoming ??= await openIncoming(files, dataDir);
+      await incoming.require();
       if (lock !== undefined && await lock.isHeld()) return true;
       forget();
       try {

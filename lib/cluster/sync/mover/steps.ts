@@ -26,6 +26,8 @@ export interface StepTools {
   readonly tell: (ticket: string, event: TicketEvent) => Promise<Told>;
   /** The generations that pointers name of a table right now. Throws REGISTRY_UNAVAILABLE. */
   readonly named: (table: string) => Promise<readonly string[]>;
+  /** When the pointer of a table was set, as far as known, if it names that generation. */
+  readonly pointedMs: (table: string, generation: string) => number | undefined;
   /** The table has generations that nothing needs, and may lose them later. */
   readonly collectLater: (table: string) => void;
 }
@@ -80,7 +82,7 @@ async function promote(tools: StepTools, mark: PreparedMark): Promise<StepEnd> {
   const { files, node, log, keepGenerations } = tools;
   const { ticket, table, generation } = mark;
   await withCollection(tools, table, async () => {
-    await promoteTable(files, landingOf(tools, ticket, table, tools.waiting.get(findWaiting(tools, mark))), generation, { ...timesOf(tools, table), keepGenerations });
+    await promoteTable(files, landingOf(tools, ticket, table, tools.waiting.get(findWaiting(tools, mark))), generation, { ...timesOf(tools, table), keepGenerations, pointedMs: tools.pointedMs(table, generation) });
   });
   tools.collectLater(table);
   const told = await tools.tell(ticket, { kind: "switched", node, table });

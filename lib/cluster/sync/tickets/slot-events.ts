@@ -40,7 +40,7 @@ function onClaim(ticket: Ticket, event: EventOf<"claim">, slot: Slot, nowMs: num
 
 /** Tells whether a downloader may begin with the slot: nobody has, or the lease of whoever did is over. One that ends later than any does is of a clock that was set back since. */
 export function canClaim(slot: Slot, nowMs: number): slot is Extract<Slot, { readonly state: "queued" | "downloading" }> {
-  return slot.state === "queued" || (slot.state === "downloading" && (slot.leaseUntilMs <= nowMs || slot.leaseUntilMs > nowMs + 1_000 * limits.leaseSecondsMax));
+  return slot.state === "queued" || (slot.state === "downloading" && (slot.leaseUntilMs <= nowMs || slot.leaseUntilMs > nowMs + 2_000 * limits.leaseSecondsMax));
 }
 
 /** Only the last claim counts. Its lease may be over: as long as nobody took the slot over, it is still the owner's. */
