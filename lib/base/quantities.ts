@@ -1,4 +1,4 @@
-/** Counts, sizes and durations as people read them. */
+/** Counts, names, sizes and durations as people read them. */
 
 const byteUnits = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 
@@ -10,6 +10,11 @@ export function formatCount(count: number): string {
 /** A count of things, given the noun for one of them: `1 row`, `3,000,000 rows`. */
 export function formatCounted(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? "" : "s"}`;
+}
+
+/** At most so many names, and how many there are besides: `a, b and 3 more`. */
+export function formatNames(names: readonly string[], most: number): string {
+  return names.slice(0, most).join(", ") + (names.length > most ? ` and ${formatCount(names.length - most)} more` : "");
 }
 
 /** A size in the largest decimal unit that leaves at least 1, with three digits: `1.23 MB`, `999 B`. */

@@ -31,8 +31,7 @@ export function formatDownloads(downloads: readonly DownloadInfo[]): string {
     return [ticketPrefix + ticket, state, `${formatCount(done)}/${formatCount(slots)}`, amountOf(facts), rateOf(facts.rate), leftOf(facts.eta), formatSeconds(age)];
   });
   const remarks = downloads.flatMap(({ ticket, reason, warnings }) => [reason, ...warnings].flatMap((sentence) => (sentence === null ? [] : [`${ticketPrefix}${ticket}: ${sentence}`])));
-  const shown = filledColumns(rows, ["ticket", "state", "done", "bytes", "rate", "left", "age"], ["left", "left", right, right, right, right, right]);
-  return [formatTable(shown.headers, shown.rows, { align: shown.align }), ...remarks].join("\n");
+  return [formatFilled(["ticket", "state", "done", "bytes", "rate", "left", "age"], rows, ["left", "left", right, right, right, right, right]), ...remarks].join("\n");
 }
 
 /** Each ticket with what every node has of it, and every table where these were asked for. */
@@ -63,25 +62,23 @@ function shareOf({ slots, done, bytes_done: bytesDone, bytes_total: bytesTotal }
 
 function formatNodes(nodes: readonly DownloadNode[]): string {
   const rows = nodes.map(({ node, slots, done, ...facts }) => [node, `${formatCount(done)}/${formatCount(slots)}`, amountOf(facts), rateOf(facts.rate), leftOf(facts.eta)]);
-  const shown = filledColumns(rows, ["node", "done", "bytes", "rate", "left"], ["left", right, right, right, right]);
-  return formatTable(shown.headers, shown.rows, { align: shown.align });
+  return formatFilled(["node", "done", "bytes", "rate", "left"], rows, ["left", right, right, right, right]);
 }
 
 function formatPlaces(places: readonly DownloadPlace[]): string {
   const rows = places.slice(0, placesMax).map(({ node, table, state, owner, reason, ...facts }) => {
     return [node, table, state, amountOf(facts), rateOf(facts.rate), leftOf(facts.eta), reason ?? owner?.slice(0, 8) ?? ""];
   });
-  const shown = filledColumns(rows, ["node", "table", "state", "bytes", "rate", "left", ""], ["left", "left", "left", right, right, right, "left"]);
-  const table = formatTable(shown.headers, shown.rows, { align: shown.align, cellWidthMax: 60 });
+  const table = formatFilled(["node", "table", "state", "bytes", "rate", "left", ""], rows, ["left", "left", "left", right, right, right, "left"], { cellWidthMax: 60 });
   const more = places.length - placesMax;
   return more > 0 ? `${table}\nand ${formatCount(more)} more` : table;
 }
 
-/** The columns in which some row says something: of what is over there is no rate, and a line has 80 columns. */
-function filledColumns(rows: readonly (readonly string[])[], headers: readonly string[], align: readonly Align[]): { readonly headers: string[]; readonly rows: string[][]; readonly align: Align[] } {
+/** A table of the columns in which some row says something: of what is over there is no rate, and a line has 80 columns. */
+function formatFilled(headers: readonly string[], rows: readonly (readonly string[])[], align: readonly Align[], more: { readonly cellWidthMax?: number } = {}): string {
   const isFilled = headers.map((_, column) => rows.some((row) => row[column] !== ""));
   const choose = <T>(cells: readonly T[]): T[] => cells.filter((_, column) => isFilled[column]);
-  return { headers: choose(headers), rows: rows.map(choose), align: choose(align) };
+  return formatTable(choose(headers), rows.map(choose), { align: choose(align), ...more });
 }
 
 /** `1.20 MB of 3.00 MB`; nothing where nothing is known. */

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { formatBytes, formatCount, formatSeconds } from "../../lib/base/quantities.js";
+import { formatBytes, formatCount, formatNames, formatSeconds } from "../../lib/base/quantities.js";
 import { formatTable } from "../../lib/base/text-table.js";
 import { displayWidth, escapeUnprintable, truncateToWidth } from "../../lib/base/text-width.js";
 
@@ -77,5 +77,11 @@ describe("quantities", () => {
     expect([0, 1.234, 9.99, 9.996, 59.94, 59.96, 185, 7500].map(formatSeconds)).to.deep.equal(
       ["0.00 s", "1.23 s", "9.99 s", "10.0 s", "59.9 s", "1 min 00 s", "3 min 05 s", "2 h 05 min"],
     );
+  });
+
+  it("names so many and counts the others", () => {
+    const names = Array.from({ length: 1_205 }, (_, index) => `n${index}`);
+    expect([0, 1, 5, 6, 1_205].map((count) => formatNames(names.slice(0, count), 5))).to.deep.equal(
+      ["", "n0", "n0, n1, n2, n3, n4", "n0, n1, n2, n3, n4 and 1 more", "n0, n1, n2, n3, n4 and 1,200 more"]);
   });
 });

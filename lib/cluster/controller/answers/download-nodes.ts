@@ -1,5 +1,6 @@
 /** Which nodes a ticket brings tables to, and whether somebody is there who brings them. */
 import { BquerydError } from "../../../base/errors.js";
+import { formatNames } from "../../../base/quantities.js";
 import type { Sessions } from "../peers/sessions.js";
 
 /** A node with the roles of its live processes. */
@@ -26,7 +27,7 @@ export function findNodes({ byPeer }: Pick<Sessions, "byPeer">): NodeRoles[] {
 /** Throws TICKET_FAILED unless some node has all that it needs to get tables: nothing of a ticket would ever move. */
 export function requireReadyNode(nodes: readonly NodeRoles[]): void {
   if (nodes.some((node) => lackingOf(node).length === 0)) return;
-  const found = nodes.length === 0 ? "no node has any process of this cluster" : `no node has both a downloader and a mover: ${list(nodes.map(describeLacking))}`;
+  const found = nodes.length === 0 ? "no node has any process of this cluster" : `no node has both a downloader and a mover: ${formatNames(nodes.map(describeLacking), namesMax)}`;
   throw new BquerydError("TICKET_FAILED", `${found}; start bqueryd downloader and bqueryd movebcolz on each node`, { details: { nodes: nodes.slice(0, namesMax).map(({ node }) => node) } });
 }
 
@@ -36,7 +37,7 @@ export function warnOfNodes(nodes: readonly NodeRoles[], waitedFor: ReadonlySet<
   const lacking = [...waitedFor].sort().map((node) => roles.get(node) ?? { node, roles: new Set<string>() }).filter((node) => lackingOf(node).length > 0);
   if (lacking.length === 0) return [];
   const commands = needed.filter((need) => lacking.some((node) => lackingOf(node).includes(need))).map(([, command]) => command);
-  return [`${list(lacking.map(describeLacking))}; the ticket waits for ${lacking.length === 1 ? "it" : "them"}, and fails in the end: start ${commands.join(" and ")} there`];
+  return [`${formatNames(lacking.map(describeLacking), namesMax)}; the ticket waits for ${lacking.length === 1 ? "it" : "them"}, and fails in the end: start ${commands.join(" and ")} there`];
 }
 
 function lackingOf({ roles }: NodeRoles): (typeof needed)[number][] {
@@ -45,9 +46,4 @@ function lackingOf({ roles }: NodeRoles): (typeof needed)[number][] {
 
 function describeLacking(node: NodeRoles): string {
   return `${node.node} has no ${lackingOf(node).map(([role]) => role).join(" and no ")}`;
-}
-
-function list(phrases: readonly string[]): string {
-  const more = phrases.length - namesMax;
-  return phrases.slice(0, namesMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -1,5 +1,6 @@
 /** The verbs generations and rollback: what nodes have of a table, and moving its pointers to another generation of that. */
 import { BquerydError, toBquerydError } from "../../../base/errors.js";
+import { formatNames } from "../../../base/quantities.js";
 import type { PointerChange } from "../../../registry/pointers.js";
 import type { Registry } from "../../../registry/registry.js";
 import type { GenerationInfo, Rollback } from "../../../wire/documents.js";
@@ -104,8 +105,7 @@ function requireEverywhere(target: Version, { list, inUse }: Versions, table: st
   }).map(([node]) => node);
   const details = { table, generation: target.id, nodes: lacking.slice(0, nodesMax) };
   if (lacking.length > 0) {
-    const more = lacking.length > nodesMax ? ` and ${lacking.length - nodesMax} more` : "";
-    throw new BquerydError("SHARD_UNAVAILABLE", `${lacking.length === 1 ? "node" : "nodes"} ${lacking.slice(0, nodesMax).join(", ")}${more} ${lacking.length === 1 ? "lacks" : "lack"} generation ${target.id} of ${table}; name one that all have, of rpc.generations('${table}')`, { details });
+    throw new BquerydError("SHARD_UNAVAILABLE", `${lacking.length === 1 ? "node" : "nodes"} ${formatNames(lacking, nodesMax)} ${lacking.length === 1 ? "lacks" : "lack"} generation ${target.id} of ${table}; name one that all have, of rpc.generations('${table}')`, { details });
   }
   if (!isWhole(target)) throw new BquerydError("SHARD_UNAVAILABLE", `nodes have ${target.members.size} of the ${target.shards} shards of generation ${target.id} of ${table}; name one that is whole, of rpc.generations('${table}')`, { details });
 }

@@ -1,5 +1,6 @@
 /** Every failure the core can answer with, and its words. */
 import { isErrorCode, type BquerydError, type ErrorCode } from "../../../base/errors.js";
+import { formatNames } from "../../../base/quantities.js";
 import type { ClientReply, ShardRef } from "../../../wire/messages.js";
 import type { TaskFailed } from "../events.js";
 import { ordinalStates, type Call, type Failure, type Task, type Worker } from "../state.js";
@@ -28,14 +29,14 @@ export function workerLost(call: Call, task: Task, worker: Worker, reason: strin
   const shards = namesOf(call, task.open);
   const doing = call.errand === null ? "read" : "did";
   const advice = isDoneOnce(call) ? "it may have been done or not" : "ask again";
-  const message = `${describeWorker(worker)} was lost (${reason}) while it ${doing} ${list(shards)}; ${advice}, and see the log of its node`;
+  const message = `${describeWorker(worker)} was lost (${reason}) while it ${doing} ${formatNames(shards, namesMax)}; ${advice}, and see the log of its node`;
   return { code: "WORKER_LOST", message, details: { worker: worker.id, node: worker.node, shards: shards.slice(0, namesMax), reason }, origin };
 }
 
 /** INTERNAL: a worker said it was done with shards it never answered. */
 export function unanswered(call: Call, task: Task, worker: Worker): Failure {
   const shards = namesOf(call, task.open);
-  const message = `${describeWorker(worker)} ended its task without an answer for ${list(shards)}; report this as a bug`;
+  const message = `${describeWorker(worker)} ended its task without an answer for ${formatNames(shards, namesMax)}; report this as a bug`;
   return { code: "INTERNAL", message, details: { worker: worker.id, shards: shards.slice(0, namesMax) }, origin: describeWorker(worker) };
 }
 
@@ -53,13 +54,13 @@ export function noWorkers(origin: string): Failure {
 
 /** SHARD_UNAVAILABLE: of the shards of a table these are held by nobody. */
 export function shardsLacking(names: readonly string[], origin: string): Failure {
-  const message = `no live worker holds ${list(names)}; start a worker whose data_dir has them`;
+  const message = `no live worker holds ${formatNames(names, namesMax)}; start a worker whose data_dir has them`;
   return { code: "SHARD_UNAVAILABLE", message, details: { shards: names.slice(0, namesMax) }, origin };
 }
 
 /** GENERATION_GONE: a call names generations of shards that nobody holds any more. */
 export function pinnedGone(names: readonly string[], origin: string): Failure {
-  const message = `no live worker holds ${list(names)}, of which the query names generations; ask without generations`;
+  const message = `no live worker holds ${formatNames(names, namesMax)}, of which the query names generations; ask without generations`;
   return { code: "GENERATION_GONE", message, details: { shards: names.slice(0, namesMax) }, origin };
 }
 
@@ -80,8 +81,8 @@ export function deadlinePassed(call: Call, workers: readonly string[], origin: s
   const outstanding = call.shards.length - call.answeredCount;
   const shards = call.shards.filter(({ ordinal }) => call.ordinals[ordinal]! < ordinalStates.answered).map(({ name }) => name);
   const idle = call.stream?.credit === 0 ? "waiting for the client to take the rows it was sent, whose loop is part of the time of the call" : "no worker had taken them";
-  const where = workers.length === 0 ? idle : `workers at it: ${list(workers)}`;
-  const message = `time ran out with ${outstanding} of ${call.shards.length} shards outstanding, ${list(shards)} (${where}); give the call a longer timeout`;
+  const where = workers.length === 0 ? idle : `workers at it: ${formatNames(workers, namesMax)}`;
+  const message = `time ran out with ${outstanding} of ${call.shards.length} shards outstanding, ${formatNames(shards, namesMax)} (${where}); give the call a longer timeout`;
   return {
     code: "DEADLINE", message, origin,
     details: { outstanding, asked: call.shards.length, shards: shards.slice(0, namesMax), workers: workers.slice(0, namesMax) },
@@ -90,7 +91,7 @@ export function deadlinePassed(call: Call, workers: readonly string[], origin: s
 
 function errandLate({ shards, affinity }: Call, workers: readonly string[], origin: string): Failure {
   const [name] = namesIn(shards);
-  const where = workers.length === 0 ? `no worker had taken it from the queue of ${affinity}` : `at it: ${list(workers)}`;
+  const where = workers.length === 0 ? `no worker had taken it from the queue of ${affinity}` : `at it: ${formatNames(workers, namesMax)}`;
   return { code: "DEADLINE", message: `time ran out over ${name} (${where}); give the call a longer timeout`, details: { errand: name }, origin };
 }
 
@@ -182,9 +183,4 @@ function namesIn(shards: readonly ShardRef[]): string[] {
 
 function namesOf(call: Call, ordinals: Iterable<number>): string[] {
   return Array.from(ordinals, (ordinal) => call.shards[ordinal]!.name);
-}
-
-function list(names: readonly string[]): string {
-  const more = names.length - namesMax;
-  return names.slice(0, namesMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -1,5 +1,6 @@
 /** Tables of which nobody holds the generation in use: a call for one is told so, and none is answered from another generation. */
 import { BquerydError } from "../../../base/errors.js";
+import { formatNames } from "../../../base/quantities.js";
 import { findTableName, isNamedBy } from "../../../columns/names.js";
 import type { TableIndex } from "../../../columns/resolve-tables.js";
 import type { Holding } from "../../../wire/messages.js";
@@ -32,7 +33,6 @@ export function withoutAbsent(tables: readonly string[], absent: readonly string
 
 /** SHARD_UNAVAILABLE: nobody has the generation that a pointer names. */
 export function generationsAbsent(names: readonly string[]): BquerydError {
-  const more = names.length > namesMax ? ` and ${names.length - namesMax} more` : "";
-  const message = `no live worker holds the generation in use of ${names.slice(0, namesMax).join(", ")}${more}; start a worker whose data_dir has it, or ask again`;
+  const message = `no live worker holds the generation in use of ${formatNames(names, namesMax)}; start a worker whose data_dir has it, or ask again`;
   return new BquerydError("SHARD_UNAVAILABLE", message, { details: { shards: names.slice(0, namesMax) } });
 }

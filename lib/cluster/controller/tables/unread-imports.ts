@@ -2,6 +2,7 @@
  * Imports that no query reads: a table whose pointer names an earlier generation stays at that, also when somebody imports
  * it again by hand, until a rollback or a download names another one.
  */
+import { formatNames } from "../../../base/quantities.js";
 import { parseTableName } from "../../../columns/names.js";
 import type { Pointers } from "../../../registry/pointers.js";
 import type { Holding } from "../../../wire/messages.js";
@@ -35,7 +36,9 @@ export function describeUnreadImports(state: ControllerState, { tables }: Pointe
     if (pointer?.generation !== beside.pointed || (beside.holding.writtenMs ?? 0) <= pointer.epoch) continue;
     const { base, shard } = parseTableName(beside.name);
     const table = shard === null ? beside.name : base;
-    unread.set(table, [...unread.get(table) ?? [], beside]);
+    const besides = unread.get(table);
+    if (besides === undefined) unread.set(table, [beside]);
+    else besides.push(beside);
   }
   return [...unread].map(([table, besides]) => describeTable(state, table, besides, tables));
 }
@@ -47,7 +50,7 @@ function describeTable(state: ControllerState, table: string, besides: readonly 
   const what = (tables.get(name)?.source ?? null) === null ? "a pointer from a rollback" : "the pointer of its download";
   const lacking = [...new Set(besides.flatMap((beside) => findLacking(state, beside)))].sort();
   const advice = lacking.length === 0 ? `rpc.rollback('${table}', '${made}') switches to it`
-    : `${listNodes(lacking)} it: bqueryd distribute ${table} BUCKET on ${node} brings it to all and switches to it`;
+    : `${formatNames(lacking, nodesMax)} ${lacking.length === 1 ? "lacks" : "lack"} it: bqueryd distribute ${table} BUCKET on ${node} brings it to all and switches to it`;
   return `${table}: ${what} names generation ${pointed.slice(0, 8)}${isShard ? ` of ${name}` : ""}; an import has made ${made}; ${advice}`;
 }
 
@@ -62,11 +65,6 @@ function findLacking({ catalog, workers }: ControllerState, { name, pointed, hol
     if (held.includes(pointed)) serving.add(node);
   }
   return [...serving].filter((node) => !has.has(node));
-}
-
-function listNodes(nodes: readonly string[]): string {
-  const named = nodes.slice(0, nodesMax).join(", ") + (nodes.length > nodesMax ? ` and ${nodes.length - nodesMax} more` : "");
-  return `${named} ${nodes.length === 1 ? "lacks" : "lack"}`;
 }
 
 function findOtherCurrents({ catalog, workers }: ControllerState): Beside[] {

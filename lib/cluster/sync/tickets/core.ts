@@ -27,11 +27,15 @@
  * moves no pointer: what came is made CURRENT where the pointer names it still, and else taken back, table by table.
  */
 import { limits } from "../../../base/limits.js";
+import { formatNames } from "../../../base/quantities.js";
 import { findTableName } from "../../../columns/names.js";
 import type { PointerChange, Pointers } from "../../../registry/pointers.js";
 import { isJoin, keyOfSlot, type Slot, type TicketPlan } from "../../../registry/tickets.js";
 import { decideSlot } from "./slot-events.js";
 import { already, countSlots, endTicket, refuse, supersededText, type Outcome, type Ticket, type TicketEvent } from "./ticket.js";
+
+/** Nodes that a reason names. */
+const nodesNamedMax = 10;
 
 /** The outcome of an event at a time of the registry's clock. The ticket holds the slots that the event needs. */
 export function decide(ticket: Ticket, event: TicketEvent, nowMs: number): Outcome {
@@ -126,7 +130,7 @@ function onGiveUp(ticket: Ticket, stallMs: number, nowMs: number): Outcome {
 function laggards({ plan, slots }: Ticket, state: "prepared" | "switched"): string {
   const isBehind = (node: string, table: string): boolean => (slots.get(keyOfSlot({ node, table }))?.state ?? state) !== state;
   const nodes = plan.nodes.filter((node) => plan.tables.some(({ table }) => isBehind(node, table)));
-  return nodes.length === 0 ? "nobody" : nodes.slice(0, 10).join(", ") + (nodes.length > 10 ? ` and ${nodes.length - 10} more` : "");
+  return nodes.length === 0 ? "nobody" : formatNames(nodes, nodesNamedMax);
 }
 
 /** What is committed is in use and is not taken back; rollback is for that. */
